@@ -1,0 +1,1 @@
+"""FastAPI: REST, event WebSocket, sign-in and roles; serves the built web app."""

@@ -1,0 +1,1 @@
+"""Rate decks, rating and charges."""

@@ -1,0 +1,1 @@
+"""The ground: database, call journal, events and MQTT, phone numbers, clock."""

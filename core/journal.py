@@ -1,0 +1,247 @@
+"""The call journal: an append-only file of facts, the one source that CDRs, bills and CRM activities are made from.
+
+A record is framed as `length (4 bytes, big endian) | CRC-32 of the body (4) | body (msgpack)`. `append` gives the fact its sequence
+number at once and buffers it; a thread writes and fsyncs whole groups, so that many facts share one fsync. What a kill tears off at
+the end of the file is cut away at the next start. Sequences are monotonic per node and never reused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import io
+import itertools
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from core.errors import StorageError
+from core.events import CallFact
+
+log = structlog.get_logger(__name__)
+
+_HEADER: Final = struct.Struct(">II")
+_MAX_RECORD: Final = 1 << 20
+_SEGMENT_BYTES: Final = 64 << 20
+_TAIL_ENTRIES: Final = 8192
+"""The newest entries are kept in memory, so that consumers that keep up never read the file again."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A fact with its place in the journal."""
+
+    sequence: int
+    fact: CallFact
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+class JournalError(StorageError):
+    """The journal cannot be written or is damaged in the middle."""
+
+    id = "core.journal"
+
+
+class Journal:
+    """The journal of one node, in a folder of segment files named by their first sequence."""
+
+    def __init__(self, folder: Path, node: str, *, segment_bytes: int = _SEGMENT_BYTES) -> None:
+        """Open the journal, repairing its torn end.
+
+        Args:
+            folder: where the segments live; created when missing.
+            node: this node's name; consumers key their effects by (node, sequence).
+            segment_bytes: a segment that has grown past this is followed by a new one.
+
+        Raises:
+            JournalError: the folder cannot be written, or a segment is damaged before its end.
+        """
+        self.node = node
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._listeners: list[Callable[[Entry], None]] = []
+        self._tail: collections.deque[Entry] = collections.deque(maxlen=_TAIL_ENTRIES)
+        self._buffer: list[bytes] = []
+        self._buffered_until = 0
+        self._grown = asyncio.Event()
+        self._durable = asyncio.Condition()
+        self._writer: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.last_sequence = self._repair()
+            self._file = self._open_segment()
+        except OSError as error:
+            raise JournalError(
+                f"The call journal in {folder} cannot be written: {error.strerror}.",
+                hint="Give the server's user write access to the data folder, or free some disk space.",
+            ) from error
+        self.durable_sequence = self.last_sequence
+
+    def listen(self, listener: Callable[[Entry], None]) -> None:
+        """Call `listener` with every new entry, at once and on the event loop."""
+        self._listeners.append(listener)
+
+    def append(self, fact: CallFact) -> int:
+        """Add a fact and return its sequence. It is durable once `flushed` has returned."""
+        self.last_sequence += 1
+        entry = Entry(self.last_sequence, fact)
+        body = _encoder.encode(entry)
+        self._buffer.append(_HEADER.pack(len(body), zlib.crc32(body)) + body)
+        self._buffered_until = self.last_sequence
+        self._tail.append(entry)
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write_groups(), name="journal")
+        self._grown.set()
+        for listener in self._listeners:
+            listener(entry)
+        return self.last_sequence
+
+    async def flushed(self, sequence: int | None = None) -> None:
+        """Wait until the fact with this sequence (default: the last one) is on disk.
+
+        Raises:
+            JournalError: the disk refuses it; the fact stays buffered and is tried again.
+        """
+        wanted = self.last_sequence if sequence is None else sequence
+        async with self._durable:
+            while self.durable_sequence < wanted:
+                if self._failure is not None:
+                    raise JournalError(f"The call journal cannot be written: {self._failure}.") from self._failure
+                await self._durable.wait()
+
+    async def wait_beyond(self, sequence: int) -> None:
+        """Wait until there are durable facts after `sequence`."""
+        async with self._durable:
+            await self._durable.wait_for(lambda: self.durable_sequence > sequence)
+
+    def read(self, after: int = 0, limit: int | None = None) -> list[Entry]:
+        """Return durable entries with a sequence above `after`, oldest first, at most `limit`."""
+        if self._tail and self._tail[0].sequence <= after + 1:
+            first = after + 1 - self._tail[0].sequence
+            count = self.durable_sequence - after
+            return list(itertools.islice(self._tail, first, first + max(0, count if limit is None else min(limit, count))))
+        entries: list[Entry] = []
+        segments = self._segments()
+        for index, (first, path) in enumerate(segments):
+            following = segments[index + 1][0] if index + 1 < len(segments) else None
+            if following is not None and following <= after + 1:
+                continue
+            for entry, _end in _records(path):
+                if entry.sequence > self.durable_sequence:
+                    return entries
+                if entry.sequence > after:
+                    entries.append(entry)
+                    if limit is not None and len(entries) >= limit:
+                        return entries
+        return entries
+
+    async def close(self) -> None:
+        """Write out what is buffered and close the file."""
+        try:
+            if self._writer is not None:
+                await self.flushed()
+        finally:
+            if self._writer is not None:
+                self._writer.cancel()
+                await asyncio.gather(self._writer, return_exceptions=True)
+                self._writer = None
+            self._file.close()
+
+    async def _write_groups(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            group, until = self._buffer, self._buffered_until
+            self._buffer = []
+            try:
+                await loop.run_in_executor(None, self._write, b"".join(group), until)
+            except OSError as error:
+                log.error("journal_write_failed", error=str(error))
+                self._buffer = group + self._buffer
+                await self._announce(failure=error)
+                await asyncio.sleep(1.0)
+                self._grown.set()
+                continue
+            await self._announce(until=until)
+
+    async def _announce(self, *, until: int | None = None, failure: BaseException | None = None) -> None:
+        async with self._durable:
+            self._failure = failure
+            if until is not None:
+                self.durable_sequence = until
+            self._durable.notify_all()
+
+    def _write(self, data: bytes, until: int) -> None:
+        """Write a group that ends with sequence `until` and fsync it; runs in a thread. A half-written group is cut off again."""
+        start = os.fstat(self._file.fileno()).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += self._file.write(data[written:])
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), start)
+            raise
+        if start + len(data) >= self._segment_bytes:
+            self._file.close()
+            self._file = self._open_segment(until + 1)
+
+    def _open_segment(self, first: int | None = None) -> io.FileIO:
+        """Open the segment that begins with sequence `first`, or by default the last one there is."""
+        segments = self._segments()
+        if first is None and segments:
+            self._path = segments[-1][1]
+        else:
+            self._path = self._folder / f"{first or 1:020d}.journal"
+        return io.FileIO(self._path, "ab")
+
+    def _segments(self) -> list[tuple[int, Path]]:
+        return sorted((int(path.stem), path) for path in self._folder.glob("*.journal") if path.stem.isdigit())
+
+    def _repair(self) -> int:
+        """Cut off a torn record at the end of the last segment; return the last sequence."""
+        last = 0
+        segments = self._segments()
+        for index, (first, path) in enumerate(segments):
+            end = 0
+            last = max(last, first - 1)
+            for entry, end in _records(path):
+                last = entry.sequence
+            if end == path.stat().st_size:
+                continue
+            if index + 1 < len(segments):
+                raise JournalError(
+                    f"The call journal {path} is damaged at byte {end}.", hint="Restore the file from a backup."
+                )
+            log.warning("journal_torn_end_cut", file=path.name, kept_bytes=end, lost_bytes=path.stat().st_size - end)
+            os.truncate(path, end)
+        return last
+
+
+def _records(path: Path) -> Iterator[tuple[Entry, int]]:
+    """Yield each whole record with the offset of its end; stop at the first that is torn or damaged."""
+    end = 0
+    with path.open("rb") as file:
+        while len(header := file.read(_HEADER.size)) == _HEADER.size:
+            length, checksum = _HEADER.unpack(header)
+            if length > _MAX_RECORD:
+                return
+            body = file.read(length)
+            if len(body) != length or zlib.crc32(body) != checksum:
+                return
+            try:
+                entry = _decoder.decode(body)
+            except msgspec.DecodeError:
+                return
+            end += _HEADER.size + length
+            yield entry, end

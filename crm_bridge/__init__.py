@@ -1,0 +1,1 @@
+"""The embedded CRM, and the interface behind which other CRMs stand."""

@@ -1,0 +1,1 @@
+"""Cameras, face detection, tracking, recognition of returning visitors, visit counts."""

@@ -1,0 +1,1 @@
+"""Call control: calls and legs, routing, transfers, trunks, features."""

@@ -1,0 +1,1 @@
+"""Call detail records, made from the journal."""

@@ -1,0 +1,1 @@
+"""What a call does: one file a behaviour, written with the verbs of `pbx.call`."""

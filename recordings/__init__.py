@@ -1,0 +1,1 @@
+"""What becomes of a recorded call: sealing, storage, waveforms, transcripts."""

@@ -1,0 +1,1 @@
+"""SIP itself: messages, transactions, dialogs, sessions, registrar, authentication, SDP, transports."""
