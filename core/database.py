@@ -116,12 +116,11 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, is damaged or is full.
         """
-        async with self._turn if self.is_sqlite else contextlib.nullcontext():
-            async with self._sessions() as session:
-                if self.is_sqlite:
-                    await session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
-                async with session.begin() if not self.is_sqlite else _committing(session):
-                    yield session
+        async with self._turn if self.is_sqlite else contextlib.nullcontext(), self._sessions() as session:
+            if self.is_sqlite:
+                await session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            async with session.begin() if not self.is_sqlite else _committing(session):
+                yield session
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

@@ -128,10 +128,12 @@ class Journal:
         if self._tail and self._tail[0].sequence <= after + 1:
             first = after + 1 - self._tail[0].sequence
             count = self.durable_sequence - after
-            return list(itertools.islice(self._tail, first, first + max(0, count if limit is None else min(limit, count))))
+            return list(
+                itertools.islice(self._tail, first, first + max(0, count if limit is None else min(limit, count)))
+            )
         entries: list[Entry] = []
         segments = self._segments()
-        for index, (first, path) in enumerate(segments):
+        for index, (_first, path) in enumerate(segments):
             following = segments[index + 1][0] if index + 1 < len(segments) else None
             if following is not None and following <= after + 1:
                 continue
@@ -166,7 +168,7 @@ class Journal:
             try:
                 await loop.run_in_executor(None, self._write, b"".join(group), until)
             except OSError as error:
-                log.error("journal_write_failed", error=str(error))
+                log.warning("journal_write_failed", error=str(error))
                 self._buffer = group + self._buffer
                 await self._announce(failure=error)
                 await asyncio.sleep(1.0)
@@ -215,8 +217,8 @@ class Journal:
         for index, (first, path) in enumerate(segments):
             end = 0
             last = max(last, first - 1)
-            for entry, end in _records(path):
-                last = entry.sequence
+            for entry, record_end in _records(path):
+                last, end = entry.sequence, record_end
             if end == path.stat().st_size:
                 continue
             if index + 1 < len(segments):

@@ -1,0 +1,123 @@
+"""What makes rows out of the journal, exactly once.
+
+A consumer's position is stored in the same transaction as its effects, so a killed process or a database that was away neither
+loses nor doubles anything: it goes on where it was. An entry that cannot be digested stops its consumer, which tries again and says so;
+it is never skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy import BigInteger, String, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, Database
+from core.journal import Entry, Journal
+
+log = structlog.get_logger(__name__)
+
+_BATCH: Final = 500
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+
+
+class JournalPosition(Base):
+    """How far a consumer has got in a node's journal."""
+
+    __tablename__ = "journal_positions"
+
+    consumer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    node: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class Consumer(Protocol):
+    """One that turns facts into rows."""
+
+    name: str
+    """A stable name: the position is stored under it."""
+
+    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+        """Write what these entries mean, in the given transaction; never commit and never wait for a network."""
+        ...
+
+
+class ConsumerRunner:
+    """Feeds one consumer from one node's journal."""
+
+    def __init__(self, journal: Journal, database: Database, consumer: Consumer, *, batch: int = _BATCH) -> None:
+        self._journal = journal
+        self._database = database
+        self._consumer = consumer
+        self._batch = batch
+        self._task: asyncio.Task[None] | None = None
+        self._progress = asyncio.Condition()
+        self.position = 0
+        """The last sequence whose effects are stored."""
+        self.failure: str | None = None
+        """Why it stands still, or None."""
+
+    @property
+    def lag(self) -> int:
+        """How many entries wait."""
+        return self._journal.last_sequence - self.position
+
+    async def step(self) -> int:
+        """Digest one batch in one transaction; return how many entries it had."""
+        async with self._database.transaction() as session:
+            row = await session.scalar(
+                select(JournalPosition).where(
+                    JournalPosition.consumer == self._consumer.name, JournalPosition.node == self._journal.node
+                )
+            )
+            if row is None:
+                row = JournalPosition(consumer=self._consumer.name, node=self._journal.node, sequence=0)
+                session.add(row)
+            entries = self._journal.read(row.sequence, self._batch)
+            if entries:
+                await self._consumer.consume(session, self._journal.node, entries)
+                row.sequence = entries[-1].sequence
+            position = row.sequence
+        async with self._progress:
+            self.position = position
+            self._progress.notify_all()
+        return len(entries)
+
+    def start(self) -> None:
+        """Begin to follow the journal in the background."""
+        self._task = asyncio.create_task(self._follow(), name=f"consumer-{self._consumer.name}")
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is in the journal now has had its effect."""
+        wanted = self._journal.last_sequence
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.position >= wanted)
+
+    async def close(self) -> None:
+        """Stop following; what is under way is undone and will be taken up at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _follow(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                digested = await self.step()
+            except Exception as error:
+                # Whatever it is (a database away, a bug in the consumer), nothing may be skipped and the server goes on.
+                self.failure = f"{type(error).__name__}: {error}"
+                log.exception("consumer_failed", consumer=self._consumer.name, position=self.position, retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            self.failure = None
+            pause = _FIRST_PAUSE
+            if not digested:
+                await self._journal.wait_beyond(self.position)

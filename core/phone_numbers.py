@@ -1,0 +1,104 @@
+"""Public phone numbers: E.164 and what kind of line they are, by Google's metadata (`phonenumbers`)."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from typing import Final
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from core.errors import InvalidInputError
+
+_LONGEST: Final = 40
+_SHAPE: Final = re.compile(r"[+0-9 ().\-/]+")
+
+
+class NumberKind(enum.StrEnum):
+    """What a call to a number costs is decided by this first."""
+
+    LANDLINE = "landline"
+    MOBILE = "mobile"
+    TOLL_FREE = "toll_free"
+    PREMIUM = "premium"
+    INTERNATIONAL = "international"
+    INTERNAL = "internal"
+
+
+_KINDS: Final = {
+    PhoneNumberType.FIXED_LINE: NumberKind.LANDLINE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: NumberKind.LANDLINE,
+    PhoneNumberType.MOBILE: NumberKind.MOBILE,
+    PhoneNumberType.PAGER: NumberKind.MOBILE,
+    PhoneNumberType.TOLL_FREE: NumberKind.TOLL_FREE,
+    PhoneNumberType.PREMIUM_RATE: NumberKind.PREMIUM,
+    PhoneNumberType.SHARED_COST: NumberKind.PREMIUM,
+}
+
+
+class InvalidNumberError(InvalidInputError):
+    """The text is not a phone number that can exist."""
+
+    id = "core.invalid_number"
+
+
+def normalise(text: str, country: str) -> str:
+    """Return a public number in E.164 (`+551133334444`).
+
+    Args:
+        text: as dialled or written: national, with 00 or +, with blanks and signs.
+        country: the company's country, ISO 3166-1 alpha-2, by which national numbers are read.
+
+    Raises:
+        InvalidNumberError: no such number can exist.
+    """
+    return _normalise(text.strip()[: _LONGEST + 1], country.upper())
+
+
+@functools.lru_cache(maxsize=65_536)
+def _normalise(text: str, country: str) -> str:
+    if len(text) > _LONGEST or not _SHAPE.fullmatch(text):
+        raise InvalidNumberError(f"“{text[:_LONGEST]}” is not a phone number.")
+    if text.startswith("00"):
+        text = "+" + text[2:]
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidNumberError(f"“{text}” is not a phone number: {error}.") from error
+    if not phonenumbers.is_possible_number(number):
+        raise InvalidNumberError(f"“{text}” has too few or too many digits for a phone number.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def is_public(text: str, country: str) -> bool:
+    """Tell whether the text can be read as a public number."""
+    try:
+        normalise(text, country)
+    except InvalidNumberError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=65_536)
+def classify(number: str, home_country: str) -> NumberKind:
+    """Return the kind of an E.164 number as seen from `home_country` (ISO 3166-1 alpha-2); not E.164 means an extension.
+
+    A number abroad is international whatever its line type, except toll-free and premium ones, which keep their kind.
+    """
+    if not number.startswith("+"):
+        return NumberKind.INTERNAL
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return NumberKind.INTERNATIONAL
+    kind = _KINDS.get(phonenumbers.number_type(parsed), NumberKind.LANDLINE)
+    if kind in (NumberKind.TOLL_FREE, NumberKind.PREMIUM):
+        return kind
+    home = phonenumbers.country_code_for_region(home_country.upper())
+    if parsed.country_code != home:
+        return NumberKind.INTERNATIONAL
+    # One country code can serve several countries (+7: Russia and Kazakhstan, +1: North America).
+    region = phonenumbers.region_code_for_number(parsed)
+    return kind if region in (home_country.upper(), None) else NumberKind.INTERNATIONAL

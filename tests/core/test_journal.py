@@ -1,0 +1,115 @@
+"""The call journal: order, durability, and what a kill leaves behind."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.events import CallEnded, CallFact, Disposition
+from core.journal import Journal, JournalError
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def ended(call: str) -> CallFact:
+    return CallEnded(at=AT, call_id=call, disposition=Disposition.ANSWERED)
+
+
+async def test_facts_come_back_in_order_with_their_sequence(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1")
+    for index in range(100):
+        assert journal.append(ended(f"c{index}")) == index + 1
+    await journal.flushed()
+    assert [entry.sequence for entry in journal.read(after=40)] == list(range(41, 101))
+    assert [entry.fact.call_id for entry in journal.read(after=97)] == ["c97", "c98", "c99"]
+    assert len(journal.read(limit=7)) == 7
+    await journal.close()
+
+
+async def test_a_fact_is_not_read_before_it_is_durable(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1")
+    journal.append(ended("c"))
+    assert journal.read() == []
+    await journal.flushed()
+    assert len(journal.read()) == 1
+    await journal.close()
+
+
+async def test_the_sequence_goes_on_after_a_restart(tmp_path: Path) -> None:
+    first = Journal(tmp_path, "n1")
+    first.append(ended("a"))
+    await first.close()
+    second = Journal(tmp_path, "n1")
+    assert second.append(ended("b")) == 2
+    await second.close()
+    third = Journal(tmp_path, "n1")
+    assert [entry.fact.call_id for entry in third.read()] == ["a", "b"]
+    await third.close()
+
+
+@pytest.mark.parametrize("lost", [1, 5, 20])
+async def test_a_torn_last_record_is_cut_away_and_its_sequence_used_again(tmp_path: Path, lost: int) -> None:
+    journal = Journal(tmp_path, "n1")
+    journal.append(ended("a"))
+    journal.append(ended("b"))
+    await journal.close()
+    (segment,) = tmp_path.glob("*.journal")
+    segment.write_bytes(segment.read_bytes()[:-lost])
+    again = Journal(tmp_path, "n1")
+    assert [entry.fact.call_id for entry in again.read()] == ["a"]
+    assert again.append(ended("c")) == 2
+    await again.close()
+
+
+async def test_segments_follow_each_other_without_a_gap(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1", segment_bytes=500)
+    for index in range(60):
+        journal.append(ended(f"c{index}"))
+        await journal.flushed()
+    await journal.close()
+    assert len(list(tmp_path.glob("*.journal"))) > 3
+    again = Journal(tmp_path, "n1", segment_bytes=500)
+    assert [entry.sequence for entry in again.read()] == list(range(1, 61))
+    assert [entry.sequence for entry in again.read(after=31, limit=3)] == [32, 33, 34]
+    await again.close()
+
+
+async def test_damage_in_an_older_segment_is_refused_with_the_place(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1", segment_bytes=100)
+    for index in range(10):
+        journal.append(ended(f"c{index}"))
+        await journal.flushed()
+    await journal.close()
+    first = sorted(tmp_path.glob("*.journal"))[0]
+    data = bytearray(first.read_bytes())
+    data[20] ^= 0xFF
+    first.write_bytes(data)
+    with pytest.raises(JournalError, match="damaged at byte 0"):
+        Journal(tmp_path, "n1")
+
+
+async def test_a_folder_that_is_a_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("")
+    with pytest.raises(JournalError, match="write access"):
+        Journal(tmp_path / "journal", "n1")
+
+
+async def test_a_full_disk_keeps_the_facts_and_writes_them_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "n1")
+    journal.append(ended("a"))
+    await journal.flushed()
+    real_write = journal._write
+
+    def refuse(data: bytes, until: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal, "_write", refuse)
+    journal.append(ended("b"))
+    with pytest.raises(JournalError, match="No space left"):
+        await journal.flushed()
+    monkeypatch.setattr(journal, "_write", real_write)
+    await journal.wait_beyond(1)
+    assert [entry.fact.call_id for entry in journal.read()] == ["a", "b"]
+    await journal.close()

@@ -1,0 +1,41 @@
+"""E.164 and what a line costs by its kind."""
+
+import pytest
+
+from core.phone_numbers import InvalidNumberError, NumberKind, classify, normalise
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "number"),
+    [
+        ("8 (495) 123-45-67", "RU", "+74951234567"),
+        ("+7 916 123 45 67", "BR", "+79161234567"),
+        ("011 3333-4444", "BR", "+551133334444"),
+        ("00551133334444", "RU", "+551133334444"),
+    ],
+)
+def test_a_number_is_read_by_the_companys_country(text: str, country: str, number: str) -> None:
+    assert normalise(text, country) == number
+
+
+@pytest.mark.parametrize("text", ["", "1001", "abc", "+", "9" * 60, "+7;drop", "anonymous", "+7495123456\n7"])
+def test_what_cannot_be_a_number_is_refused(text: str) -> None:
+    with pytest.raises(InvalidNumberError):
+        normalise(text, "RU")
+
+
+@pytest.mark.parametrize(
+    ("number", "home", "kind"),
+    [
+        ("+74951234567", "RU", NumberKind.LANDLINE),
+        ("+79161234567", "RU", NumberKind.MOBILE),
+        ("+78001234567", "RU", NumberKind.TOLL_FREE),
+        ("+77012345678", "RU", NumberKind.INTERNATIONAL),
+        ("+5511987654321", "BR", NumberKind.MOBILE),
+        ("+551133334444", "BR", NumberKind.LANDLINE),
+        ("+551133334444", "RU", NumberKind.INTERNATIONAL),
+        ("1001", "RU", NumberKind.INTERNAL),
+    ],
+)
+def test_the_kind_is_seen_from_home(number: str, home: str, kind: NumberKind) -> None:
+    assert classify(number, home) is kind
