@@ -1,0 +1,229 @@
+"""Settings of the node: where it stores, where it listens. A TOML file or `RAMAL_…` variables; an unknown name is refused.
+
+Variables win over the file, the file over the defaults. A nested setting's variable joins the names with an underscore:
+`RAMAL_SIP_PORT`, `RAMAL_MQTT_HOST`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import Fault, RamalError
+
+_PREFIX: Final = "RAMAL_"
+_PORT_BASE: Final = "port_base"
+
+
+class SettingsError(RamalError):
+    """A setting is unknown, has a wrong value, or its file cannot be read."""
+
+    id = "core.settings"
+    fault = Fault.CALLER
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SipSettings(_Section):
+    """SIP signalling."""
+
+    port: int = Field(5060, ge=1, le=65535, description="UDP and TCP port.")
+    advertised_address: str = Field(
+        "", max_length=255, description="Address phones see, where it differs from `listen`."
+    )
+    realm: str = Field("ramal", min_length=1, max_length=100, description="Digest realm; passwords are stored for it.")
+    max_calls: int = Field(2000, ge=1, le=100_000, description="New calls above this are answered 503.")
+
+
+class MediaSettings(_Section):
+    """RTP."""
+
+    first_port: int = Field(20_000, ge=1024, le=65_534, description="First RTP port; even.")
+    last_port: int = Field(29_999, ge=1025, le=65_535, description="Last RTP port.")
+    silence_seconds: int = Field(30, ge=5, le=3600, description="A party that sends nothing for so long has vanished.")
+
+    @model_validator(mode="after")
+    def _range_holds_calls(self) -> MediaSettings:
+        if self.last_port - self.first_port < 7:
+            raise ValueError("the RTP port range must hold at least 8 ports")
+        return self
+
+
+class WebSettings(_Section):
+    """Web app, API and event WebSocket."""
+
+    port: int = Field(8080, ge=1, le=65535, description="HTTP port.")
+    public_url: str = Field("", max_length=255, description="How browsers reach it, where that is not `listen:port`.")
+
+
+class MqttSettings(_Section):
+    """The broker that events go to."""
+
+    embedded: bool = Field(default=True, description="Run a small broker inside; off: use `host`.")
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address of the broker.")
+    port: int = Field(1883, ge=1, le=65535, description="Port of the broker, embedded or not.")
+    username: str = Field("", max_length=255, description="User at the broker; empty: none.")
+    password: str = Field("", max_length=255, description="Password at the broker.", repr=False)
+
+
+class EmailSettings(_Section):
+    """The mail server that notices leave through; without a host they wait in the outbox."""
+
+    host: str = Field("", max_length=255, description="SMTP server; empty: e-mails wait in the outbox.")
+    port: int = Field(587, ge=1, le=65535, description="SMTP port.")
+    username: str = Field("", max_length=255, description="SMTP user; empty: none.")
+    password: str = Field("", max_length=255, description="SMTP password.", repr=False)
+    sender: str = Field("ramal@localhost", max_length=255, description="From address.")
+    encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="How the connection is protected.")
+
+
+class SpeechSettings(_Section):
+    """Speech recognition."""
+
+    vosk_model: Path | None = Field(None, description="Folder of an unpacked Vosk model; none: no transcripts.")
+
+
+class FacesSettings(_Section):
+    """The camera module."""
+
+    detector_model: Path | None = Field(None, description="ONNX file of a YuNet detector; none: dlib's detector.")
+    same_person_distance: float = Field(
+        0.55, gt=0.2, lt=1.0, description="Descriptors nearer than this are one person."
+    )
+    frames_per_second: float = Field(5.0, gt=0.2, le=30, description="Frames analysed a second.")
+
+
+class Settings(_Section):
+    """Everything a node needs to know before it starts."""
+
+    data: Path = Field(Path("var"), description="Folder of database, journal, recordings and prompts.")
+    database_url: str = Field("", max_length=500, description="Empty: SQLite in the data folder.", repr=False)
+    node: str = Field("node1", pattern="^[a-z0-9-]{1,32}$", description="This node's name; unique in a cluster.")
+    listen: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address all ports are bound to.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+    sip: SipSettings = SipSettings()
+    media: MediaSettings = MediaSettings()
+    web: WebSettings = WebSettings()
+    mqtt: MqttSettings = MqttSettings()
+    email: EmailSettings = EmailSettings()
+    speech: SpeechSettings = SpeechSettings()
+    faces: FacesSettings = FacesSettings()
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database, SQLite in the data folder unless one is named."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data / 'ramal.sqlite3'}"
+
+    @property
+    def sip_address(self) -> str:
+        """The address phones are told."""
+        return self.sip.advertised_address or self.listen
+
+    @property
+    def web_url(self) -> str:
+        """Where the web app is."""
+        return self.web.public_url or f"http://{self.listen}:{self.web.port}"
+
+
+def ports_from_base(base: int) -> dict[str, dict[str, int]]:
+    """Return the ports of a second copy: SIP at `base`, TLS at +1, web at +2, MQTT at +3, RTP from +100 to +9999 (or 65535)."""
+    return {
+        "sip": {"port": base},
+        "web": {"port": base + 2},
+        "mqtt": {"port": base + 3},
+        "media": {"first_port": (base + 101) // 2 * 2, "last_port": min(base + 9_999, 65_535)},
+    }
+
+
+def load_settings(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: object
+) -> Settings:
+    """Read settings from the file and the variables.
+
+    Args:
+        file: a TOML file, or None.
+        environment: variables, of which those that begin with `RAMAL_` count.
+        overrides: top-level settings that win over all, None meaning not given.
+
+    Raises:
+        SettingsError: with the unknown name and the nearest known one, or the wrong value and its rule.
+    """
+    values = _read_file(file) if file is not None else {}
+    variables = {key: value for key, value in (environment or {}).items() if key.startswith(_PREFIX)}
+    base = variables.pop(f"{_PREFIX}PORT_BASE", None)
+    if base is not None:
+        _merge(values, ports_from_base(_port_base(base)))
+    for key, value in variables.items():
+        _merge(values, _nested(key, value))
+    _merge(values, {key: value for key, value in overrides.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error), hint="Correct it in the settings file or the environment.") from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"There is no settings file {file}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
+
+
+def _port_base(text: str) -> int:
+    if not text.isdigit() or not 1024 <= int(text) <= 65_000:
+        raise SettingsError(f"RAMAL_PORT_BASE is “{text[:20]}”, but must be a port from 1024 to 65000.")
+    return int(text)
+
+
+def _nested(variable: str, value: str) -> dict[str, Any]:
+    name = variable.removeprefix(_PREFIX).lower()
+    if name in _variable_names() and name in Settings.model_fields:
+        return {name: value}
+    section, _, rest = name.partition("_")
+    if rest and f"{section}_{rest}" in _variable_names():
+        return {section: {rest: value}}
+    nearest = difflib.get_close_matches(name, _variable_names(), n=1, cutoff=0.5)
+    hint = f"Did you mean {_PREFIX}{nearest[0].upper()}?" if nearest else "The README lists all settings."
+    raise SettingsError(f"There is no setting {variable}.", hint=hint)
+
+
+def _variable_names() -> list[str]:
+    names = [_PORT_BASE]
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        inner = kind.model_fields if isinstance(kind, type) and issubclass(kind, _Section) else None
+        names += [name] if inner is None else [f"{name}_{one}" for one in inner]
+    return names
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            into[key] = {**into[key], **value}
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        section: Any = Settings
+        for part in path[:-1]:
+            section = section.model_fields[part].annotation
+        nearest = difflib.get_close_matches(path[-1], section.model_fields, n=1, cutoff=0.5)
+        prefix = ".".join([*path[:-1], ""])
+        return f"There is no setting “{name}”." + (f" Did you mean “{prefix}{nearest[0]}”?" if nearest else "")
+    return f"The setting “{name}” is wrong: {first['msg'].removeprefix('Value error, ')} (given: {str(first['input'])[:60]})."

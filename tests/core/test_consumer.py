@@ -1,0 +1,90 @@
+"""Consumers: each fact has its effect once, whatever dies in between."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import String
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.consumer import ConsumerRunner
+from core.database import Base, Database
+from core.events import CallEnded, Disposition
+from core.journal import Entry, Journal
+
+
+class Seen(Base):
+    __tablename__ = "test_seen"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    call_id: Mapped[str] = mapped_column(String(36))
+
+
+class Notes:
+    name = "notes"
+
+    def __init__(self) -> None:
+        self.fails_at: int | None = None
+
+    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            session.add(Seen(sequence=entry.sequence, call_id=entry.fact.call_id))
+            await session.flush()
+            if entry.sequence == self.fails_at:
+                raise RuntimeError("killed here")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite3")
+    await database.create_all()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(tmp_path / "journal", "n1")
+    for index in range(10):
+        fact = CallEnded(at=datetime(2026, 1, 1, tzinfo=UTC), call_id=f"c{index}", disposition=Disposition.BUSY)
+        journal.append(fact)
+    await journal.flushed()
+    yield journal
+    await journal.close()
+
+
+async def seen(database: Database) -> list[int]:
+    async with database.reading() as session:
+        rows = await session.execute(Seen.__table__.select().order_by(Seen.sequence))
+    return [row.sequence for row in rows]
+
+
+@pytest.mark.parametrize("fails_at", range(1, 11))
+async def test_a_failure_at_any_entry_neither_loses_nor_doubles(
+    database: Database, journal: Journal, fails_at: int
+) -> None:
+    consumer = Notes()
+    consumer.fails_at = fails_at
+    runner = ConsumerRunner(journal, database, consumer, batch=4)
+    with pytest.raises(RuntimeError):
+        for _ in range(5):
+            await runner.step()
+    consumer.fails_at = None
+    again = ConsumerRunner(journal, database, consumer, batch=4)
+    while await again.step():
+        pass
+    assert await seen(database) == list(range(1, 11))
+
+
+async def test_a_running_consumer_follows_new_facts(database: Database, journal: Journal) -> None:
+    runner = ConsumerRunner(journal, database, Notes())
+    runner.start()
+    await runner.caught_up()
+    fact = CallEnded(at=datetime(2026, 1, 1, tzinfo=UTC), call_id="late", disposition=Disposition.BUSY)
+    journal.append(fact)
+    await runner.caught_up()
+    assert await seen(database) == list(range(1, 12))
+    assert runner.lag == 0
+    await runner.close()

@@ -1,0 +1,59 @@
+"""Settings: where they come from, and what a wrong one is answered."""
+
+from pathlib import Path
+
+import pytest
+
+from core.settings import SettingsError, load_settings
+
+
+def test_variables_win_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ramal.toml"
+    file.write_text('listen = "127.0.0.2"\n[sip]\nport = 6000\nrealm = "loja"\n')
+    settings = load_settings(file, {"RAMAL_SIP_PORT": "7000", "HOME": "/"})
+    assert (settings.listen, settings.sip.port, settings.sip.realm) == ("127.0.0.2", 7000, "loja")
+
+
+def test_a_port_base_moves_all_ports() -> None:
+    settings = load_settings(environment={"RAMAL_PORT_BASE": "40000"})
+    assert (settings.sip.port, settings.web.port, settings.mqtt.port) == (40000, 40002, 40003)
+    assert (settings.media.first_port, settings.media.last_port) == (40100, 49999)
+    assert settings.media.first_port % 2 == 0
+
+
+def test_a_single_port_wins_over_the_base() -> None:
+    assert load_settings(environment={"RAMAL_PORT_BASE": "40000", "RAMAL_WEB_PORT": "8088"}).web.port == 8088
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lissten = 1", "Did you mean “listen”"),
+        ("[sip]\nrelm = 'x'", "Did you mean “sip.realm”"),
+        ("[sip]\nport = 'abc'", "“sip.port” is wrong"),
+        ("[sip]\nport = 70000", "less than or equal to 65535"),
+        ("[media]\nfirst_port = 20000\nlast_port = 20002", "at least 8 ports"),
+        ("port = [", "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_answered_with_what_to_correct(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "ramal.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load_settings(file)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingsError, match="RAMAL_SIP_PORT"):
+        load_settings(environment={"RAMAL_SIP_PROT": "5070"})
+
+
+@pytest.mark.parametrize("base", ["80", "x", "65500"])
+def test_a_wrong_port_base_is_refused(base: str) -> None:
+    with pytest.raises(SettingsError, match="RAMAL_PORT_BASE"):
+        load_settings(environment={"RAMAL_PORT_BASE": base})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no settings file .*gone\.toml"):
+        load_settings(tmp_path / "gone.toml")
