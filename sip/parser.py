@@ -1,0 +1,165 @@
+"""Reading messages: the lines are split once and checked; headers are left for later (RFC 3261 section 7, RFC 4475)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sip.errors import MalformedMessageError
+from sip.headers import CANONICAL_NAMES, canonical_name, is_token
+from sip.message import Message, Request, Response
+
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of start line and headers; more is refused."""
+MAX_BODY: Final = 64 * 1024
+"""Bytes of body; more is refused."""
+MAX_HEADERS: Final = 160
+"""Header lines; more is refused."""
+
+_MANDATORY: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+_FOLD: Final = re.compile(r"\n[ \t]+")
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Read one message that came whole: a datagram or a WebSocket frame.
+
+    The start line, the lines and the presence of the five headers that every message has are checked, and CSeq and the
+    topmost Via are understood; all else when touched. Bytes beyond Content-Length are dropped (RFC 3261 section 18.3).
+
+    Raises:
+        MalformedMessageError: with the request, as far as it was understood, when it can be answered.
+    """
+    data = data.lstrip(b"\r\n")
+    end, gap = end_of_head(data)
+    if end < 0:
+        raise MalformedMessageError("The head of a message does not end.")
+    message = parse_head(data[:end])
+    try:
+        body = _cut_body(message, data[end + gap :])
+    except MalformedMessageError as error:
+        error.request = _answerable(message)
+        raise
+    return with_body(message, body)
+
+
+def _cut_body(message: Message, rest: bytes) -> bytes:
+    length = content_length(message)
+    if length is not None and length > len(rest):
+        raise MalformedMessageError("The body is shorter than its Content-Length.")
+    return rest if length is None else rest[:length]
+
+
+def with_body(message: Request | Response, body: bytes) -> Request | Response:
+    """Complete a parsed head with its body and check the whole.
+
+    Raises:
+        MalformedMessageError: as `parse_message`.
+    """
+    message.body = body
+    try:
+        _check(message)
+    except MalformedMessageError as error:
+        error.request = _answerable(message)
+        raise
+    return message
+
+
+def end_of_head(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
+    """Find the blank line from `start` on; return where the head ends and how long the gap is, or (-1, 0).
+
+    Bare line feeds count as line ends, too: some devices send them.
+    """
+    end = data.find(b"\r\n\r\n", start)
+    bare = data.find(b"\n\n", start, end if end >= 0 else len(data))
+    if bare >= 0:
+        return bare, 2
+    return (end, 4) if end >= 0 else (-1, 0)
+
+
+def parse_head(head: bytes | bytearray) -> Request | Response:
+    """Read start line and headers, without checking that they are complete.
+
+    Raises:
+        MalformedMessageError: they are no head, or too large; with the request when it can be answered.
+    """
+    if len(head) > MAX_HEAD:
+        raise MalformedMessageError("The head of a message is too large.", status=513)
+    text = head.decode("utf-8", "replace").replace("\r\n", "\n")
+    if "\r" in text or "\x00" in text:
+        raise MalformedMessageError("The head holds a stray control character.")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    lines = text.split("\n")
+    if len(lines) > MAX_HEADERS:
+        raise MalformedMessageError("A message has too many headers.", status=513)
+    message, version = _parse_start_line(lines[0])
+    headers = message.headers
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        known = CANONICAL_NAMES.get(name)
+        if known is None or not colon:
+            name = name.rstrip(" \t")
+            if not colon or not is_token(name):
+                raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
+            known = canonical_name(name)
+        headers.append((known, value.strip(" \t")))
+    if version != "SIP/2.0":
+        raise MalformedMessageError("The message is not of SIP version 2.0.", status=505, request=_answerable(message))
+    return message
+
+
+def _parse_start_line(line: str) -> tuple[Request | Response, str]:
+    """Return the message without headers, and its version in upper case."""
+    if line[:8].upper() == "SIP/2.0 ":
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise MalformedMessageError("A status line cannot be read.")
+        return Response(int(match[1]), match[2] or "", []), "SIP/2.0"
+    parts = line.split(" ")
+    if len(parts) != 3 or not is_token(parts[0]) or not parts[1]:
+        raise MalformedMessageError("A start line cannot be read.")
+    method, target, version = parts
+    if not version.upper().startswith("SIP/"):
+        raise MalformedMessageError("A start line names no SIP version.")
+    return Request(method, target, []), version.upper()
+
+
+def _check(message: Request | Response) -> None:
+    if len(message.body) > MAX_BODY:
+        raise MalformedMessageError("The body is too large.", status=513)
+    missing = _MANDATORY - {name for name, _ in message.headers}
+    if missing:
+        raise MalformedMessageError(f"There is no {min(missing)}.")
+    _, method = message.cseq
+    if isinstance(message, Request) and method != message.method:
+        raise MalformedMessageError("The CSeq names another method than the start line.")
+    _ = message.via
+
+
+def _answerable(message: Request | Response) -> Request | None:
+    """Return the message if it is a request that a response can be made and routed for."""
+    if not isinstance(message, Request) or message.method == "ACK":
+        return None
+    if not {name for name, _ in message.headers} >= _MANDATORY:
+        return None
+    try:
+        _ = message.via
+    except MalformedMessageError:
+        return None
+    return message
+
+
+def content_length(message: Message) -> int | None:
+    """Return the Content-Length, None when there is none.
+
+    Raises:
+        MalformedMessageError: it is no number, or two lines differ.
+    """
+    values = set(message.get_all("Content-Length"))
+    if not values:
+        return None
+    value = values.pop()
+    if values or not (value.isascii() and value.isdigit()) or len(value) > 9:
+        raise MalformedMessageError("The Content-Length is not a number.")
+    return int(value)
