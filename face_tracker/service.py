@@ -1,0 +1,211 @@
+"""The camera module as a whole: loads the models once, runs a thread a camera, stores and announces visits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from core.bus import EventBus
+from core.clock import Clock
+from core.database import Database
+from core.errors import NotFoundError
+from core.identifiers import new_id
+from core.settings import FacesSettings
+from face_tracker.analyser import Analyser, AnalyserReport, Models
+from face_tracker.cameras import Camera, CameraBook
+from face_tracker.descriptor import ResnetDescriber
+from face_tracker.detector import make_detector
+from face_tracker.vault import TemplateVault
+from face_tracker.visit_book import VisitBook
+from face_tracker.visits import Gallery
+
+log = structlog.get_logger(__name__)
+
+_PURGE_SECONDS: Final = 3600.0
+_JOIN_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Running:
+    """A camera at work."""
+
+    camera: Camera
+    gallery: Gallery
+    analyser: Analyser
+    reports: asyncio.Queue[AnalyserReport]
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+    error: str = ""
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class CameraState:
+    """How a camera is doing: frames analysed, whether it runs, and its last error."""
+
+    running: bool
+    frames: int
+    error: str
+
+
+class FaceService:
+    """Cameras at work."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: EventBus,
+        settings: FacesSettings,
+        key_file: Path,
+        zone: Callable[[], ZoneInfo],
+    ) -> None:
+        """Prepare; nothing is loaded until a camera runs.
+
+        Args:
+            database: where visits are stored.
+            clock: the time of day.
+            bus: who hears of visits as they happen.
+            settings: model file, threshold and rate.
+            key_file: the key that seals templates.
+            zone: where the company's day begins.
+
+        Raises:
+            FaceTrackerError: the key file is not a key.
+        """
+        self.cameras = CameraBook(database, clock)
+        self.visits = VisitBook(database, TemplateVault(key_file), clock)
+        self._clock = clock
+        self._bus = bus
+        self._settings = settings
+        self._zone = zone
+        self._models: Models | None = None
+        self._running: dict[str, _Running] = {}
+        self._purger: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start every enabled camera; one that fails is logged and does not hinder the others."""
+        await self.visits.close_left_open()
+        for camera in await self.cameras.list():
+            if camera.enabled:
+                await self.run(camera)
+        self._purger = asyncio.create_task(self._purge(), name="visitor-purge")
+
+    async def run(self, camera: Camera) -> None:
+        """Start a camera, or start it again after a change.
+
+        Raises:
+            ModelError: a configured model cannot be loaded.
+        """
+        await self.stop(camera.id)
+        loop = asyncio.get_running_loop()
+        if self._models is None:
+            self._models = await loop.run_in_executor(None, self._load_models)
+        reports: asyncio.Queue[AnalyserReport] = asyncio.Queue()
+        gallery = Gallery(self._settings.same_person_distance, new_id, await self.visits.known_visitors(camera))
+        analyser = Analyser(
+            camera.source,
+            self._models,
+            gallery,
+            lambda report: _hand_over(loop, reports, report),
+            frames_per_second=self._settings.frames_per_second,
+            gap_seconds=camera.gap_seconds,
+            wall_clock=lambda: self._clock.now().timestamp(),
+        )
+        running = _Running(camera, gallery, analyser, reports)
+        running.task = asyncio.create_task(self._record(running), name=f"camera-{camera.name}")
+        self._running[camera.id] = running
+        analyser.start()
+
+    async def stop(self, camera_id: str) -> None:
+        """Stop a camera; its open visits are ended and stored."""
+        running = self._running.pop(camera_id, None)
+        if running is None or running.task is None:
+            return
+        running.analyser.stop()
+        await asyncio.wait([running.task], timeout=_JOIN_SECONDS)
+        running.task.cancel()
+        await asyncio.gather(running.task, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(None, running.analyser.join, _JOIN_SECONDS)
+
+    async def finished(self, camera_id: str) -> None:
+        """Wait until a file camera has been read to its end and everything is stored.
+
+        Raises:
+            NotFoundError: the camera does not run.
+        """
+        running = self._running.get(camera_id)
+        if running is None:
+            raise NotFoundError(f"Camera {camera_id} does not run.")
+        await running.finished.wait()
+
+    def state(self, camera_id: str) -> CameraState:
+        """Return how a camera is doing."""
+        running = self._running.get(camera_id)
+        if running is None:
+            return CameraState(running=False, frames=0, error="")
+        return CameraState(not running.finished.is_set(), running.analyser.frames, running.error)
+
+    async def erase_visitor(self, visitor_id: str, *, erased_by: str, reason: str) -> None:
+        """Erase a visitor everywhere: the stored templates and those in the memory of running cameras.
+
+        Raises:
+            NotFoundError: there is no such visitor.
+        """
+        await self.visits.erase(visitor_id, erased_by=erased_by, reason=reason)
+        self._forget([visitor_id])
+
+    async def close(self) -> None:
+        """Stop all cameras."""
+        if self._purger is not None:
+            self._purger.cancel()
+            await asyncio.gather(self._purger, return_exceptions=True)
+        for camera_id in list(self._running):
+            await self.stop(camera_id)
+
+    def _load_models(self) -> Models:
+        return Models(make_detector(self._settings.detector_model), ResnetDescriber(), threading.Lock())
+
+    async def _record(self, running: _Running) -> None:
+        while True:
+            report = await running.reports.get()
+            if report.error:
+                running.error = report.error
+                log.warning("camera_failed", camera=running.camera.name, error=report.error)
+            await self._store(running.camera, report)
+            if report.ended:
+                running.finished.set()
+                return
+
+    async def _store(self, camera: Camera, report: AnalyserReport) -> None:
+        if report.changes.started or report.changes.ended:
+            try:
+                await self.visits.record(camera, report.changes, report.zero, self._zone())
+            except Exception:
+                # One visit that cannot be stored must not end the counting of all that follow.
+                log.exception("visit_not_stored", camera=camera.name)
+        for event, visits in (("started", report.changes.started), ("ended", report.changes.ended)):
+            for visit in visits:
+                self._bus.publish(f"visit.{event}", {"camera": camera.name, "returning": visit.returning})
+
+    async def _purge(self) -> None:
+        while True:
+            self._forget(await self.visits.purge_expired())
+            await asyncio.sleep(_PURGE_SECONDS)
+
+    def _forget(self, visitor_ids: list[str]) -> None:
+        for running in self._running.values():
+            for visitor_id in visitor_ids:
+                running.gallery.forget(visitor_id)
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, reports: asyncio.Queue[AnalyserReport], report: AnalyserReport) -> None:
+    """Bring a report from the camera's thread to the event loop, unless the loop is gone."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(reports.put_nowait, report)
