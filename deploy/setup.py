@@ -25,7 +25,7 @@ OLDEST_NODE = (20, 19)
 
 def main(purpose: str) -> None:
     """Bring the checkout into the state that `purpose` needs."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads this line before anything else is there
         fail("Ramal needs Python 3.11 or newer.", "On Debian 12: apt-get install python3, then call make again.")
     install_packages(["debian-packages.txt"] + (["debian-packages-test.txt"] if purpose == "test" else []))
     install_python("requirements-dev.lock" if purpose == "test" else "requirements.lock")

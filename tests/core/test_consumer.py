@@ -37,14 +37,6 @@ class Notes:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite3")
-    await database.create_all()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     journal = Journal(tmp_path / "journal", "n1")
     for index in range(10):

@@ -1,0 +1,139 @@
+"""MQTT and e-mail against real peers: the embedded broker, Mosquitto, and an SMTP server."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiomqtt
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+
+from core.clock import SystemClock
+from core.database import Database
+from core.email import EmailError, EmailSender
+from core.mqtt import AVAILABILITY_TOPIC, EmbeddedBroker, MqttError, MqttSender
+from core.outbox import EMAIL, MQTT, OutboxDrain, send_email, send_mqtt
+from core.settings import EmailSettings, MqttSettings
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextlib.asynccontextmanager
+async def embedded() -> AsyncIterator[MqttSettings]:
+    settings = MqttSettings(port=free_port())
+    broker = EmbeddedBroker("127.0.0.1", settings.port)
+    await broker.start()
+    yield settings
+    await broker.close()
+
+
+@contextlib.asynccontextmanager
+async def mosquitto(folder: Path) -> AsyncIterator[MqttSettings]:
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
+    assert program is not None, "mosquitto is installed by make test"
+    port = free_port()
+    (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    process = subprocess.Popen([program, "-c", folder / "mosquitto.conf"], stderr=subprocess.DEVNULL)
+    yield MqttSettings(embedded=False, port=port)
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MqttSettings]:
+    async with embedded() if request.param == "embedded" else mosquitto(tmp_path) as settings:
+        yield settings
+
+
+async def connected(settings: MqttSettings) -> aiomqtt.Client:
+    client = aiomqtt.Client("127.0.0.1", settings.port)
+    for _ in range(100):
+        try:
+            return await client.__aenter__()
+        except aiomqtt.MqttError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the broker did not start")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_message_arrives_with_its_id_and_the_server_is_online(broker: MqttSettings, database: Database) -> None:
+    client = await connected(broker)
+    await client.subscribe("ramal/#", qos=1)
+    async with database.transaction() as session:
+        await send_mqtt(session, "ramal/calls/c1/call_ended", {"name": "José"})
+    sender = MqttSender(broker)
+    assert await OutboxDrain(database, MQTT, sender, SystemClock()).step() == 1
+    heard = {}
+    async for message in client.messages:
+        heard[str(message.topic)] = message.payload
+        if len(heard) == 2:
+            break
+    assert heard[AVAILABILITY_TOPIC] == b"online"
+    payload = json.loads(heard["ramal/calls/c1/call_ended"])
+    assert payload["name"] == "José"
+    assert len(payload["message_id"]) == 36
+    await sender.close()
+    await client.__aexit__(None, None, None)
+
+
+async def test_a_broker_that_is_away_is_named_and_the_message_kept(database: Database) -> None:
+    async with database.transaction() as session:
+        await send_mqtt(session, "ramal/x", {})
+    settings = MqttSettings(embedded=False, port=free_port())
+    drain = OutboxDrain(database, MQTT, MqttSender(settings), SystemClock())
+    with pytest.raises(MqttError, match=f"127.0.0.1:{settings.port} does not answer"):
+        await drain.step()
+    assert await drain.waiting() == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_taken_broker_port_is_told_with_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(MqttError, match="RAMAL_MQTT_PORT"):
+            await EmbeddedBroker("127.0.0.1", taken.getsockname()[1]).start()
+
+
+class Inbox(Message):
+    def __init__(self) -> None:
+        super().__init__()
+        self.subjects: list[str] = []
+
+    def handle_message(self, message) -> None:  # type: ignore[no-untyped-def]
+        self.subjects.append(message["Subject"])
+
+
+async def test_an_email_reaches_the_mail_server(database: Database) -> None:
+    inbox = Inbox()
+    server = Controller(inbox, "127.0.0.1", free_port())
+    server.start()
+    try:
+        async with database.transaction() as session:
+            await send_email(session, "owner@example.com", "Новый лид", "+79161234567")
+        settings = EmailSettings(host="127.0.0.1", port=server.port, encryption="none")
+        assert await OutboxDrain(database, EMAIL, EmailSender(settings), SystemClock()).step() == 1
+    finally:
+        server.stop()
+    assert len(inbox.subjects) == 1
+
+
+async def test_a_mail_server_that_is_away_keeps_the_email(database: Database) -> None:
+    async with database.transaction() as session:
+        await send_email(session, "owner@example.com", "s", "b")
+    settings = EmailSettings(host="127.0.0.1", port=free_port(), encryption="none")
+    drain = OutboxDrain(database, EMAIL, EmailSender(settings), SystemClock())
+    with pytest.raises(EmailError):
+        await drain.step()
+    assert await drain.waiting() == 1
