@@ -1,0 +1,340 @@
+"""The Python face of the native media engine: endpoints, bridges, playing, recording, and what happens to them.
+
+Every call returns at once; the engine's own thread does the work, in the order of the calls. No packet passes through Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from media.codec import Codec
+from media.errors import (
+    EngineClosedError,
+    EngineUnavailableError,
+    InvalidDigitError,
+    InvalidEndpointError,
+    MediaError,
+    PortsExhaustedError,
+    RecordingFileError,
+    SoundFileError,
+)
+from media.events import (
+    DigitReceived,
+    FirstPacket,
+    MediaEvent,
+    MediaTimeout,
+    PlaybackEnded,
+    RecordingClosed,
+    RecordingFailed,
+    decode,
+)
+from media.quality import EndpointStatistics
+
+try:
+    from media import _engine
+except ImportError as error:
+    raise EngineUnavailableError(
+        f"The native media engine cannot be loaded: {error}.", hint="Build it with: uv pip install --no-deps -e ."
+    ) from error
+
+__all__ = [
+    "Codec",
+    "DigitReceived",
+    "Endpoint",
+    "EndpointStatistics",
+    "Engine",
+    "EngineStatistics",
+    "FirstPacket",
+    "MediaEvent",
+    "MediaTimeout",
+    "PlaybackEnded",
+    "Recording",
+    "RecordingClosed",
+    "RecordingFailed",
+]
+
+_log = structlog.get_logger(__name__)
+
+_DIGITS = frozenset("0123456789*#ABCD")
+_SAMPLES_PER_MS = 8
+_NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
+
+
+@dataclass(slots=True, frozen=True)
+class EngineStatistics:
+    """The figures of the whole engine."""
+
+    endpoints: int
+    packets: int
+    """Datagrams received since the start."""
+    ports_in_use: int
+    """Pairs of ports."""
+    backend: str
+    """How the engine talks to the kernel."""
+
+
+class Endpoint:
+    """One party's end of the media: an RTP port of ours (RTCP on the one above), and where the party is.
+
+    Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
+    """
+
+    __slots__ = ("_events_taken", "_native", "_playbacks", "address")
+
+    def __init__(self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int]) -> None:
+        self._native = native
+        self._playbacks = playbacks
+        self._events_taken = False
+        self.address = address
+        """The address to put into SDP."""
+
+    @property
+    def id(self) -> int:
+        """Names the endpoint in events."""
+        return self._native.id
+
+    @property
+    def port(self) -> int:
+        """The RTP port, even."""
+        return self._native.port
+
+    def configure(
+        self,
+        *,
+        remote: tuple[str, int] | None,
+        codec: Codec = Codec.PCMU,
+        payload_type: int | None = None,
+        telephone_event: int | None = None,
+        send: bool = True,
+        receive: bool = True,
+        latching: bool = True,
+        relay_digits: bool = True,
+    ) -> None:
+        """Point the endpoint at its party, as offer and answer agreed; a later call changes it.
+
+        `remote` is an IP address and port; None sends nothing. `telephone_event` is the payload type of RFC 4733 digits, None for
+        a party without them. `send` and `receive` are the SDP direction seen from us. With `latching` the engine also listens and
+        answers to another source than `remote` (a phone behind NAT), once it has sent a few packets in a row; then only to that
+        one until the next call. With `relay_digits` off, digits of this party are told as events but do not reach its peer.
+        Raises `InvalidEndpointError`.
+        """
+        number = codec.payload_type if payload_type is None else payload_type
+        for name, value in (("payload type", number), ("telephone-event payload type", telephone_event)):
+            if value is not None and not 0 <= value <= 127:
+                raise InvalidEndpointError(f"The {name} {value} is not from 0 to 127.")
+        if remote is not None and not 0 < remote[1] < 65536:
+            raise InvalidEndpointError(f"The port {remote[1]} is not from 1 to 65535.")
+        law = 0 if codec is Codec.PCMU else 1
+        event = -1 if telephone_event is None else telephone_event
+        try:
+            self._native.configure(remote, law, number, event, send, receive, latching, relay_digits)
+        except ValueError as error:
+            raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
+        self._events_taken = telephone_event is not None
+
+    def play(self, samples_path: Path | Sequence[Path], *, loop: bool = False) -> int:
+        """Play sound files (8 kHz mono 16-bit WAV) one after the other to the party; returns the playback's id.
+
+        It takes the place of what is being played, and of the peer's voice until it ends; `PlaybackEnded` tells when. With `loop`
+        it begins again until stopped. Raises `SoundFileError`.
+        """
+        paths = [samples_path] if isinstance(samples_path, Path) else list(samples_path)
+        playback = next(self._playbacks)
+        try:
+            self._native.play(playback, [str(path) for path in paths], loop)
+        except (OSError, ValueError) as error:
+            raise SoundFileError(f"A sound cannot be played: {error}.") from error
+        return playback
+
+    def stop_play(self) -> None:
+        """End what is being played, if anything."""
+        self._native.stop_play()
+
+    def send_digit(self, digit: str, duration_ms: int = 160) -> None:
+        """Send the party a digit (RFC 4733); digits queue up. Raises `InvalidDigitError`."""
+        if digit.upper() not in _DIGITS:
+            raise InvalidDigitError(f"{digit!r} is not a digit.", hint="Digits are 0-9, *, #, A-D.")
+        if not self._events_taken:
+            raise InvalidDigitError("The party takes no telephone events.")
+        self._native.send_digit(digit.upper(), min(max(duration_ms, 40), 8000) * _SAMPLES_PER_MS)
+
+    def statistics(self) -> EndpointStatistics:
+        """Return the figures up to now; after `close` the last ones."""
+        figures = self._native.statistics()
+        round_trip = figures["round_trip_ms"]
+        return EndpointStatistics(
+            packets_received=int(figures["packets_received"]),
+            packets_sent=int(figures["packets_sent"]),
+            packets_lost=int(figures["packets_lost"]),
+            packets_rejected=int(figures["packets_rejected"]),
+            jitter_ms=figures["jitter_ms"],
+            round_trip_ms=round_trip if round_trip >= 0 else None,
+            reported_lost=int(figures["reported_lost"]),
+            reported_jitter_ms=figures["reported_jitter_ms"],
+            first_packet_at=figures["first_packet"] or None,
+            last_packet_at=figures["last_packet"] or None,
+        )
+
+    def close(self) -> None:
+        """Part it from everything and give its ports back; closing twice does nothing."""
+        self._native.close()
+
+
+class Recording:
+    """One WAV file (16-bit PCM, 8 kHz) that is playable at any time, even after the process was killed.
+
+    Closed when it is forgotten, too. After `close` every other call does nothing.
+    """
+
+    __slots__ = ("_native", "path")
+
+    def __init__(self, native: _engine.Recording, path: Path) -> None:
+        self._native = native
+        self.path = path
+
+    @property
+    def id(self) -> int:
+        """Names the recording in events."""
+        return self._native.id
+
+    @property
+    def seconds(self) -> float:
+        """Its length so far, pauses and silence included; once closed, that of the file."""
+        return self._native.seconds
+
+    def attach(self, endpoint: Endpoint, channel: int) -> None:
+        """Record what the endpoint's party says on a channel (0 is left); several on one channel are mixed.
+
+        An endpoint is in one recording at a time: attaching it again moves it.
+        """
+        self._native.attach(endpoint._native, channel)  # noqa: SLF001
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Record the endpoint's party no more."""
+        self._native.detach(endpoint._native)  # noqa: SLF001
+
+    def pause(self) -> None:
+        """Keep nothing from now on; the time of the pause is silence in the file."""
+        self._native.pause(True)
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._native.pause(False)
+
+    def close(self) -> None:
+        """Finish the file; `RecordingClosed` tells when it is on the disk. Closing twice does nothing."""
+        self._native.close()
+
+
+class Engine:
+    """The media engine: a packet thread and a disk thread beside the event loop.
+
+    `on_event` is called on the loop for each event.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str = "127.0.0.1",
+        port_range: tuple[int, int] = (20000, 29999),
+        advertised_address: str | None = None,
+        media_timeout: float = 60.0,
+    ) -> None:
+        """Take an address to bind and a range of ports (both ends included), of which none is taken yet.
+
+        `advertised_address` is what endpoints show as theirs (behind NAT); else it is `address`. `media_timeout` is the silence
+        in seconds after which `MediaTimeout` is told, 0 for never. Raises `EngineUnavailableError`.
+        """
+        low, high = port_range
+        if not 0 < low < high < 65536:
+            raise EngineUnavailableError(f"The port range {low}-{high} is not usable.")
+        try:
+            self._native = _engine.Engine(address, low, high, media_timeout)
+        except (OSError, ValueError) as error:
+            raise EngineUnavailableError(f"The media engine cannot start on {address}: {error}.") from error
+        self._address = advertised_address or address
+        self._playbacks = itertools.count(1)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_event: Callable[[MediaEvent], None] = _ignore
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the threads, and tell events on `loop`. Raises `EngineClosedError`."""
+        try:
+            self._native.start()
+        except _engine.EngineClosedError as error:
+            raise EngineClosedError("The media engine is closed.") from error
+        self._loop = loop
+        loop.add_reader(self._native.event_descriptor, self._tell)
+        _log.info("media_engine_started", backend=self._native.backend)
+
+    def close(self) -> None:
+        """Close every endpoint and recording, wait for the disk, tell the last events. Closing twice does nothing."""
+        self._native.close()
+        if self._loop is None:
+            return
+        # The descriptor lives as long as the native engine; its reader must not outlive it.
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._native.event_descriptor)
+        self._loop = None
+        self._tell()
+
+    def create_endpoint(self) -> Endpoint:
+        """Open an endpoint on free ports. Raises `PortsExhaustedError`, `EngineClosedError`, or `MediaError`."""
+        try:
+            native = self._native.create_endpoint()
+        except _engine.PortsExhaustedError as error:
+            raise PortsExhaustedError(f"No RTP port is free: {error}.", hint="Widen the range of RTP ports.") from error
+        except _engine.EngineClosedError as error:
+            raise EngineClosedError("The media engine is closed.") from error
+        except OSError as error:
+            if error.errno in _NO_FILES_LEFT:
+                hint = "Raise the limit of open files (ulimit -n, LimitNOFILE=)."
+                raise PortsExhaustedError("The process may open no more sockets.", hint=hint) from error
+            raise MediaError(f"An RTP port cannot be opened: {error}.") from error
+        return Endpoint(native, self._address, self._playbacks)
+
+    def bridge(self, a: Endpoint, b: Endpoint) -> None:
+        """Let two parties hear each other, and nobody else."""
+        self._native.bridge(a._native, b._native)  # noqa: SLF001
+
+    def unbridge(self, a: Endpoint) -> None:
+        """Part an endpoint from its peer, if it has one."""
+        self._native.unbridge(a._native)  # noqa: SLF001
+
+    def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
+        """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`."""
+        if sample_rate != 8000 or channels not in (1, 2):
+            raise RecordingFileError(f"Recordings have 1 or 2 channels of 8000 Hz, not {channels} of {sample_rate} Hz.")
+        try:
+            native = self._native.create_recording(os.fspath(path), channels)
+        except _engine.EngineClosedError as error:
+            raise EngineClosedError("The media engine is closed.") from error
+        except OSError as error:
+            raise RecordingFileError(f"A recording cannot be created: {error}.") from error
+        return Recording(native, path)
+
+    def statistics(self) -> EngineStatistics:
+        """Return the figures up to now."""
+        endpoints, packets, ports = self._native.statistics()
+        return EngineStatistics(endpoints, packets, ports, self._native.backend)
+
+    def _tell(self) -> None:
+        """Hand out what has happened; one listener's error must not cost the other events."""
+        for kind, source, number, value, reason in self._native.take_events():
+            event = decode(kind, source, number, value, reason)
+            try:
+                self.on_event(event)
+            except Exception:
+                _log.exception("media_event_failed", event_type=type(event).__name__)
+
+
+def _ignore(_event: MediaEvent) -> None:
+    """Stand for a listener until there is one."""

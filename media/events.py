@@ -1,0 +1,80 @@
+"""What the engine tells about endpoints and recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class DigitReceived:
+    """The party pressed a key (RFC 4733): told once, when the key is let go. `digit` is one of 0-9 * # A-D."""
+
+    endpoint_id: int
+    digit: str
+    duration_ms: int
+
+
+@dataclass(slots=True, frozen=True)
+class FirstPacket:
+    """The first RTP packet of the party came; once in an endpoint's life."""
+
+    endpoint_id: int
+
+
+@dataclass(slots=True, frozen=True)
+class MediaTimeout:
+    """Nothing came from a party for too long; told once, and again only after it was heard or configured anew."""
+
+    endpoint_id: int
+    silent_seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class PlaybackEnded:
+    """A playback is over; told exactly once for each. `completed` is false when it was stopped, replaced, or its endpoint closed."""
+
+    endpoint_id: int
+    playback_id: int
+    completed: bool = True
+
+
+@dataclass(slots=True, frozen=True)
+class RecordingFailed:
+    """The recording's disk fails or is too slow; the recording goes on and tries again each second.
+
+    Told when the trouble begins, and again with the final loss when it is over or the recording is closed. `lost_seconds` counts
+    from the start of the recording; it stays 0.0 as long as the engine could keep everything in memory.
+    """
+
+    recording_id: int
+    reason: str
+    lost_seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class RecordingClosed:
+    """The file is complete and on the disk; nothing will change it any more."""
+
+    recording_id: int
+
+
+MediaEvent = DigitReceived | FirstPacket | MediaTimeout | PlaybackEnded | RecordingFailed | RecordingClosed
+
+
+def decode(kind: int, source: int, number: int, value: float, reason: str) -> MediaEvent:
+    """Make an event of what the native engine hands out; the kinds are those of native/events.hpp."""
+    match kind:
+        case 1:
+            return DigitReceived(source, chr(number), round(value))
+        case 2:
+            return FirstPacket(source)
+        case 3:
+            return MediaTimeout(source, value)
+        case 4:
+            return PlaybackEnded(source, number, completed=value > 0)
+        case 5:
+            return RecordingFailed(source, reason, value)
+        case 6:
+            return RecordingClosed(source)
+        case _:
+            raise ValueError(f"The native engine is of another version: unknown event {kind}")

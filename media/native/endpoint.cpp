@@ -1,0 +1,197 @@
+#include "endpoint.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "clock.hpp"
+
+namespace ramal {
+namespace {
+
+SendStream new_stream(int64_t now) {
+    std::random_device random;
+    // RFC 3550 section 5.1: first sequence and timestamp are unpredictable. Half the range keeps off the wrap in most calls.
+    return SendStream(random(), static_cast<uint16_t>(random() & 0x7FFF), random() & 0x7FFF'FFFF, now);
+}
+
+}  // namespace
+
+Endpoint::Endpoint(uint32_t id, const PortPair& ports, Transport& transport, EventQueue& events, int64_t now)
+    : id(id),
+      ports(ports),
+      rtp{ports.rtp, this, false},
+      rtcp{ports.rtcp, this, true},
+      transport_(transport),
+      events_(events),
+      stream_(new_stream(now)),
+      next_report_(now + kReportInterval) {
+    counters.round_trip_ms.set(-1);
+}
+
+void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
+    if (!configured_ || !(settings.remote == settings_.remote)) {
+        control_target_ = settings.remote.empty() ? SocketAddress{} : settings.remote.with_port(static_cast<uint16_t>(settings.remote.port() + 1));
+        multiplexed_ = false;
+    }
+    settings_ = settings;
+    configured_ = true;
+    latch_.expect(settings.remote, settings.latching);
+    stream_.break_off();
+    alive_ = now;
+    timed_out_ = false;
+}
+
+void Endpoint::set_peer(Endpoint* peer) {
+    peer_ = peer;
+    stream_.break_off();
+}
+
+void Endpoint::play(uint32_t playback, Playlist playlist) {
+    stop_play();
+    playback_ = playback;
+    playlist_ = std::move(playlist);
+    stream_.break_off();
+}
+
+void Endpoint::stop_play() {
+    if (!playlist_) return;
+    playlist_.reset();
+    stream_.break_off();
+    events_.push({EventKind::playback_ended, id, playback_, 0});
+}
+
+void Endpoint::record_to(std::shared_ptr<Track> track, uint32_t recording) {
+    if (track_) track_->detach();
+    track_ = std::move(track);
+    recording_ = recording;
+}
+
+void Endpoint::retire() {
+    stop_play();
+    record_to(nullptr, 0);
+    configured_ = false;
+    closed = true;
+}
+
+// The static types of RFC 3551 are understood even where they were not agreed: some phones switch without asking.
+std::optional<Law> Endpoint::law_of(uint8_t payload_type) const {
+    if (payload_type == settings_.payload_type) return settings_.law;
+    if (payload_type == 0) return Law::mu;
+    if (payload_type == 8) return Law::a;
+    return std::nullopt;
+}
+
+void Endpoint::rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now) {
+    if (is_rtcp(data, size)) return rtcp_received(data, size, from, now, true);
+    if (!configured_ || !settings_.receive) return;
+    const auto packet = parse_rtp(data, size);
+    if (!packet || !latch_.offer(from, packet->ssrc, packet->sequence)) return counters.packets_rejected.add(1);
+    const uint32_t epoch = reception_.epoch();
+    if (!reception_.packet(packet->ssrc, packet->sequence)) return;
+    if (reception_.epoch() != epoch) digits_in_.reset();
+    counters.packets_received.add(1);
+    counters.packets_lost.set(reception_.lost());
+    counters.last_packet.set(now);
+    if (counters.first_packet.get() == 0) {
+        counters.first_packet.set(now);
+        events_.push({EventKind::first_packet, id});
+    }
+    alive_ = now;
+    timed_out_ = false;
+    if (packet->payload_type == settings_.telephone_event) {
+        event_received(*packet, now);
+    } else if (const auto law = law_of(packet->payload_type)) {
+        audio_received(*packet, *law, now);
+    } else {
+        skip_at_peer();
+    }
+}
+
+void Endpoint::skip_at_peer() {
+    if (peer_ != nullptr) peer_->stream_.skip(source());
+}
+
+void Endpoint::audio_received(const RtpPacket& packet, Law law, int64_t now) {
+    reception_.timing(packet.timestamp, now);
+    counters.jitter_ms.set(reception_.jitter_ms());
+    if (track_) track_->write(law, packet.payload, packet.size, packet.timestamp, source(), now);
+    if (peer_ == nullptr || !peer_->open_for_peer()) return;
+    if (law != peer_->settings_.law) transcode(law, packet.payload, packet.size);
+    peer_->relay(source(), packet, peer_->settings_.payload_type, now);
+}
+
+void Endpoint::event_received(const RtpPacket& packet, int64_t now) {
+    const FoundDigits found = digits_in_.packet(packet.timestamp, packet.payload, packet.size, now);
+    for (size_t i = 0; i < found.count; ++i) report(found.digits[i]);
+    if (peer_ == nullptr || !peer_->open_for_peer()) return;
+    if (!settings_.relay_digits || peer_->settings_.telephone_event < 0) return skip_at_peer();
+    peer_->relay(source(), packet, static_cast<uint8_t>(peer_->settings_.telephone_event), now);
+}
+
+void Endpoint::report(Digit digit) {
+    events_.push({EventKind::digit_received, id, static_cast<uint32_t>(digit.symbol), digit.duration / 8.0});
+}
+
+void Endpoint::expire_digit(int64_t now) {
+    if (const auto digit = digits_in_.expire(now)) report(*digit);
+}
+
+void Endpoint::relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now) {
+    const auto header = stream_.relay(source, packet, payload_type, now);
+    if (!header) return;
+    uint8_t* start = packet.payload - kRtpHeader;
+    write_rtp(start, *header);
+    transmit(start, kRtpHeader + packet.size);
+}
+
+void Endpoint::transmit(const uint8_t* data, size_t size) {
+    transport_.send(rtp, latch_.target(), data, size);
+    counters.packets_sent.add(1);
+    counters.octets_sent.add(size - kRtpHeader);
+}
+
+void Endpoint::tick(int64_t now) {
+    if (digits_out_.busy()) {
+        send_digit_step(now);
+        if (!digits_out_.busy()) stream_.break_off();
+    } else if (playlist_) {
+        send_sound_step(now);
+    }
+}
+
+void Endpoint::send_digit_step(int64_t now) {
+    const auto packet = digits_out_.step();
+    if (!packet || !sending() || settings_.telephone_event < 0) return;
+    if (packet->first) digit_timestamp_ = stream_.timestamp_at(now);
+    send_own(stream_.event(static_cast<uint8_t>(settings_.telephone_event), digit_timestamp_, packet->first), packet->payload, sizeof packet->payload);
+}
+
+void Endpoint::send_sound_step(int64_t now) {
+    int16_t samples[kFrameSamples];
+    if (!playlist_->fill(samples, kFrameSamples)) {
+        playlist_.reset();
+        stream_.break_off();
+        events_.push({EventKind::playback_ended, id, playback_, 1});
+        return;
+    }
+    if (!sending()) return;
+    uint8_t codes[kFrameSamples];
+    encode(settings_.law, samples, kFrameSamples, codes);
+    send_own(stream_.own(settings_.payload_type, kFrameSamples, now), codes, sizeof codes);
+}
+
+void Endpoint::send_own(const RtpHeader& header, const uint8_t* payload, size_t size) {
+    write_rtp(own_packet_, header);
+    std::copy_n(payload, size, own_packet_ + kRtpHeader);
+    transmit(own_packet_, kRtpHeader + size);
+}
+
+void Endpoint::supervise(int64_t now, int64_t timeout) {
+    if (!configured_) return;
+    if (now >= next_report_) send_report(now);
+    if (timeout == 0 || timed_out_ || !settings_.receive || settings_.remote.empty() || now - alive_ < timeout) return;
+    timed_out_ = true;
+    events_.push({EventKind::media_timeout, id, 0, static_cast<double>(now - alive_) / kSecond});
+}
+
+}  // namespace ramal

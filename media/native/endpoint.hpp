@@ -1,0 +1,153 @@
+// An endpoint: one party's RTP and RTCP sockets, and all that is known of its stream.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "codec.hpp"
+#include "dtmf.hpp"
+#include "events.hpp"
+#include "ports.hpp"
+#include "recorder.hpp"
+#include "rtcp.hpp"
+#include "rtp.hpp"
+#include "sound.hpp"
+#include "transport.hpp"
+
+namespace ramal {
+
+struct EndpointSettings {
+    // Empty: nothing is sent.
+    SocketAddress remote;
+    Law law = Law::mu;
+    uint8_t payload_type = 0;
+    // Negative: the party takes no telephone events.
+    int telephone_event = -1;
+    bool send = true;
+    bool receive = true;
+    bool latching = true;
+    bool relay_digits = true;
+};
+
+// Written by the engine's thread only, read by any.
+template <typename T>
+class Published {
+public:
+    void set(T value) { value_.store(value, std::memory_order_relaxed); }
+    void add(T value) { set(get() + value); }
+    T get() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<T> value_{};
+};
+
+struct EndpointCounters {
+    Published<uint64_t> packets_received;
+    Published<uint64_t> packets_sent;
+    Published<uint64_t> octets_sent;
+    Published<uint64_t> packets_lost;
+    // From a source that is not the party's, or malformed.
+    Published<uint64_t> packets_rejected;
+    Published<double> jitter_ms;
+    // Negative while unknown.
+    Published<double> round_trip_ms;
+    // What the party reported of our stream.
+    Published<int64_t> reported_lost;
+    Published<double> reported_jitter_ms;
+    // Monotonic nanoseconds, 0 while none.
+    Published<int64_t> first_packet;
+    Published<int64_t> last_packet;
+};
+
+class Endpoint {
+public:
+    Endpoint(uint32_t id, const PortPair& ports, Transport& transport, EventQueue& events, int64_t now);
+    Endpoint(const Endpoint&) = delete;
+    Endpoint& operator=(const Endpoint&) = delete;
+
+    void configure(const EndpointSettings& settings, int64_t now);
+    // Null: nobody.
+    void set_peer(Endpoint* peer);
+    Endpoint* peer() const { return peer_; }
+    // Takes the place of what is being played.
+    void play(uint32_t playback, Playlist playlist);
+    void stop_play();
+    void send_digit(uint8_t event, uint32_t duration) { digits_out_.add(event, duration); }
+    // Null: nowhere. An endpoint is in one recording at a time.
+    void record_to(std::shared_ptr<Track> track, uint32_t recording);
+    uint32_t recording() const { return recording_; }
+    // Ends all that is going on; the sockets stay open.
+    void retire();
+
+    void rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
+    void rtcp_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
+
+    // Something of our own is being sent: `tick` is due each 20 ms.
+    bool ticking() const { return playlist_.has_value() || digits_out_.busy(); }
+    void tick(int64_t now);
+    // A received digit waits for its end.
+    bool digit_pending() const { return digits_in_.active(); }
+    void expire_digit(int64_t now);
+    // Once a second. `timeout` in nanoseconds, 0: never.
+    void supervise(int64_t now, int64_t timeout);
+
+    const uint32_t id;
+    const PortPair ports;
+    Socket rtp;
+    Socket rtcp;
+    EndpointCounters counters;
+    // The loop's own marks: whether it is in a list of those that tick, or wait for a digit's end, and whether it is closed.
+    bool in_ticks = false;
+    bool in_digits = false;
+    bool closed = false;
+
+private:
+    void audio_received(const RtpPacket& packet, Law law, int64_t now);
+    void event_received(const RtpPacket& packet, int64_t now);
+    // A packet is kept from the peer, who shall not count it as lost.
+    void skip_at_peer();
+    std::optional<Law> law_of(uint8_t payload_type) const;
+    uint64_t source() const { return static_cast<uint64_t>(id) << 32 | reception_.epoch(); }
+    // Whether a peer's packets may go out: nothing of our own is being sent.
+    bool open_for_peer() const { return sending() && !ticking(); }
+    bool sending() const { return settings_.send && !settings_.remote.empty(); }
+    void relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now);
+    void send_digit_step(int64_t now);
+    void send_sound_step(int64_t now);
+    void send_own(const RtpHeader& header, const uint8_t* payload, size_t size);
+    void transmit(const uint8_t* data, size_t size);
+    void report(Digit digit);
+    void send_report(int64_t now);
+
+    Transport& transport_;
+    EventQueue& events_;
+    bool configured_ = false;
+    EndpointSettings settings_;
+    SourceLatch latch_;
+    Reception reception_;
+    SendStream stream_;
+    DigitReceiver digits_in_;
+    DigitSender digits_out_;
+    uint32_t digit_timestamp_ = 0;
+    std::optional<Playlist> playlist_;
+    uint32_t playback_ = 0;
+    std::shared_ptr<Track> track_;
+    uint32_t recording_ = 0;
+    Endpoint* peer_ = nullptr;
+    // Silence counts from here.
+    int64_t alive_ = 0;
+    bool timed_out_ = false;
+    SocketAddress control_target_;
+    bool multiplexed_ = false;
+    uint32_t last_report_ = 0;
+    int64_t last_report_time_ = 0;
+    int64_t next_report_;
+    uint64_t sent_at_report_ = 0;
+    // Packets of our own making, until the transport has taken them: a tick sends at most one.
+    uint8_t own_packet_[kRtpHeader + kFrameSamples];
+    uint8_t own_report_[kLargestReport];
+};
+
+}  // namespace ramal

@@ -1,0 +1,51 @@
+// What the engine tells Python, through one eventfd.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ramal {
+
+// The numbers are those of media/engine.py.
+enum class EventKind : uint8_t {
+    digit_received = 1,
+    first_packet = 2,
+    media_timeout = 3,
+    playback_ended = 4,
+    recording_failed = 5,
+    recording_closed = 6,
+};
+
+struct Event {
+    EventKind kind;
+    // The endpoint's or the recording's.
+    uint32_t id;
+    // A digit's symbol, a playback's id.
+    uint32_t number = 0;
+    // Milliseconds of a digit, seconds of silence or of loss; 1 when a playback came to its end.
+    double value = 0;
+    std::string reason = {};
+};
+
+// Filled by the engine's and the writer's thread, emptied by Python's.
+class EventQueue {
+public:
+    EventQueue();
+    ~EventQueue();
+    EventQueue(const EventQueue&) = delete;
+    EventQueue& operator=(const EventQueue&) = delete;
+
+    void push(Event event);
+    std::vector<Event> take();
+    int descriptor() const { return descriptor_; }
+
+private:
+    static constexpr size_t kMost = 1 << 16;
+    const int descriptor_;
+    std::mutex mutex_;
+    std::vector<Event> events_;
+};
+
+}  // namespace ramal

@@ -1,0 +1,259 @@
+#include "loop.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ramal {
+
+Loop::Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout)
+    : ports_(address, lowest_port, highest_port),
+      transport_(make_epoll_transport()),
+      writer_(std::make_unique<Writer>(events_)),
+      media_timeout_(media_timeout) {}
+
+Loop::~Loop() { stop(); }
+
+void Loop::start() {
+    const std::lock_guard lock(mutex_);
+    if (!accepting_) throw EngineClosedError("the media engine is closed");
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+}
+
+void Loop::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!accepting_) return;
+        accepting_ = false;
+        commands_.push_back([this](int64_t) { stop_ = true; });
+    }
+    transport_->wake();
+    if (thread_.joinable()) {
+        thread_.join();
+    } else {
+        run_commands();
+    }
+    close_all();
+    writer_.reset();
+}
+
+void Loop::post(Command command) {
+    {
+        const std::lock_guard lock(mutex_);
+        // What was open when the engine closed is closed already.
+        if (!accepting_) return;
+        commands_.push_back(std::move(command));
+        if (commands_.size() > 1) return;
+    }
+    transport_->wake();
+}
+
+void Loop::run() {
+    pthread_setname_np(pthread_self(), "ramal-media");
+    sigset_t blocked;
+    sigfillset(&blocked);
+    pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+    next_tick_ = monotonic_ns();
+    while (!stop_) {
+        transport_->wait(*this, time_to_next(monotonic_ns()));
+        departed_.clear();
+        run_ticks(monotonic_ns());
+    }
+}
+
+// Commands come first: who configures an endpoint and then speaks to it is heard under the new configuration.
+void Loop::batch(int64_t now) {
+    run_commands();
+    now_ = now;
+}
+
+void Loop::packet(Socket& socket, uint8_t* data, size_t size, const SocketAddress& from) {
+    Endpoint& endpoint = *socket.owner;
+    packets_.add(1);
+    if (socket.control) return endpoint.rtcp_received(data, size, from, now_, false);
+    endpoint.rtp_received(data, size, from, now_);
+    if (!endpoint.digit_pending() || endpoint.in_digits) return;
+    endpoint.in_digits = true;
+    pending_digits_.push_back(&endpoint);
+}
+
+void Loop::run_commands() {
+    std::vector<Command> commands;
+    {
+        const std::lock_guard lock(mutex_);
+        if (commands_.empty()) return;
+        commands = std::exchange(commands_, {});
+    }
+    const int64_t now = monotonic_ns();
+    for (const Command& command : commands) command(now);
+}
+
+int64_t Loop::time_to_next(int64_t now) const {
+    const bool stepping = std::any_of(groups_.begin(), groups_.end(), [](const auto& group) { return !group.empty(); });
+    const int64_t ticks = stepping ? 0 : (kTicksPerSlot - tick_ % kTicksPerSlot) % kTicksPerSlot;
+    return std::max<int64_t>(0, next_tick_ + ticks * kTick - now);
+}
+
+void Loop::run_ticks(int64_t now) {
+    // After a long stall the past is left alone: a burst of old sound helps nobody.
+    constexpr int64_t kLongestCatchUp = 200 * kMillisecond;
+    if (now - next_tick_ > kLongestCatchUp) next_tick_ += (now - next_tick_) / kTick * kTick;
+    for (; next_tick_ <= now; next_tick_ += kTick, ++tick_) {
+        step_group(static_cast<size_t>(tick_ % kGroups), now);
+        if (tick_ % kTicksPerSlot == 0) look_after(static_cast<size_t>(tick_ / kTicksPerSlot % kSlots), now);
+    }
+}
+
+void Loop::look_after(size_t slot, int64_t now) {
+    for (const auto& endpoint : endpoints_[slot]) endpoint->supervise(now, media_timeout_);
+    for (const auto& recording : recordings_[slot]) recording->flush(*writer_, now);
+    std::erase_if(pending_digits_, [now](Endpoint* endpoint) {
+        endpoint->expire_digit(now);
+        endpoint->in_digits = endpoint->digit_pending();
+        return !endpoint->in_digits;
+    });
+}
+
+void Loop::step_group(size_t group, int64_t now) {
+    std::erase_if(groups_[group], [now](Endpoint* endpoint) {
+        endpoint->tick(now);
+        endpoint->in_ticks = endpoint->ticking();
+        return !endpoint->in_ticks;
+    });
+}
+
+void Loop::schedule(Endpoint& endpoint) {
+    if (endpoint.in_ticks) return;
+    endpoint.in_ticks = true;
+    groups_[static_cast<size_t>(tick_ % kGroups)].push_back(&endpoint);
+}
+
+std::shared_ptr<Endpoint> Loop::create_endpoint() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!accepting_) throw EngineClosedError("the media engine is closed");
+    }
+    const auto endpoint = std::make_shared<Endpoint>(next_id_++, ports_.take(), *transport_, events_, monotonic_ns());
+    post([this, endpoint](int64_t) {
+        endpoints_[endpoint->id % kSlots].push_back(endpoint);
+        endpoint_count_.add(1);
+        transport_->add(endpoint->rtp);
+        transport_->add(endpoint->rtcp);
+    });
+    return endpoint;
+}
+
+void Loop::close(const std::shared_ptr<Endpoint>& endpoint) {
+    post([this, endpoint](int64_t) {
+        if (!endpoint->closed) remove(endpoint);
+    });
+}
+
+void Loop::remove(const std::shared_ptr<Endpoint>& endpoint) {
+    part(*endpoint);
+    endpoint->retire();
+    transport_->remove(endpoint->rtp);
+    transport_->remove(endpoint->rtcp);
+    for (auto& group : groups_) std::erase(group, endpoint.get());
+    std::erase(pending_digits_, endpoint.get());
+    std::erase(endpoints_[endpoint->id % kSlots], endpoint);
+    endpoint_count_.set(endpoint_count_.get() - 1);
+    ports_.give_back(endpoint->ports, monotonic_ns());
+    departed_.push_back(endpoint);
+}
+
+void Loop::configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSettings& settings) {
+    post([endpoint, settings](int64_t now) {
+        if (!endpoint->closed) endpoint->configure(settings, now);
+    });
+}
+
+void Loop::part(Endpoint& endpoint) {
+    if (endpoint.peer() == nullptr) return;
+    endpoint.peer()->set_peer(nullptr);
+    endpoint.set_peer(nullptr);
+}
+
+void Loop::bridge(const std::shared_ptr<Endpoint>& a, const std::shared_ptr<Endpoint>& b) {
+    post([this, a, b](int64_t) {
+        if (a->closed || b->closed || a == b || a->peer() == b.get()) return;
+        part(*a);
+        part(*b);
+        a->set_peer(b.get());
+        b->set_peer(a.get());
+    });
+}
+
+void Loop::unbridge(const std::shared_ptr<Endpoint>& endpoint) {
+    post([this, endpoint](int64_t) { part(*endpoint); });
+}
+
+void Loop::play(const std::shared_ptr<Endpoint>& endpoint, uint32_t playback, Playlist playlist) {
+    post([this, endpoint, playback, playlist = std::move(playlist)](int64_t) {
+        if (endpoint->closed) return events_.push({EventKind::playback_ended, endpoint->id, playback, 0});
+        endpoint->play(playback, playlist);
+        schedule(*endpoint);
+    });
+}
+
+void Loop::stop_play(const std::shared_ptr<Endpoint>& endpoint) {
+    post([endpoint](int64_t) { endpoint->stop_play(); });
+}
+
+void Loop::send_digit(const std::shared_ptr<Endpoint>& endpoint, uint8_t event, uint32_t duration) {
+    post([this, endpoint, event, duration](int64_t) {
+        if (endpoint->closed) return;
+        endpoint->send_digit(event, duration);
+        schedule(*endpoint);
+    });
+}
+
+std::shared_ptr<Recording> Loop::create_recording(const std::string& path, int channels) {
+    const uint32_t id = next_id_++;
+    const auto recording = std::make_shared<Recording>(std::make_shared<RecordingFile>(id, path, channels), monotonic_ns());
+    const std::lock_guard lock(mutex_);
+    if (!accepting_) throw EngineClosedError("the media engine is closed");
+    commands_.push_back([this, recording](int64_t) { recordings_[recording->id() % kSlots].push_back(recording); });
+    if (commands_.size() == 1) transport_->wake();
+    return recording;
+}
+
+void Loop::attach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel) {
+    post([recording, endpoint, channel](int64_t) {
+        if (!recording->closed() && !endpoint->closed) endpoint->record_to(recording->add_track(channel), recording->id());
+    });
+}
+
+void Loop::detach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint) {
+    post([recording, endpoint](int64_t) {
+        if (endpoint->recording() == recording->id()) endpoint->record_to(nullptr, 0);
+    });
+}
+
+void Loop::pause(const std::shared_ptr<Recording>& recording, bool paused) {
+    post([recording, paused](int64_t) { recording->pause(paused); });
+}
+
+void Loop::close(const std::shared_ptr<Recording>& recording) {
+    post([this, recording](int64_t now) {
+        recording->close(*writer_, now);
+        std::erase(recordings_[recording->id() % kSlots], recording);
+    });
+}
+
+// The engine's thread has ended: this one takes its place.
+void Loop::close_all() {
+    const int64_t now = monotonic_ns();
+    for (auto& recordings : recordings_) {
+        for (const auto& recording : recordings) recording->close(*writer_, now);
+        recordings.clear();
+    }
+    for (auto& endpoints : endpoints_) {
+        while (!endpoints.empty()) remove(std::shared_ptr<Endpoint>(endpoints.back()));
+    }
+    departed_.clear();
+}
+
+}  // namespace ramal

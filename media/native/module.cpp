@@ -1,0 +1,197 @@
+// The engine as Python's media._engine. Nothing here is called for a packet; media/engine.py is the face that others use.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "loop.hpp"
+
+namespace nb = nanobind;
+
+namespace ramal {
+namespace {
+
+using Released = nb::call_guard<nb::gil_scoped_release>;
+using Remote = std::tuple<std::string, uint16_t>;
+// Kind, id, number, value, reason: see events.hpp.
+using EventTuple = std::tuple<int, uint32_t, uint32_t, double, std::string>;
+
+SocketAddress literal(const std::string& host, uint16_t port) {
+    const auto address = SocketAddress::parse(host, port);
+    if (!address) throw std::invalid_argument("not an IP address: " + host);
+    return *address;
+}
+
+// Closes what it stands for when Python forgets it.
+class EndpointHandle {
+public:
+    EndpointHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Endpoint> endpoint) : loop(std::move(loop)), endpoint(std::move(endpoint)) {}
+    EndpointHandle(const EndpointHandle&) = delete;
+    EndpointHandle& operator=(const EndpointHandle&) = delete;
+    ~EndpointHandle() { close(); }
+
+    void close() { loop->close(endpoint); }
+    uint32_t id() const { return endpoint->id; }
+    uint16_t port() const { return endpoint->ports.port; }
+
+    void configure(const std::optional<Remote>& remote, int law, uint8_t payload_type, int telephone_event, bool send, bool receive, bool latching,
+                   bool relay_digits) {
+        EndpointSettings settings;
+        if (remote) settings.remote = literal(std::get<0>(*remote), std::get<1>(*remote));
+        settings.law = law == 0 ? Law::mu : Law::a;
+        settings.payload_type = payload_type;
+        settings.telephone_event = telephone_event;
+        settings.send = send;
+        settings.receive = receive;
+        settings.latching = latching;
+        settings.relay_digits = relay_digits;
+        loop->configure(endpoint, settings);
+    }
+
+    void play(uint32_t playback, const std::vector<std::string>& paths, bool repeat) {
+        std::vector<std::shared_ptr<const Sound>> sounds;
+        for (const std::string& path : paths) sounds.push_back(loop->sounds().load(path));
+        loop->play(endpoint, playback, Playlist(std::move(sounds), repeat));
+    }
+    void stop_play() { loop->stop_play(endpoint); }
+
+    void send_digit(char symbol, uint32_t samples) {
+        const auto event = event_code(symbol);
+        if (!event) throw std::invalid_argument("not a digit");
+        loop->send_digit(endpoint, *event, samples);
+    }
+
+    nb::dict statistics() const {
+        const EndpointCounters& counters = endpoint->counters;
+        nb::dict result;
+        result["packets_received"] = counters.packets_received.get();
+        result["packets_sent"] = counters.packets_sent.get();
+        result["packets_lost"] = counters.packets_lost.get();
+        result["packets_rejected"] = counters.packets_rejected.get();
+        result["jitter_ms"] = counters.jitter_ms.get();
+        result["round_trip_ms"] = counters.round_trip_ms.get();
+        result["reported_lost"] = counters.reported_lost.get();
+        result["reported_jitter_ms"] = counters.reported_jitter_ms.get();
+        result["first_packet"] = static_cast<double>(counters.first_packet.get()) / kSecond;
+        result["last_packet"] = static_cast<double>(counters.last_packet.get()) / kSecond;
+        return result;
+    }
+
+    const std::shared_ptr<Loop> loop;
+    const std::shared_ptr<Endpoint> endpoint;
+};
+
+class RecordingHandle {
+public:
+    RecordingHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Recording> recording) : loop(std::move(loop)), recording(std::move(recording)) {}
+    RecordingHandle(const RecordingHandle&) = delete;
+    RecordingHandle& operator=(const RecordingHandle&) = delete;
+    ~RecordingHandle() { close(); }
+
+    uint32_t id() const { return recording->id(); }
+    void attach(const EndpointHandle& party, int channel) {
+        if (channel < 0 || channel >= recording->channels()) throw std::invalid_argument("no such channel");
+        loop->attach(recording, party.endpoint, channel);
+    }
+    void detach(const EndpointHandle& party) { loop->detach(recording, party.endpoint); }
+    void pause(bool paused) { loop->pause(recording, paused); }
+    void close() { loop->close(recording); }
+    double seconds() const { return recording->seconds(monotonic_ns()); }
+
+    const std::shared_ptr<Loop> loop;
+    const std::shared_ptr<Recording> recording;
+};
+
+class EngineHandle {
+public:
+    EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout)
+        : loop(std::make_shared<Loop>(literal(address, 0), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond))) {}
+
+    EndpointHandle* create_endpoint() { return new EndpointHandle(loop, loop->create_endpoint()); }
+    RecordingHandle* create_recording(const std::string& path, int channels) {
+        if (channels < 1 || channels > 2) throw std::invalid_argument("a recording has one or two channels");
+        return new RecordingHandle(loop, loop->create_recording(path, channels));
+    }
+    void bridge(const EndpointHandle& a, const EndpointHandle& b) { loop->bridge(a.endpoint, b.endpoint); }
+    void unbridge(const EndpointHandle& a) { loop->unbridge(a.endpoint); }
+
+    std::vector<EventTuple> take_events() {
+        std::vector<EventTuple> result;
+        for (Event& event : loop->events().take()) {
+            result.emplace_back(static_cast<int>(event.kind), event.id, event.number, event.value, std::move(event.reason));
+        }
+        return result;
+    }
+    // Endpoints, packets, pairs of ports in use.
+    std::tuple<size_t, uint64_t, size_t> statistics() const { return {loop->endpoints(), loop->packets(), loop->ports_in_use()}; }
+
+    const std::shared_ptr<Loop> loop;
+};
+
+void raise_os_error(int code, const char* text) {
+    const nb::object arguments = nb::make_tuple(code, text);
+    PyErr_SetObject(PyExc_OSError, arguments.ptr());
+}
+
+void translate(const std::exception_ptr& thrown, void*) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::system_error& error) {
+        raise_os_error(error.code().value(), error.what());
+    } catch (const SoundError& error) {
+        if (error.code != 0) {
+            raise_os_error(error.code, error.what());
+        } else {
+            PyErr_SetString(PyExc_ValueError, error.what());
+        }
+    }
+}
+
+}  // namespace
+
+NB_MODULE(_engine, m) {
+    nb::register_exception_translator(translate);
+    nb::exception<PortsExhaustedError>(m, "PortsExhaustedError");
+    nb::exception<EngineClosedError>(m, "EngineClosedError");
+
+    nb::class_<EndpointHandle>(m, "Endpoint")
+        .def_prop_ro("id", &EndpointHandle::id)
+        .def_prop_ro("port", &EndpointHandle::port)
+        .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("law"), nb::arg("payload_type"), nb::arg("telephone_event"),
+             nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("relay_digits"))
+        .def("play", &EndpointHandle::play, nb::arg("playback"), nb::arg("paths"), nb::arg("repeat"), Released())
+        .def("stop_play", &EndpointHandle::stop_play)
+        .def("send_digit", &EndpointHandle::send_digit, nb::arg("symbol"), nb::arg("samples"))
+        .def("statistics", &EndpointHandle::statistics)
+        .def("close", &EndpointHandle::close);
+
+    nb::class_<RecordingHandle>(m, "Recording")
+        .def_prop_ro("id", &RecordingHandle::id)
+        .def_prop_ro("seconds", &RecordingHandle::seconds)
+        .def("attach", &RecordingHandle::attach, nb::arg("endpoint"), nb::arg("channel"))
+        .def("detach", &RecordingHandle::detach, nb::arg("endpoint"))
+        .def("pause", &RecordingHandle::pause, nb::arg("paused"))
+        .def("close", &RecordingHandle::close);
+
+    nb::class_<EngineHandle>(m, "Engine")
+        .def(nb::init<const std::string&, uint16_t, uint16_t, double>(), nb::arg("address"), nb::arg("lowest_port"), nb::arg("highest_port"),
+             nb::arg("media_timeout"))
+        .def_prop_ro("event_descriptor", [](const EngineHandle& engine) { return engine.loop->events().descriptor(); })
+        .def_prop_ro("backend", [](const EngineHandle& engine) { return engine.loop->backend(); })
+        .def("start", [](const EngineHandle& engine) { engine.loop->start(); })
+        .def("close", [](const EngineHandle& engine) { engine.loop->stop(); }, Released())
+        .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership, Released())
+        .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::rv_policy::take_ownership, Released())
+        .def("bridge", &EngineHandle::bridge, nb::arg("a"), nb::arg("b"))
+        .def("unbridge", &EngineHandle::unbridge, nb::arg("a"))
+        .def("take_events", &EngineHandle::take_events)
+        .def("statistics", &EngineHandle::statistics);
+}
+
+}  // namespace ramal

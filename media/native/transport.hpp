@@ -1,0 +1,50 @@
+// The one place that talks to the kernel about packets. Other ways (io_uring, in-kernel) fit behind the same interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "address.hpp"
+
+namespace ramal {
+
+class Endpoint;
+
+// One of the two sockets of an endpoint.
+struct Socket {
+    int descriptor = -1;
+    Endpoint* owner = nullptr;
+    bool control = false;
+};
+
+class PacketSink {
+public:
+    // `data` may be changed, and stays valid until the next wait.
+    virtual void packet(Socket& socket, uint8_t* data, size_t size, const SocketAddress& from) = 0;
+    // Called in every wait before its packets, which arrived until `now`. Sockets may be added and removed here.
+    virtual void batch(int64_t now) = 0;
+
+protected:
+    ~PacketSink() = default;
+};
+
+class Transport {
+public:
+    virtual ~Transport() = default;
+    virtual const char* name() const = 0;
+    // The socket must not move while it is watched.
+    virtual void add(Socket& socket) = 0;
+    // Takes its descriptor away. The socket must live until the present wait is over.
+    virtual void remove(Socket& socket) = 0;
+    // Delivers what has arrived; returns at the latest after `timeout` nanoseconds, or when woken.
+    virtual void wait(PacketSink& sink, int64_t timeout) = 0;
+    // Ends a wait; from any thread.
+    virtual void wake() = 0;
+    // `data` must stay valid until the next wait. What the kernel does not take is lost, as on any network.
+    virtual void send(Socket& socket, const SocketAddress& to, const uint8_t* data, size_t size) = 0;
+};
+
+std::unique_ptr<Transport> make_epoll_transport();
+
+}  // namespace ramal

@@ -1,0 +1,200 @@
+#include "writer.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "clock.hpp"
+#include "wav.hpp"
+
+namespace ramal {
+namespace {
+
+void mix(const Piece& piece, int channels, std::vector<int16_t>& samples) {
+    const DecodeTable& decode = decode_table(piece.law);
+    const size_t frames = std::min(piece.codes.size(), samples.size() / static_cast<size_t>(channels));
+    int16_t* at = samples.data() + piece.channel;
+    for (size_t i = 0; i < frames; ++i, at += channels) {
+        *at = static_cast<int16_t>(std::clamp(*at + decode[piece.codes[i]], -32768, 32767));
+    }
+}
+
+// So that the name of a new file outlives a power cut as its content does.
+void sync_folder(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return;
+    fsync(descriptor);
+    close(descriptor);
+}
+
+}  // namespace
+
+size_t WriteJob::bytes() const {
+    size_t total = sizeof *this;
+    for (const Piece& piece : pieces) total += piece.codes.size();
+    return total;
+}
+
+RecordingFile::RecordingFile(uint32_t id, std::string path, int channels)
+    : id(id), path(std::move(path)), channels(channels), descriptor_(open(this->path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) {
+    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), this->path);
+    // Without room even for this, the first stretch writes it.
+    const auto header = wav_header(channels, 0);
+    put(header.data(), header.size(), 0);
+}
+
+RecordingFile::~RecordingFile() { close(descriptor_); }
+
+int RecordingFile::put(const void* data, size_t size, int64_t at) {
+    const auto* bytes = static_cast<const uint8_t*>(data);
+    while (size > 0) {
+        const ssize_t written = pwrite(descriptor_, bytes, size, at);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return written == 0 ? EIO : errno;
+        bytes += written;
+        at += written;
+        size -= static_cast<size_t>(written);
+    }
+    return 0;
+}
+
+int RecordingFile::write(const WriteJob& job) {
+    const int64_t frame_bytes = channels * 2;
+    const auto header_bytes = static_cast<int64_t>(kWavHeader);
+    const int64_t frames = std::max(frames_, job.start + job.frames);
+    // The samples first: the header must never promise what is not there.
+    if (job.pieces.empty()) {
+        if (ftruncate(descriptor_, header_bytes + frames * frame_bytes) != 0) return errno;
+    } else {
+        std::vector<int16_t> samples(static_cast<size_t>(job.frames * channels));
+        for (const Piece& piece : job.pieces) mix(piece, channels, samples);
+        const int failure = put(samples.data(), samples.size() * 2, header_bytes + job.start * frame_bytes);
+        if (failure != 0) return failure;
+    }
+    const auto header = wav_header(channels, frames);
+    const int failure = put(header.data(), header.size(), 0);
+    if (failure == 0) frames_ = frames;
+    return failure;
+}
+
+int RecordingFile::finish() {
+    const auto header = wav_header(channels, frames_);
+    const int failure = put(header.data(), header.size(), 0);
+    if (failure != 0) return failure;
+    if (ftruncate(descriptor_, static_cast<int64_t>(kWavHeader) + frames_ * channels * 2) != 0) return errno;
+    if (fsync(descriptor_) != 0) return errno;
+    sync_folder(path);
+    return 0;
+}
+
+Writer::Writer(EventQueue& events) : events_(events), thread_([this] { run(); }) {}
+
+Writer::~Writer() {
+    {
+        const std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+}
+
+void Writer::submit(WriteJob job) {
+    const size_t bytes = job.bytes();
+    if (queued_ + bytes > kMostQueued && !job.last) {
+        job.file->refused += job.frames;
+        return;
+    }
+    queued_ += bytes;
+    {
+        const std::lock_guard lock(mutex_);
+        jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+}
+
+void Writer::run() {
+    pthread_setname_np(pthread_self(), "ramal-writer");
+    // A file beyond the process's limit is an error to be told, not a reason to die.
+    sigset_t blocked;
+    sigfillset(&blocked);
+    pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+    for (;;) {
+        std::vector<WriteJob> jobs;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+            if (jobs_.empty()) return;
+            jobs = std::exchange(jobs_, {});
+        }
+        for (WriteJob& job : jobs) process(std::move(job));
+    }
+}
+
+void Writer::process(WriteJob job) {
+    const auto file = job.file;
+    const bool last = job.last;
+    const int64_t refused = file->refused.exchange(0);
+    if (refused > 0) {
+        file->lost += refused;
+        failed(*file, "the disk is too slow");
+    }
+    file->waiting.push_back(std::move(job));
+    write_waiting(*file);
+    while (file->waiting.size() > (last ? 0 : kMostWaiting) || (queued_ > kMostQueued && !file->waiting.empty())) drop_oldest(*file);
+    if (last) finish(*file);
+}
+
+void Writer::write_waiting(RecordingFile& file) {
+    while (!file.waiting.empty()) {
+        const int failure = file.write(file.waiting.front());
+        if (failure != 0) {
+            failed(file, std::strerror(failure));
+            return;
+        }
+        queued_ -= file.waiting.front().bytes();
+        file.waiting.pop_front();
+    }
+    if (file.failing) report_loss(file);
+    file.failing = false;
+}
+
+void Writer::drop_oldest(RecordingFile& file) {
+    const WriteJob& oldest = file.waiting.front();
+    if (!oldest.pieces.empty()) file.lost += oldest.frames;
+    queued_ -= oldest.bytes();
+    file.waiting.pop_front();
+}
+
+void Writer::failed(RecordingFile& file, const std::string& reason) {
+    file.reason = reason;
+    if (!file.failing) {
+        file.lost_reported = file.lost;
+        events_.push({EventKind::recording_failed, file.id, 0, static_cast<double>(file.lost) / kSampleRate, reason});
+    }
+    file.failing = true;
+}
+
+void Writer::report_loss(RecordingFile& file) {
+    if (file.lost == file.lost_reported) return;
+    file.lost_reported = file.lost;
+    events_.push({EventKind::recording_failed, file.id, 0, static_cast<double>(file.lost) / kSampleRate, file.reason});
+}
+
+void Writer::finish(RecordingFile& file) {
+    const int failure = file.finish();
+    if (failure != 0) failed(file, std::strerror(failure));
+    report_loss(file);
+    events_.push({EventKind::recording_closed, file.id});
+}
+
+}  // namespace ramal
