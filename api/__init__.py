@@ -1,1 +1,1 @@
-"""FastAPI: REST, event WebSocket, sign-in and roles; serves the built web app."""
+"""The web interface: REST, live events, sign-in and roles; serves the built web app."""

@@ -1,0 +1,125 @@
+"""Makes the web application out of the rooms' services."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+
+from api import audit, company, health, live, metrics, openapi, problems, session, tokens, users
+from api.audit_trail import AuditMiddleware, AuditTrail
+from api.bodies import BodyMiddleware
+from api.errors import FieldError, InvalidFieldsError
+from api.guard import GuardMiddleware
+from api.idempotency import IdempotencyMiddleware
+from api.key_store import SessionStore, TokenStore
+from api.metrics import Metrics
+from api.passwords import Passwords
+from api.security import AuthenticationMiddleware, Authenticator
+from api.services import Services
+from api.settings import ApiSettings
+from api.user_store import UserStore
+from api.web_app import WebApp
+
+PREFIX: Final = "/api/v1"
+_RESOURCES: Final = (session, users, tokens, audit, company)
+_IMPORTS: Final = (f"{PREFIX}/rates/import",)
+
+
+def create_app(services: Services, settings: ApiSettings | None = None) -> FastAPI:
+    """Return the ASGI application that serves the API, the live events and the web app.
+
+    Args:
+        services: what the rooms give.
+        settings: of the web interface; None: the defaults.
+    """
+    settings = settings or ApiSettings()
+    app = FastAPI(
+        title="Ramal",
+        version=settings.version,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    _furnish(app, services, settings)
+    problems.install(app)
+    app.include_router(_version_one())
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.router.default = WebApp(settings.web_dist)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    _surround(app, services, settings)
+    return app
+
+
+def openapi_description() -> dict[str, Any]:
+    """Return the OpenAPI description without a running server."""
+    app = FastAPI(title="Ramal", version=ApiSettings().version, generate_unique_id_function=_operation_id)
+    app.include_router(_version_one())
+    return openapi.describe(app)
+
+
+def _version_one() -> APIRouter:
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(_refuse_unknown_query)])
+    for resource in _RESOURCES:
+        router.include_router(resource.router)
+    router.add_api_route("/openapi.json", _show_openapi, include_in_schema=False)
+    outer = APIRouter()
+    outer.include_router(router)
+    outer.include_router(live.router, prefix=PREFIX)
+    return outer
+
+
+def _furnish(app: FastAPI, services: Services, settings: ApiSettings) -> None:
+    """Put what handlers need into the application's state."""
+    state = app.state
+    database, clock = services.database, services.clock
+    hashing = Passwords(memory_kib=settings.argon2_memory_kib, passes=settings.argon2_passes)
+    state.services = services
+    state.settings = settings
+    state.metrics = Metrics(settings.version)
+    state.users = UserStore(database, clock, hashing)
+    state.sessions = SessionStore(database, clock, idle=settings.session_idle, life=settings.session_life)
+    state.tokens = TokenStore(database, clock)
+    state.trail = AuditTrail(database, clock)
+    state.authenticator = Authenticator(state.sessions, state.tokens, public_url=settings.public_url)
+    state.live_clients = set()
+
+
+def _surround(app: FastAPI, services: Services, settings: ApiSettings) -> None:
+    """Lay the middleware around the application; the last one added is the outermost."""
+    state = app.state
+    app.add_middleware(AuditMiddleware, trail=state.trail)
+    app.add_middleware(
+        IdempotencyMiddleware, database=services.database, clock=services.clock, life=settings.idempotency_life
+    )
+    app.add_middleware(
+        BodyMiddleware, most=settings.max_body_bytes, imports=dict.fromkeys(_IMPORTS, settings.max_import_bytes)
+    )
+    app.add_middleware(AuthenticationMiddleware, authenticator=state.authenticator)
+    app.add_middleware(GuardMiddleware, metrics=state.metrics, clock=services.clock)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+async def _show_openapi(request: Request) -> Response:
+    """Return the OpenAPI description."""
+    return JSONResponse(request.app.openapi())
+
+
+def _refuse_unknown_query(request: Request) -> None:
+    """Refuse query parameters that the operation does not know: a misspelt filter would show too much."""
+    if not request.query_params:
+        return
+    known = openapi.query_parameters(request.app).get(request.scope["route"].name, frozenset())
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        rules = [FieldError(f"query.{name[:64]}", "There is no such parameter") for name in unknown[:5]]
+        hint = f"Known are: {', '.join(sorted(known))}." if known else "This address takes none."
+        raise InvalidFieldsError(f"There is no query parameter “{unknown[0][:64]}”.", hint=hint, errors=rules)

@@ -1,0 +1,77 @@
+"""Reads request bodies whole, and no more of them than the address takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import BadRequestError, BodyTooLargeError
+
+_UNKNOWN_CLIENT: Final = 64 << 10
+"""What one who is not signed in may send: enough for a sign-in."""
+
+
+class BodyMiddleware:
+    """Bounds bodies and leaves them in the scope as `ramal.body`."""
+
+    def __init__(self, app: ASGIApp, *, most: int, imports: dict[str, int]) -> None:
+        """Prepare.
+
+        Args:
+            app: what comes next.
+            most: bytes that ordinary addresses take.
+            imports: bytes that other addresses take, by path.
+        """
+        self._app = app
+        self._most = most
+        self._imports = imports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body and hand it on in one piece.
+
+        Raises:
+            BodyTooLargeError: it is longer than the address takes.
+        """
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
+            await self._app(scope, receive, send)
+            return
+        most = self._imports.get(scope["path"], self._most)
+        if scope.get("ramal.principal") is None:
+            most = min(most, _UNKNOWN_CLIENT)
+        body = await _read(scope, receive, most)
+        scope["ramal.body"] = body
+        handed = False
+
+        async def replay() -> Message:
+            nonlocal handed
+            if handed:
+                return await receive()
+            handed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
+    announced = Headers(scope=scope).get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
+        raise _too_large(most)
+    parts: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BadRequestError("The connection was closed in mid-request.")
+        part = message.get("body", b"")
+        length += len(part)
+        if length > most:
+            raise _too_large(most)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _too_large(most: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The body is longer than {most} bytes, which is the most this address takes.")

@@ -1,0 +1,97 @@
+"""Field types that the resources share: text without control characters, times, money, numbers, ids."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final
+
+from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Input(BaseModel):
+    """A request body: unknown fields are refused, blanks around text are cut."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Output(BaseModel):
+    """A resource as it is shown; made from the objects of the rooms."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("It must not hold control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("It must be one line of printable characters")
+    return text
+
+
+def _as_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("It is outside the calendar") from error
+
+
+def _utc_text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _plain_decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+"""A name or the like: one line of up to 200 characters."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+"""A line that is not empty."""
+
+Note = Annotated[str, Field(max_length=10_000), AfterValidator(_printable)]
+"""Free text of several lines."""
+
+ExtensionNumber = Annotated[str, Field(pattern=r"^[0-9]{2,8}$", examples=["1001"])]
+"""An extension's number, two to eight digits."""
+
+Dialled = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[+*#0-9 ().\-/]+$", examples=["+74951234567"])]
+"""What a person would dial: an extension, a national or an international number."""
+
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ana@example.com"])]
+"""An e-mail address, checked loosely: the mail server knows better."""
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["RUB"])]
+"""ISO 4217."""
+
+TimeIn = Annotated[AwareDatetime, AfterValidator(_as_utc)]
+"""A time with its zone, taken to UTC."""
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_utc_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T09:30:00.250000Z"]}),
+]
+"""RFC 3339 in UTC."""
+
+MoneyIn = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6, allow_inf_nan=False, examples=["1.57"])]
+"""An amount or price, from a decimal string."""
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(_plain_decimal, return_type=str),
+    WithJsonSchema({"type": "string", "format": "decimal", "examples": ["1.57"]}),
+]
+"""An amount or price as a decimal string, never rounded on the way."""
+
+ThingId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id that the list shows.")]
+"""An id in a path."""

@@ -1,0 +1,53 @@
+"""`/metrics` for Prometheus: requests, live calls, clients, journal. One registry a server, none shared with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import Scope
+
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The figures of one server. Rooms add gauges with `watch`."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        Gauge("ramal_build_info", "The version that runs.", ["version"], registry=self.registry).labels(version).set(1)
+        self._requests = Counter(
+            "ramal_http_requests_total", "Requests answered.", ["method", "operation", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "ramal_http_request_seconds", "Time to answer.", ["method"], buckets=_BUCKETS, registry=self.registry
+        )
+        self.live_clients = Gauge("ramal_live_clients", "Event WebSockets open.", registry=self.registry)
+        self.live_dropped = Counter(
+            "ramal_live_clients_dropped_total",
+            "Event WebSockets dropped for reading too slowly.",
+            registry=self.registry,
+        )
+
+    def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Show a gauge that is read when it is asked for."""
+        Gauge(name, help_text, registry=self.registry).set_function(value)
+
+    def request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count an answered request under its operation, so that ids don't multiply the series."""
+        method = scope["method"] if scope["method"] in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"} else "other"
+        operation = getattr(scope.get("route"), "name", "other")
+        self._requests.labels(method, operation, str(status)).inc()
+        self._seconds.labels(method).observe(seconds)
+
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Return all figures in Prometheus' text format."""
+    figures: Metrics = request.app.state.metrics
+    return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)

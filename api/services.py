@@ -1,0 +1,40 @@
+"""What the rooms give to the API; `ramal.app` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from core.bus import EventBus
+from core.clock import Clock
+from core.company import Company
+from core.database import Database
+
+ReadinessCheck = Callable[[], Awaitable[str | None]]
+"""Returns why a part is not ready, or None."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """The parts of the running server that requests act on."""
+
+    database: Database
+    clock: Clock
+    bus: EventBus
+    company: Company
+    readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
+    """Checks of `/readyz` by the name of the part."""
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the services of the server that answers this request."""
+    services: Services = connection.app.state.services
+    return services
+
+
+Rooms = Annotated[Services, Depends(services_of)]
+"""The services, as a handler's parameter."""

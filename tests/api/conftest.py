@@ -1,0 +1,72 @@
+"""A server on a real database in a temporary folder, and clients in each role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.permissions import Role
+from api.services import Services
+from api.settings import ApiSettings
+from core.bus import EventBus
+from core.clock import ManualClock
+from core.company import Company
+from core.database import Database
+
+PASSWORD = "lanterns over the river"
+BASE = "http://ramal.test"
+
+
+@dataclass(slots=True)
+class Server:
+    """The application under test with what it stands on."""
+
+    app: FastAPI
+    services: Services
+    clock: ManualClock
+
+    def client(self, **kwargs: object) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("192.0.2.7", 50_000))
+        return httpx.AsyncClient(transport=transport, base_url=BASE, **kwargs)  # type: ignore[arg-type]
+
+    async def token(self, role: Role, extension: str | None = None) -> str:
+        _row, secret = await self.app.state.tokens.create(label=f"{role} token", role=role, extension=extension)
+        return str(secret)
+
+    async def as_role(self, role: Role, extension: str | None = None) -> httpx.AsyncClient:
+        return self.client(headers={"Authorization": f"Bearer {await self.token(role, extension)}"})
+
+    async def make_user(self, username: str, role: Role, extension: str | None = None) -> str:
+        user, _generated = await self.app.state.users.create(
+            username=username, name=username.title(), role=role, password=PASSWORD, extension=extension
+        )
+        return str(user.id)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'ramal.sqlite3'}")
+    await database.create_all()
+    clock = ManualClock()
+    services = Services(database=database, clock=clock, bus=EventBus(), company=Company(database))
+    settings = ApiSettings(web_dist=tmp_path / "dist", argon2_memory_kib=64, argon2_passes=1)
+    yield Server(create_app(services, settings), services, clock)
+    await database.close()
+
+
+@pytest.fixture
+async def admin(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with await server.as_role(Role.ADMINISTRATOR) as client:
+        yield client
+
+
+@pytest.fixture
+async def anyone(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with server.client() as client:
+        yield client
