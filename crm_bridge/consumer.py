@@ -1,0 +1,121 @@
+"""What the CRM makes of the call journal: an activity of every call with an outside party, leads and contacts asked for by star code,
+and a lead of a missed call.
+
+Calls between extensions make nothing. The position is kept by `core.consumer` in the same transaction; beyond that every effect is keyed by
+the call's id, so a replay changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.events import (
+    CallAnswered,
+    CallEnded,
+    CallFact,
+    CallOffered,
+    CallTransferred,
+    ContactRequested,
+    Direction,
+    LeadRequested,
+    RecordingStarted,
+    TransferResult,
+)
+from core.journal import Entry
+from crm_bridge import validation
+from crm_bridge.embedded import EmbeddedCrm
+from crm_bridge.errors import CrmNotFoundError
+from crm_bridge.interface import CallBegun, CallFinished
+from crm_bridge.ports import CompanyReader
+from crm_bridge.values import ContactDraft, LeadDraft
+
+log = structlog.get_logger(__name__)
+
+_SOURCE: Final = "call"
+
+
+class CrmConsumer:
+    """Follows the journal for the embedded CRM."""
+
+    name = "crm"
+
+    def __init__(self, crm: EmbeddedCrm, company: CompanyReader) -> None:
+        self._crm = crm
+        self._company = company
+
+    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+        """Write what these entries mean for the CRM."""
+        for entry in entries:
+            await self._digest(session, entry.fact)
+
+    async def _digest(self, session: AsyncSession, fact: CallFact) -> None:
+        calls = self._crm.calls
+        match fact:
+            case CallOffered() if fact.direction is not Direction.INTERNAL:
+                await calls.begin(session, _begun(fact))
+            case CallAnswered():
+                await calls.answer(session, fact.call_id, fact.extension, fact.at)
+            case CallTransferred(result=TransferResult.COMPLETED):
+                await calls.transfer(session, fact.call_id, fact.to_number)
+            case RecordingStarted():
+                await calls.attach_recording(session, fact.call_id, fact.recording_id)
+            case LeadRequested():
+                await self._lead(session, fact)
+            case ContactRequested():
+                await self._contact(session, fact)
+            case CallEnded():
+                await self._finish(session, fact)
+            case _:
+                pass
+
+    async def _finish(self, session: AsyncSession, fact: CallEnded) -> None:
+        call = CallFinished(
+            call_id=fact.call_id,
+            disposition=fact.disposition,
+            ended_at=fact.at,
+            sip_status=fact.sip_status,
+            reason=fact.reason,
+        )
+        try:
+            await self._crm.calls.finish(session, call)
+        except CrmNotFoundError:
+            # A call between extensions, which was never begun here.
+            log.debug("call_without_activity", call_id=fact.call_id)
+
+    async def _lead(self, session: AsyncSession, fact: LeadRequested) -> None:
+        number, name = self._party(fact)
+        phones = (number,) if number else ()
+        extension = validation.cleaned(fact.by_extension, validation.MAX_SHORT)
+        draft = LeadDraft(name=name, phones=phones, source=_SOURCE, responsible=extension, call_id=fact.call_id)
+        lead = await self._crm.leads.create(session, draft)
+        log.info("lead_requested", call_id=fact.call_id, lead_id=lead.id)
+
+    async def _contact(self, session: AsyncSession, fact: ContactRequested) -> None:
+        number, name = self._party(fact)
+        phones = (number,) if number else ()
+        extension = validation.cleaned(fact.by_extension, validation.MAX_SHORT)
+        draft = ContactDraft(name=name, phones=phones, source=_SOURCE, responsible=extension, call_id=fact.call_id)
+        contact = await self._crm.contacts.create_requested(session, draft, number)
+        log.info("contact_requested", call_id=fact.call_id, contact_id=contact.id)
+
+    def _party(self, fact: LeadRequested | ContactRequested) -> tuple[str, str]:
+        number = validation.public_number(fact.phone, self._company.settings.country)
+        name = validation.cleaned(fact.name) or ("" if number else self._crm.notices.hidden_number)
+        return number, name
+
+
+def _begun(fact: CallOffered) -> CallBegun:
+    inbound = fact.direction is Direction.INBOUND
+    return CallBegun(
+        call_id=fact.call_id,
+        direction=fact.direction,
+        number=fact.from_number if inbound else fact.to_number,
+        line_number=fact.to_number if inbound else fact.trunk,
+        started_at=fact.at,
+        caller_name=fact.from_name if inbound else "",
+        extension="" if inbound else fact.from_extension,
+    )
