@@ -1,0 +1,176 @@
+"""The `ramal` command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvloop
+
+from core.errors import RamalError
+from core.logs import configure_logs
+from core.settings import Settings, load_settings
+
+cli = typer.Typer(
+    name="ramal",
+    help="Contact-center and IP-telephony engine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+token_cli = typer.Typer(help="API tokens.", no_args_is_help=True)
+recordings_cli = typer.Typer(help="Recordings of calls.", no_args_is_help=True)
+rates_cli = typer.Typer(help="What calls cost.", no_args_is_help=True)
+cli.add_typer(token_cli, name="token")
+cli.add_typer(recordings_cli, name="recordings")
+cli.add_typer(rates_cli, name="rates")
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder [default: var].", show_default=False)]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file in TOML.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; an error the user can act on is one or two lines, never a traceback."""
+    try:
+        cli(standalone_mode=True)
+    except RamalError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+@cli.command()
+def serve(data: Data = None, config: ConfigFile = None) -> None:
+    """Start the server and run until Ctrl-C or SIGTERM."""
+    from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
+
+    settings = _settings(data, config)
+    _run(run_server(settings))
+
+
+@cli.command()
+def demo(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the demo; emptied first.")] = Path("demo-data"),
+    config: ConfigFile = None,
+    stop: Annotated[bool, typer.Option("--exit", help="Stop after the calls and print a JSON summary.")] = False,
+) -> None:
+    """Show the main job on real calls with a demo company."""
+    from ramal.demo.run import run_demo  # noqa: PLC0415
+
+    settings = _settings(data, config)
+    sys.exit(0 if _run(run_demo(settings, stop=stop)) else 1)
+
+
+@cli.command()
+def softphone(
+    server: Annotated[str, typer.Option(help="Address of the server, host or host:port.")] = "127.0.0.1:5060",
+    extension: Annotated[str, typer.Option(help="Extension to register.")] = "1001",
+    password: Annotated[
+        str, typer.Option(help="Its password.", envvar="RAMAL_SOFTPHONE_PASSWORD", prompt=True, hide_input=True)
+    ] = "",
+) -> None:
+    """Be a phone on the terminal."""
+    from ramal.softphone.terminal import run_softphone  # noqa: PLC0415
+
+    configure_logs("console")
+    _run(run_softphone(server, extension, password))
+
+
+@token_cli.command("create")
+def create_token(
+    role: Annotated[str, typer.Option(help="agent, manager, owner or administrator.")],
+    label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a new API token; it is shown this once."""
+    from ramal.tools import create_token as create  # noqa: PLC0415
+
+    token = _run(create(_settings(data, config), role=role, label=label))
+    _show({"token": token, "role": role}, token, as_json=as_json)
+
+
+@recordings_cli.command("list")
+def list_recordings(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List recordings, newest first."""
+    from ramal.tools import list_recordings as listing  # noqa: PLC0415
+
+    rows = _run(listing(_settings(data, config), limit=limit))
+    lines = [f"{row['id']}  {row['seconds'] or 0:>8.1f} s  {row['state']:<10} {row['started_at']}" for row in rows]
+    _show({"items": rows}, "\n".join(lines) or "There are no recordings yet.", as_json=as_json)
+
+
+@recordings_cli.command("export")
+def export_recording(
+    recording: Annotated[str, typer.Argument(help="Id of the recording.")],
+    target: Annotated[Path, typer.Argument(help="WAV file to write.")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a recording to a file."""
+    from ramal.tools import export_recording as export  # noqa: PLC0415
+
+    size = _run(export(_settings(data, config), recording, target))
+    _show({"id": recording, "file": str(target), "bytes": size}, f"{target}: {size} bytes", as_json=as_json)
+
+
+@rates_cli.command("import")
+def import_rates(
+    file: Annotated[Path, typer.Argument(help="CSV file; the columns stand in docs/billing.md.")],
+    tariff: Annotated[str, typer.Option(help="Tariff to fill; made when missing.")] = "default",
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import rates from a CSV file, all or none."""
+    from ramal.tools import import_rates as load  # noqa: PLC0415
+
+    count = _run(load(_settings(data, config), file, tariff=tariff))
+    _show({"imported": count, "tariff": tariff}, f"{count} rates imported into “{tariff}”.", as_json=as_json)
+
+
+@cli.command("openapi")
+def show_openapi() -> None:
+    """Print the API's OpenAPI description."""
+    from api.app import openapi_description  # noqa: PLC0415
+
+    typer.echo(json.dumps(openapi_description(), indent=2))
+
+
+def _settings(data: Path | None, config: Path | None) -> Settings:
+    settings = load_settings(config, os.environ, data=data)
+    configure_logs(settings.log_format)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _show(values: dict[str, Any], text: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(values, default=str) if as_json else text)
+
+
+def _refuse(error: RamalError) -> NoReturn:
+    typer.echo(f"ramal: {error.message}", err=True)
+    if error.hint:
+        typer.echo(f"       {error.hint}", err=True)
+    sys.exit(2)
