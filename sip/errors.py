@@ -53,3 +53,12 @@ class NotAcceptableHereError(SipError):
     fault = Fault.PEER
     http_status = 502
     sip_status = 488
+
+
+class UnusableChallengeError(SipError):
+    """A peer asks for credentials in a way that is not spoken here."""
+
+    id = "sip.unusable_challenge"
+    fault = Fault.PEER
+    http_status = 502
+    sip_status = 502

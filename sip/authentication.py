@@ -1,0 +1,335 @@
+"""Digest authentication, asking and being asked: MD5 and SHA-256, `qop=auth` (RFC 3261 section 22, RFC 7616, RFC 8760)."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+import hmac
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import unquote
+
+from sip.errors import MalformedMessageError, UnusableChallengeError
+from sip.headers import parse_pairs
+from sip.message import Request
+from sip.uri import Uri
+
+_NONCE: Final = struct.Struct(">I8s16s")
+"""Seconds since 1970, random bytes, and the MAC of both."""
+_COUNT_WINDOW: Final = 64
+"""Requests may overtake each other by this many nonce counts."""
+
+
+class Algorithm(enum.StrEnum):
+    """The hash of a digest, in the spelling of the header."""
+
+    SHA_256 = "SHA-256"
+    MD5 = "MD5"
+
+    def hash(self, text: str) -> str:
+        """Return the hash of a text as lower-case hex."""
+        data = text.encode("utf-8", "replace")
+        if self is Algorithm.SHA_256:
+            return hashlib.sha256(data).hexdigest()
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@dataclass(slots=True, frozen=True)
+class HA1s:
+    """What is stored of a password: H(username:realm:password), by both algorithms. The password cannot be had back."""
+
+    md5: str
+    sha256: str
+
+    @classmethod
+    def derive(cls, username: str, realm: str, password: str) -> HA1s:
+        """Make them from a password."""
+        text = f"{username}:{realm}:{password}"
+        return cls(Algorithm.MD5.hash(text), Algorithm.SHA_256.hash(text))
+
+    def of(self, algorithm: Algorithm) -> str:
+        """Return the one for this algorithm."""
+        return self.sha256 if algorithm is Algorithm.SHA_256 else self.md5
+
+
+@dataclass(slots=True, frozen=True)
+class Verified:
+    """The request comes from this user."""
+
+    username: str
+
+
+@dataclass(slots=True, frozen=True)
+class Stale:
+    """The credentials are right, but their nonce is not usable any more: challenge again with `stale`."""
+
+    username: str
+
+
+@dataclass(slots=True, frozen=True)
+class Denied:
+    """The credentials are wrong. Why is not told; `username` is what was claimed."""
+
+    username: str
+
+
+@dataclass(slots=True, frozen=True)
+class Missing:
+    """The request carries no credentials for this realm: challenge it."""
+
+
+Verdict = Verified | Stale | Denied
+Lookup = Callable[[str], HA1s | None]
+
+
+class DigestAuthenticator:
+    """Checks who sent a request. Nonces are not remembered until they were used with a right password."""
+
+    def __init__(
+        self,
+        realm: str,
+        secret: bytes,
+        algorithms: Sequence[Algorithm] = (Algorithm.SHA_256, Algorithm.MD5),
+        *,
+        nonce_seconds: int = 300,
+        remembered_nonces: int = 100_000,
+    ) -> None:
+        """Set it up.
+
+        Args:
+            realm: what passwords are valid for.
+            secret: the key that nonces are signed with; at least 16 random bytes, another one after every start.
+            algorithms: what is offered, the preferred one first.
+            nonce_seconds: how long a nonce may be used.
+            remembered_nonces: of how many used nonces the counts are kept; when there are more, the oldest turn stale.
+        """
+        self.realm = realm
+        self._secret = secret
+        self._algorithms = tuple(algorithms)
+        self._nonce_seconds = nonce_seconds
+        self._remembered = remembered_nonces
+        self._counts: dict[str, tuple[int, int, int]] = {}
+        """By nonce, in the order of first use: when it was made, its highest count, and a bit for each of the last counts."""
+        self._oldest_second = 0
+
+    def challenge(self, now: datetime, *, stale: bool = False) -> list[str]:
+        """Return the values of WWW-Authenticate or Proxy-Authenticate, one for each algorithm."""
+        nonce = self._make_nonce(int(now.timestamp()))
+        suffix = ", stale=true" if stale else ""
+        return [
+            f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
+            for algorithm in self._algorithms
+        ]
+
+    def verify_request(
+        self, request: Request, lookup: Lookup, now: datetime, *, proxy: bool = False
+    ) -> Verdict | Missing:
+        """Check the credentials that a request carries for this realm.
+
+        Args:
+            request: whose Authorization (Proxy-Authorization with `proxy`) is read.
+            lookup: gives what is stored for a username, or None.
+            now: the time.
+            proxy: whether the answer to a 407 is looked for instead of that to a 401.
+        """
+        for value in request.get_all("Proxy-Authorization" if proxy else "Authorization"):
+            pairs = _credentials(value)
+            if pairs is not None and pairs.get("realm") == self.realm:
+                return self._verify(pairs, request.method, request.uri, lookup, now)
+        return Missing()
+
+    def verify(self, authorization: str, method: str, uri: Uri, lookup: Lookup, now: datetime) -> Verdict:
+        """Check one Authorization header against the method and Request-URI that it came with."""
+        pairs = _credentials(authorization)
+        if pairs is None or pairs.get("realm") != self.realm:
+            return Denied("")
+        return self._verify(pairs, method, uri, lookup, now)
+
+    def _verify(self, pairs: dict[str, str], method: str, uri: Uri, lookup: Lookup, now: datetime) -> Verdict:
+        username = _username(pairs)
+        algorithm = _algorithm(pairs.get("algorithm", "MD5"))
+        nonce, digest_uri, qop = pairs.get("nonce", ""), pairs.get("uri", ""), pairs.get("qop", "").lower()
+        if algorithm not in self._algorithms or qop not in ("", "auth"):
+            return Denied(username)
+        stored = lookup(username)
+        # An unknown user costs the same work, against a digest that nobody can know.
+        ha1 = stored.of(algorithm) if stored is not None else self._mac(username.encode("utf-8", "replace")).hex()
+        expected = _response(algorithm, ha1, pairs, method, digest_uri, qop)
+        right = hmac.compare_digest(expected.encode(), pairs.get("response", "").lower().encode("utf-8", "replace"))
+        if not right or stored is None or not _same_user(digest_uri, uri):
+            return Denied(username)
+        count = _nonce_count(pairs.get("nc", "")) if qop else 1
+        if count is None:
+            return Denied(username)
+        second = int(now.timestamp())
+        issued = self._issued(nonce)
+        fresh = issued is not None and self._oldest_second <= issued and -1 <= second - issued <= self._nonce_seconds
+        if not fresh or issued is None or not self._count_once(nonce, issued, count, second):
+            return Stale(username)
+        return Verified(username)
+
+    def _make_nonce(self, second: int) -> str:
+        random = secrets.token_bytes(8)
+        mac = self._mac(struct.pack(">I8s", second & 0xFFFFFFFF, random))
+        return base64.urlsafe_b64encode(_NONCE.pack(second & 0xFFFFFFFF, random, mac)).decode().rstrip("=")
+
+    def _mac(self, data: bytes) -> bytes:
+        return hmac.digest(self._secret, self.realm.encode() + b"\0" + data, "sha256")[:16]
+
+    def _issued(self, nonce: str) -> int | None:
+        """Return when we made this nonce, in seconds since 1970; None when it is not ours."""
+        second: int
+        try:
+            second, random, mac = _NONCE.unpack(base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4)))
+        except (ValueError, struct.error):
+            return None
+        return second if hmac.compare_digest(mac, self._mac(struct.pack(">I8s", second, random))) else None
+
+    def _count_once(self, nonce: str, issued: int, count: int, now: int) -> bool:
+        """Take note that a nonce was used with this count; False when it was before (RFC 7616 section 3.4, nc)."""
+        _, highest, seen = self._counts.get(nonce, (issued, 0, 0))
+        if count > highest:
+            shift = min(count - highest, _COUNT_WINDOW)
+            highest, seen = count, (seen << shift | 1) & ((1 << _COUNT_WINDOW) - 1)
+        else:
+            bit = 1 << (highest - count) if highest - count < _COUNT_WINDOW else 0
+            if not bit or seen & bit:
+                return False
+            seen |= bit
+        self._counts[nonce] = (issued, highest, seen)
+        self._forget(now)
+        return True
+
+    def _forget(self, now: int) -> None:
+        """Drop the counts of nonces that are too old to be used, and of the first used ones when there are too many."""
+        while self._counts:
+            nonce, (issued, _, _) = next(iter(self._counts.items()))
+            if now - issued <= self._nonce_seconds and len(self._counts) <= self._remembered:
+                return
+            del self._counts[nonce]
+            # What was used may be forgotten only together with everything as old as it, or it could be replayed.
+            self._oldest_second = max(self._oldest_second, issued + 1)
+
+
+def authorise(
+    challenges: Sequence[str],
+    username: str,
+    password: str,
+    method: str,
+    uri: Uri | str,
+    body: bytes = b"",
+    *,
+    nonce_count: int = 1,
+    cnonce: str | None = None,
+) -> str:
+    """Answer a 401 or 407: return the value of Authorization or Proxy-Authorization.
+
+    Args:
+        challenges: the values of all WWW-Authenticate or Proxy-Authenticate headers; the strongest is answered.
+        username: who we are.
+        password: our password.
+        method: of the request that is sent again.
+        uri: its Request-URI.
+        body: its body, for peers that insist on `qop=auth-int`.
+        nonce_count: how often this nonce was used, this time included.
+        cnonce: our own nonce; random when None.
+
+    Raises:
+        UnusableChallengeError: no challenge can be read, or none is of an algorithm that is spoken here.
+    """
+    algorithm, pairs = _strongest(challenges)
+    offered = [item.strip().lower() for item in pairs.get("qop", "").split(",") if item.strip()]
+    qop = "auth" if "auth" in offered or not offered else "auth-int"
+    if offered and qop not in offered:
+        raise UnusableChallengeError("The peer asks for a quality of protection that is not known here.")
+    realm, nonce = pairs.get("realm", ""), pairs.get("nonce", "")
+    answer = {"nonce": nonce, "nc": f"{nonce_count:08x}", "cnonce": cnonce or secrets.token_hex(8)}
+    ha1 = algorithm.hash(f"{username}:{realm}:{password}")
+    response = _response(algorithm, ha1, answer, method, str(uri), qop if offered else "", body)
+    fields = [
+        f"username={_quote(username)}",
+        f"realm={_quote(realm)}",
+        f"nonce={_quote(nonce)}",
+        f"uri={_quote(str(uri))}",
+        f'response="{response}"',
+    ]
+    if "algorithm" in pairs:
+        fields.append(f"algorithm={algorithm}")
+    if offered:
+        fields += [f'cnonce="{answer["cnonce"]}"', f"qop={qop}", f"nc={answer['nc']}"]
+    if "opaque" in pairs:
+        fields.append(f"opaque={_quote(pairs['opaque'])}")
+    return "Digest " + ", ".join(fields)
+
+
+def _strongest(challenges: Sequence[str]) -> tuple[Algorithm, dict[str, str]]:
+    usable: dict[Algorithm, dict[str, str]] = {}
+    for value in challenges:
+        pairs = _credentials(value)
+        algorithm = _algorithm(pairs.get("algorithm", "MD5")) if pairs is not None else None
+        if pairs is not None and algorithm is not None:
+            usable.setdefault(algorithm, pairs)
+    for algorithm in Algorithm:
+        if algorithm in usable:
+            return algorithm, usable[algorithm]
+    raise UnusableChallengeError("The peer asks for credentials by no algorithm that is known here.")
+
+
+def _response(
+    algorithm: Algorithm, ha1: str, pairs: dict[str, str], method: str, uri: str, qop: str, body: bytes = b""
+) -> str:
+    """Return the digest of RFC 7616 section 3.4.1; without qop that of RFC 2069."""
+    a2 = f"{method}:{uri}"
+    if qop == "auth-int":
+        digest = hashlib.sha256(body) if algorithm is Algorithm.SHA_256 else hashlib.md5(body, usedforsecurity=False)
+        a2 += ":" + digest.hexdigest()
+    middle = f"{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:{qop}:" if qop else ""
+    return algorithm.hash(f"{ha1}:{pairs.get('nonce', '')}:{middle}{algorithm.hash(a2)}")
+
+
+def _credentials(value: str) -> dict[str, str] | None:
+    """Read a Digest challenge or credentials; None for another scheme or what cannot be read."""
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() != "digest":
+        return None
+    try:
+        return parse_pairs(rest)
+    except MalformedMessageError:
+        return None
+
+
+def _username(pairs: dict[str, str]) -> str:
+    if "username" in pairs:
+        return pairs["username"]
+    encoding, _, rest = pairs.get("username*", "").partition("'")
+    return unquote(rest.partition("'")[2]) if encoding.lower() == "utf-8" else ""
+
+
+def _algorithm(name: str) -> Algorithm | None:
+    upper = name.upper()
+    return Algorithm(upper) if upper in ("MD5", "SHA-256") else None
+
+
+def _nonce_count(text: str) -> int | None:
+    try:
+        return int(text, 16) if len(text) == 8 and text.isalnum() else None
+    except ValueError:
+        return None
+
+
+def _same_user(digest_uri: str, request_uri: Uri) -> bool:
+    """Whether the credentials were made for who is called now; proxies may rewrite the rest of the Request-URI."""
+    try:
+        made_for = Uri.parse(digest_uri)
+    except MalformedMessageError:
+        return False
+    return made_for.user == request_uri.user
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,295 @@
+"""The registrar: which contacts reach a user, and through which address (RFC 3261 section 10, RFC 3327, RFC 5626)."""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sip.errors import MalformedMessageError
+from sip.headers import parse_seconds
+from sip.message import Request
+from sip.uri import NameAddress, Uri
+
+Source = tuple[str, int, str]
+"""Host, port and transport (lower case) that packets come from."""
+
+_DEFAULT_SECONDS: Final = 3600
+
+
+@dataclass(slots=True, frozen=True)
+class RegistrarConfig:
+    """The bounds of registrations."""
+
+    min_seconds: int = 30
+    """A shorter registration is refused with 423, so that phones don't flood."""
+    max_seconds: int = 7200
+    """A longer registration is cut to this."""
+    default_seconds: int = 3600
+    """What a phone gets that asks for nothing."""
+    max_contacts: int = 10
+    """Contacts a user; one more pushes out the one that was silent longest."""
+
+
+@dataclass(slots=True)
+class Binding:
+    """One contact of a user."""
+
+    uri: Uri
+    source: Source
+    """Where the REGISTER really came from; behind NAT only this address reaches the phone."""
+    expires_at: datetime
+    refreshed_at: datetime
+    user_agent: str
+    call_id: str
+    cseq: int
+    path: tuple[str, ...] = ()
+    """The edges that requests must go through, the first one first (RFC 3327)."""
+    instance: str = ""
+    """`+sip.instance`: the phone itself, whatever its address (RFC 5626); empty when it tells none."""
+    reg_id: str = ""
+    q: float = 1.0
+    """The phone's own preference, 0 to 1."""
+
+
+class ChangeKind(enum.StrEnum):
+    """What happened to a binding."""
+
+    ADDED = "added"
+    REFRESHED = "refreshed"
+    REMOVED = "removed"
+    EXPIRED = "expired"
+
+
+@dataclass(slots=True, frozen=True)
+class Change:
+    """One binding of one user changed."""
+
+    aor: str
+    kind: ChangeKind
+    binding: Binding
+
+
+@dataclass(slots=True, frozen=True)
+class RegisterResult:
+    """What a REGISTER is answered, and what it changed."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    changes: tuple[Change, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class _Wish:
+    """One contact of a REGISTER with the seconds that it gets; 0 removes it."""
+
+    contact: NameAddress
+    seconds: int
+
+
+class Registrar:
+    """All bindings of one node, by address of record. The caller has authenticated the request."""
+
+    def __init__(self, config: RegistrarConfig | None = None) -> None:
+        self._config = config or RegistrarConfig()
+        self._users: dict[str, list[Binding]] = {}
+        self._flows: dict[Source, set[str]] = {}
+        """Who is reached over which connection; datagrams have none."""
+        self._deadlines: list[tuple[datetime, str]] = []
+        self._planned: dict[str, datetime] = {}
+
+    def register(self, aor: str, request: Request, source: Source, now: datetime) -> RegisterResult:
+        """Carry out a REGISTER, all of it or nothing (RFC 3261 section 10.3).
+
+        Args:
+            aor: the user, as `bindings` asks for it.
+            request: the REGISTER.
+            source: where it came from.
+            now: the time.
+
+        Raises:
+            MalformedMessageError: a contact or interval cannot be read; nothing was changed.
+        """
+        items = request.get_list("Contact")
+        if not items:
+            return self._answer(aor, request, now, ())
+        if "*" in items:
+            if len(items) > 1 or _header_seconds(request) != 0:
+                return RegisterResult(400, reason="A wildcard stands alone, with Expires: 0")
+            wishes = [_Wish(NameAddress("", held.uri), 0) for held in self.bindings(aor, now)]
+        else:
+            wishes = [self._wish(contact, request) for contact in request.contacts]
+        if len(wishes) > self._config.max_contacts:
+            return RegisterResult(403, reason="Too Many Contacts")
+        if any(0 < wish.seconds < self._config.min_seconds for wish in wishes):
+            return RegisterResult(423, (("Min-Expires", str(self._config.min_seconds)),))
+        if not all(self._in_order(aor, wish.contact, request, now) for wish in wishes):
+            return RegisterResult(500, reason="An Older Registration Came Too Late")
+        changes: list[Change] = []
+        for wish in wishes:
+            changes += self._apply(aor, wish, request, source, now)
+        return self._answer(aor, request, now, tuple(changes))
+
+    def bindings(self, aor: str, now: datetime) -> list[Binding]:
+        """Return the live contacts of a user, the one that was heard of last first."""
+        held = [binding for binding in self._users.get(aor, ()) if binding.expires_at > now]
+        return sorted(held, key=lambda binding: binding.refreshed_at, reverse=True)
+
+    def users(self) -> Iterator[str]:
+        """Return everyone who has a contact."""
+        return iter(tuple(self._users))
+
+    def restore(self, aor: str, bindings: Iterable[Binding]) -> None:
+        """Put back what a store remembers, after a start."""
+        for binding in bindings:
+            self._put(aor, binding)
+
+    def remove(self, aor: str) -> list[Change]:
+        """Drop every contact of a user, because the user is gone or its password changed."""
+        return [self._drop(aor, binding, ChangeKind.REMOVED) for binding in tuple(self._users.get(aor, ()))]
+
+    def connection_lost(self, source: Source) -> list[Change]:
+        """Drop the contacts that only a connection reached, because it is closed (RFC 5626 section 4.2)."""
+        return [
+            self._drop(aor, binding, ChangeKind.EXPIRED)
+            for aor in tuple(self._flows.get(source, ()))
+            for binding in tuple(self._users.get(aor, ()))
+            if binding.source == source
+        ]
+
+    def expire(self, now: datetime) -> list[Change]:
+        """Drop what has run out, and tell what it was."""
+        changes: list[Change] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, aor = heapq.heappop(self._deadlines)
+            if self._planned.get(aor) != deadline:
+                continue
+            del self._planned[aor]
+            gone = [binding for binding in self._users.get(aor, ()) if binding.expires_at <= now]
+            changes += [self._drop(aor, binding, ChangeKind.EXPIRED) for binding in gone]
+            held = self._users.get(aor)
+            if held:
+                self._wake(aor, min(binding.expires_at for binding in held))
+        return changes
+
+    def next_expiry(self) -> datetime | None:
+        """Return when `expire` is worth calling next, or None."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _wish(self, contact: NameAddress, request: Request) -> _Wish:
+        if not contact.uri.is_sip:
+            raise MalformedMessageError("A contact is no SIP URI.", request=request)
+        own = contact.parameter("expires")
+        if own is not None:
+            # What is no number counts as an hour (RFC 3261 section 10.2.1.1).
+            seconds = parse_seconds(own) if own.isascii() and own.isdigit() else _DEFAULT_SECONDS
+        else:
+            asked = _header_seconds(request)
+            seconds = self._config.default_seconds if asked is None else asked
+        return _Wish(contact, min(seconds, self._config.max_seconds))
+
+    def _find(self, aor: str, contact: NameAddress) -> Binding | None:
+        instance, reg_id = _instance(contact), _reg_id(contact)
+        for binding in self._users.get(aor, ()):
+            if instance and (binding.instance, binding.reg_id) == (instance, reg_id):
+                return binding
+            if binding.uri.same_target(contact.uri):
+                return binding
+        return None
+
+    def _in_order(self, aor: str, contact: NameAddress, request: Request, now: datetime) -> bool:
+        held = self._find(aor, contact)
+        if held is None or held.expires_at <= now or held.call_id != request.call_id:
+            return True
+        return request.cseq[0] > held.cseq
+
+    def _apply(self, aor: str, wish: _Wish, request: Request, source: Source, now: datetime) -> list[Change]:
+        held = self._find(aor, wish.contact)
+        if wish.seconds == 0:
+            return [self._drop(aor, held, ChangeKind.REMOVED)] if held is not None else []
+        binding = Binding(
+            uri=wish.contact.uri,
+            source=source,
+            expires_at=now + timedelta(seconds=wish.seconds),
+            refreshed_at=now,
+            user_agent=(request.get("User-Agent") or "")[:200],
+            call_id=request.call_id,
+            cseq=request.cseq[0],
+            path=tuple(request.get_list("Path")),
+            instance=_instance(wish.contact),
+            reg_id=_reg_id(wish.contact),
+            q=_preference(wish.contact),
+        )
+        changes: list[Change] = []
+        if held is not None:
+            self._take_out(aor, held)
+        elif len(self._users.get(aor, ())) >= self._config.max_contacts:
+            silent = min(self._users[aor], key=lambda other: other.refreshed_at)
+            changes.append(self._drop(aor, silent, ChangeKind.REMOVED))
+        self._put(aor, binding)
+        changes.append(Change(aor, ChangeKind.REFRESHED if held is not None else ChangeKind.ADDED, binding))
+        return changes
+
+    def _put(self, aor: str, binding: Binding) -> None:
+        self._users.setdefault(aor, []).append(binding)
+        if binding.source[2] != "udp":
+            self._flows.setdefault(binding.source, set()).add(aor)
+        self._wake(aor, binding.expires_at)
+
+    def _wake(self, aor: str, deadline: datetime) -> None:
+        """See to it that `expire` looks at this user at `deadline` at the latest; a refresh adds no second look."""
+        planned = self._planned.get(aor)
+        if planned is None or deadline < planned:
+            self._planned[aor] = deadline
+            heapq.heappush(self._deadlines, (deadline, aor))
+
+    def _drop(self, aor: str, binding: Binding, kind: ChangeKind) -> Change:
+        self._take_out(aor, binding)
+        return Change(aor, kind, binding)
+
+    def _take_out(self, aor: str, binding: Binding) -> None:
+        held = self._users[aor]
+        held[:] = [other for other in held if other is not binding]
+        if not held:
+            del self._users[aor]
+        flow = self._flows.get(binding.source)
+        if flow is not None and not any(other.source == binding.source for other in held):
+            flow.discard(aor)
+            if not flow:
+                del self._flows[binding.source]
+
+    def _answer(self, aor: str, request: Request, now: datetime, changes: tuple[Change, ...]) -> RegisterResult:
+        headers: list[tuple[str, str]] = []
+        for binding in self.bindings(aor, now):
+            seconds = max(1, round((binding.expires_at - now).total_seconds()))
+            instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
+            reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
+            headers.append(("Contact", f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"))
+        if "path" in [option.lower() for option in request.get_list("Supported")]:
+            headers += [("Path", edge) for edge in request.get_list("Path")]
+        return RegisterResult(200, tuple(headers), changes)
+
+
+def _header_seconds(request: Request) -> int | None:
+    value = request.get("Expires")
+    return None if value is None else parse_seconds(value)
+
+
+def _instance(contact: NameAddress) -> str:
+    return (contact.parameter("+sip.instance") or "").replace('"', "")[:200]
+
+
+def _reg_id(contact: NameAddress) -> str:
+    text = contact.parameter("reg-id") or ""
+    return text if text.isascii() and text.isdigit() and len(text) < 11 else ""
+
+
+def _preference(contact: NameAddress) -> float:
+    try:
+        return min(1.0, max(0.0, float(contact.parameter("q") or 1)))
+    except ValueError:
+        return 1.0

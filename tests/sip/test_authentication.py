@@ -1,0 +1,171 @@
+"""Digest authentication: who may pass, and who is told nothing about why not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip.authentication import (
+    Algorithm,
+    Denied,
+    DigestAuthenticator,
+    HA1s,
+    Missing,
+    Stale,
+    Verdict,
+    Verified,
+    authorise,
+)
+from sip.errors import UnusableChallengeError
+from sip.message import Request
+from sip.uri import Uri
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+URI = Uri("sip", "1002", "ramal.example")
+USERS = {"1001": HA1s.derive("1001", "ramal", "s3cret"), 'o"neil': HA1s.derive('o"neil', "ramal", "s3cret")}
+
+
+def authenticator(**settings: int) -> DigestAuthenticator:
+    return DigestAuthenticator("ramal", b"0123456789abcdef", **settings)
+
+
+def verify(
+    server: DigestAuthenticator, value: str, *, now: datetime = NOW, method: str = "INVITE", uri: Uri = URI
+) -> Verdict:
+    return server.verify(value, method, uri, USERS.get, now)
+
+
+def answer(challenges: list[str], username: str = "1001", password: str = "s3cret", nonce_count: int = 1) -> str:  # noqa: S107
+    return authorise(challenges, username, password, "INVITE", URI, nonce_count=nonce_count)
+
+
+def test_the_digests_are_those_of_rfc_7616() -> None:
+    nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
+    challenge = f'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={{}}, nonce="{nonce}"'
+    cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    for algorithm, expected in (
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ):
+        value = authorise(
+            [challenge.format(algorithm)], "Mufasa", "Circle of Life", "GET", "/dir/index.html", cnonce=cnonce
+        )
+        assert f'response="{expected}"' in value
+
+
+@pytest.mark.parametrize("username", ["1001", 'o"neil'])
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_the_right_password_passes_by_both_algorithms(username: str, algorithm: Algorithm) -> None:
+    server = authenticator()
+    challenges = [value for value in server.challenge(NOW) if f"algorithm={algorithm}," in value]
+    assert verify(server, answer(challenges, username)) == Verified(username)
+
+
+def test_the_stronger_algorithm_is_offered_first_and_answered() -> None:
+    challenges = authenticator().challenge(NOW)
+    assert ["SHA-256" in value for value in challenges] == [True, False]
+    assert "algorithm=SHA-256" in answer(challenges[::-1])
+
+
+def test_a_wrong_password_and_an_unknown_user_look_the_same() -> None:
+    server = authenticator()
+    challenges = server.challenge(NOW)
+    assert verify(server, answer(challenges, password="wrong")) == Denied("1001")
+    assert verify(server, answer(challenges, username="9999")) == Denied("9999")
+
+
+def test_no_user_is_found_by_guessing_the_secret_less_digest_of_nobody() -> None:
+    server = authenticator()
+    value = answer(server.challenge(NOW), username="", password="")
+    assert verify(server, value) == Denied("")
+
+
+def test_credentials_are_good_for_one_use_of_a_count_in_any_order() -> None:
+    server = authenticator()
+    challenges = server.challenge(NOW)
+    counted = {count: answer(challenges, nonce_count=count) for count in (1, 2, 3, 200)}
+    assert verify(server, counted[3]) == Verified("1001")
+    assert verify(server, counted[1]) == Verified("1001")
+    assert verify(server, counted[1]) == Stale("1001")
+    assert verify(server, counted[3]) == Stale("1001")
+    assert verify(server, counted[200]) == Verified("1001")
+    assert verify(server, counted[2]) == Stale("1001")
+
+
+def test_an_old_nonce_is_stale_and_only_for_those_who_know_the_password() -> None:
+    server = authenticator()
+    challenges = server.challenge(NOW)
+    late = NOW + timedelta(seconds=301)
+    assert verify(server, answer(challenges), now=late) == Stale("1001")
+    assert verify(server, answer(challenges, password="wrong"), now=late) == Denied("1001")
+    assert all("stale=true" in value for value in server.challenge(late, stale=True))
+
+
+def test_a_nonce_of_another_server_is_stale() -> None:
+    other = DigestAuthenticator("ramal", b"another secret of it")
+    assert verify(authenticator(), answer(other.challenge(NOW))) == Stale("1001")
+    forged = answer([value.replace('nonce="', 'nonce="x') for value in other.challenge(NOW)])
+    assert verify(authenticator(), forged) == Stale("1001")
+
+
+def test_forgotten_counts_cannot_be_replayed() -> None:
+    server = authenticator(remembered_nonces=2)
+    used = []
+    for _ in range(3):
+        used.append(answer(server.challenge(NOW)))
+        assert verify(server, used[-1]) == Verified("1001")
+    assert [verify(server, value) for value in used] == [Stale("1001")] * 3
+    later = NOW + timedelta(seconds=1)
+    assert verify(server, answer(server.challenge(later)), now=later) == Verified("1001")
+
+
+def test_credentials_for_one_call_do_not_open_another() -> None:
+    server = authenticator()
+    value = answer(server.challenge(NOW))
+    assert verify(server, value, method="REGISTER") == Denied("1001")
+    assert verify(server, value, uri=Uri("sip", "premium", "ramal.example")) == Denied("1001")
+    assert verify(server, value, uri=Uri("sip", "1002", "10.0.0.1", 5060)) == Verified("1001")
+
+
+def test_a_phone_without_qop_passes_once_per_nonce() -> None:
+    server = authenticator()
+    value = answer([challenge.replace(', qop="auth"', "") for challenge in server.challenge(NOW)])
+    assert "qop" not in value
+    assert verify(server, value) == Verified("1001")
+    assert verify(server, value) == Stale("1001")
+
+
+def test_the_header_of_the_own_realm_is_picked_out_of_a_request() -> None:
+    server = authenticator()
+    request = Request("INVITE", URI, [])
+    assert server.verify_request(request, USERS.get, NOW) == Missing()
+    request.add("Proxy-Authorization", 'Digest realm="elsewhere", username="x"')
+    assert server.verify_request(request, USERS.get, NOW, proxy=True) == Missing()
+    request.add("Proxy-Authorization", answer(server.challenge(NOW)))
+    assert server.verify_request(request, USERS.get, NOW, proxy=True) == Verified("1001")
+
+
+def test_a_peer_that_insists_on_integrity_gets_it() -> None:
+    value = authorise(['Digest realm="r", nonce="n", qop="auth-int", opaque="o"'], "u", "p", "INVITE", URI, b"v=0")
+    assert "qop=auth-int" in value
+    assert 'opaque="o"' in value
+
+
+@pytest.mark.parametrize(
+    "challenge", ["", "Basic realm=x", "Digest realm", 'Digest realm="r", nonce="n", algorithm=MD5-sess']
+)
+def test_a_challenge_that_cannot_be_met_is_told(challenge: str) -> None:
+    with pytest.raises(UnusableChallengeError):
+        answer([challenge])
+
+
+@given(st.text(max_size=200), st.integers(0, 250))
+def test_no_header_makes_the_check_fall_or_pass(junk: str, place: int) -> None:
+    server = authenticator()
+    good = answer(server.challenge(NOW))
+    for value in (junk, "Digest " + junk, good[:place] + junk, junk + good[place:]):
+        if value != good:
+            assert isinstance(verify(server, value), Denied | Stale)

@@ -1,0 +1,211 @@
+"""The registrar: phones come, refresh, move, forget to leave, and come again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip.errors import MalformedMessageError
+from sip.message import Request
+from sip.registrar import ChangeKind, RegisterResult, Registrar, RegistrarConfig, Source
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+HOME: Source = ("203.0.113.5", 40000, "udp")
+AOR = "1001"
+
+
+def register(
+    registrar: Registrar,
+    *contacts: str,
+    cseq: int = 1,
+    call_id: str = "a",
+    source: Source = HOME,
+    now: datetime = NOW,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> RegisterResult:
+    request = Request.build(
+        "REGISTER",
+        "sip:ramal.example",
+        via="SIP/2.0/UDP h;branch=z9hG4bK1",
+        from_="<sip:1001@ramal.example>;tag=1",
+        to="<sip:1001@ramal.example>",
+        call_id=call_id,
+        cseq=cseq,
+        headers=[*[("Contact", contact) for contact in contacts], *headers],
+    )
+    return registrar.register(AOR, request, source, now)
+
+
+def hosts(registrar: Registrar, now: datetime = NOW) -> list[str]:
+    return [binding.uri.host for binding in registrar.bindings(AOR, now)]
+
+
+def test_a_phone_behind_nat_is_reached_where_its_packets_came_from() -> None:
+    registrar = Registrar()
+    result = register(
+        registrar,
+        '"Ana" <sip:1001@192.168.1.7>;+sip.instance="<urn:uuid:7>"',
+        headers=(("User-Agent", "Phone 7"), ("Expires", "600")),
+    )
+    assert result.status == 200
+    assert [change.kind for change in result.changes] == [ChangeKind.ADDED]
+    assert result.headers == (("Contact", '<sip:1001@192.168.1.7>;expires=600;+sip.instance="<urn:uuid:7>"'),)
+    (binding,) = registrar.bindings(AOR, NOW)
+    assert binding.source == HOME
+    assert (binding.user_agent, binding.instance) == ("Phone 7", "<urn:uuid:7>")
+    assert binding.expires_at == NOW + timedelta(seconds=600)
+
+
+def test_several_phones_are_listed_by_freshness() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", call_id="a")
+    register(registrar, "<sip:1001@b>", call_id="b", now=NOW + timedelta(seconds=1))
+    assert hosts(registrar, NOW + timedelta(seconds=2)) == ["b", "a"]
+    result = register(registrar, "<sip:1001@a>", call_id="a", cseq=2, now=NOW + timedelta(seconds=3))
+    assert result.changes[0].kind is ChangeKind.REFRESHED
+    assert hosts(registrar, NOW + timedelta(seconds=4)) == ["a", "b"]
+
+
+def test_the_contacts_own_expiry_wins_and_is_bounded() -> None:
+    registrar = Registrar(RegistrarConfig(min_seconds=60, max_seconds=1000, default_seconds=500))
+    result = register(
+        registrar, "<sip:1001@a>;expires=90", "<sip:1001@b>;expires=99999999999999", headers=(("Expires", "200"),)
+    )
+    assert [value.partition("expires=")[2] for _, value in result.headers] == ["90", "1000"]
+    assert register(registrar, "<sip:1001@c>", call_id="c").headers[-1][1].endswith("=500")
+
+
+def test_too_short_a_registration_is_refused_with_the_least_that_is_taken() -> None:
+    registrar = Registrar(RegistrarConfig(min_seconds=60))
+    result = register(registrar, "<sip:1001@a>;expires=3600", "<sip:1001@b>;expires=59")
+    assert (result.status, result.headers) == (423, (("Min-Expires", "60"),))
+    assert hosts(registrar) == []
+
+
+def test_a_phone_signs_off_with_expiry_zero() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", "<sip:1001@b>")
+    result = register(registrar, "<sip:1001@a>;expires=0", cseq=2)
+    assert [change.kind for change in result.changes] == [ChangeKind.REMOVED]
+    assert hosts(registrar) == ["b"]
+
+
+def test_a_wildcard_removes_everything() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", "<sip:1001@b>")
+    assert register(registrar, "*", cseq=2).status == 400
+    assert register(registrar, "*", "<sip:1001@a>", cseq=2, headers=(("Expires", "0"),)).status == 400
+    assert len(register(registrar, "*", cseq=2, headers=(("Expires", "0"),)).changes) == 2
+    assert hosts(registrar) == []
+
+
+def test_a_late_register_of_the_same_phone_changes_nothing() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", cseq=5)
+    assert register(registrar, "<sip:1001@a>;expires=0", cseq=5).status == 500
+    assert register(registrar, "*", cseq=4, headers=(("Expires", "0"),)).status == 500
+    assert hosts(registrar) == ["a"]
+    assert register(registrar, "<sip:1001@a>;expires=0", cseq=1, call_id="rebooted").status == 200
+    assert hosts(registrar) == []
+
+
+def test_asking_without_a_contact_lists_what_is_there() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>;expires=100")
+    result = register(registrar, cseq=2, now=NOW + timedelta(seconds=40))
+    assert result.headers == (("Contact", "<sip:1001@a>;expires=60"),)
+    assert result.changes == ()
+
+
+def test_a_phone_that_moved_replaces_itself_by_its_instance() -> None:
+    registrar = Registrar()
+    register(registrar, '<sip:1001@a>;+sip.instance="<urn:uuid:7>";reg-id=1')
+    result = register(registrar, '<sip:1001@b>;+sip.instance="<urn:uuid:7>";reg-id=1', call_id="rebooted")
+    assert result.changes[0].kind is ChangeKind.REFRESHED
+    assert hosts(registrar) == ["b"]
+    register(registrar, '<sip:1001@c>;+sip.instance="<urn:uuid:7>";reg-id=2', call_id="second flow")
+    assert len(hosts(registrar)) == 2
+
+
+def test_one_contact_too_many_pushes_out_the_one_silent_longest() -> None:
+    registrar = Registrar(RegistrarConfig(max_contacts=2))
+    for second, host in enumerate("abc"):
+        register(registrar, f"<sip:1001@{host}>", call_id=host, now=NOW + timedelta(seconds=second))
+    assert hosts(registrar) == ["c", "b"]
+    assert register(registrar, *[f"<sip:1001@h{n}>" for n in range(3)], call_id="many").status == 403
+
+
+def test_contacts_run_out_and_are_told() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>;expires=60", "<sip:1001@b>;expires=90")
+    assert registrar.next_expiry() == NOW + timedelta(seconds=60)
+    assert registrar.expire(NOW + timedelta(seconds=59)) == []
+    assert hosts(registrar, NOW + timedelta(seconds=60)) == ["b"]
+    (change,) = registrar.expire(NOW + timedelta(seconds=60))
+    assert (change.aor, change.kind, change.binding.uri.host) == (AOR, ChangeKind.EXPIRED, "a")
+    assert registrar.next_expiry() == NOW + timedelta(seconds=90)
+    assert len(registrar.expire(NOW + timedelta(seconds=90))) == 1
+    assert registrar.next_expiry() is None
+    assert list(registrar.users()) == []
+
+
+def test_a_thousand_refreshes_leave_one_deadline() -> None:
+    registrar = Registrar()
+    for second in range(1000):
+        register(registrar, "<sip:1001@a>;expires=60", cseq=second + 1, now=NOW + timedelta(seconds=second))
+        registrar.expire(NOW + timedelta(seconds=second))
+    assert len(registrar._deadlines) == 1
+    assert hosts(registrar, NOW + timedelta(seconds=1000)) == ["a"]
+
+
+def test_a_closed_connection_takes_its_contacts_along() -> None:
+    registrar = Registrar()
+    flow = ("203.0.113.5", 50000, "tcp")
+    register(registrar, "<sip:1001@a;transport=tcp>", source=flow)
+    register(registrar, "<sip:1001@b>", call_id="b")
+    (change,) = registrar.connection_lost(flow)
+    assert change.binding.uri.host == "a"
+    assert hosts(registrar) == ["b"]
+    assert registrar.connection_lost(flow) == []
+
+
+def test_restored_contacts_live_on_and_run_out() -> None:
+    before, after = Registrar(), Registrar()
+    register(before, "<sip:1001@a>;expires=60")
+    after.restore(AOR, before.bindings(AOR, NOW))
+    assert hosts(after) == ["a"]
+    assert len(after.expire(NOW + timedelta(seconds=61))) == 1
+
+
+def test_a_deleted_user_loses_its_contacts() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", "<sip:1001@b>")
+    assert len(registrar.remove(AOR)) == 2
+    assert hosts(registrar) == []
+
+
+def test_the_path_through_an_edge_is_kept_and_told() -> None:
+    registrar = Registrar()
+    result = register(registrar, "<sip:1001@a>", headers=(("Path", "<sip:edge;lr>"), ("Supported", "path, outbound")))
+    assert registrar.bindings(AOR, NOW)[0].path == ("<sip:edge;lr>",)
+    assert ("Path", "<sip:edge;lr>") in result.headers
+
+
+@pytest.mark.parametrize("contact", ["<sip:1001@a", "<tel:123>", "hello there"])
+def test_a_contact_that_cannot_be_used_is_malformed(contact: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        register(Registrar(), "<sip:1001@good>", contact)
+
+
+@given(st.lists(st.text(max_size=60), max_size=4), st.text(max_size=12))
+def test_no_contact_makes_the_registrar_fall(contacts: list[str], expires: str) -> None:
+    registrar = Registrar()
+    try:
+        result = register(registrar, "<sip:1001@a>;" + expires, *contacts, headers=(("Expires", expires),))
+    except MalformedMessageError:
+        assert hosts(registrar) == []
+        return
+    assert result.status in (200, 400, 403, 423)
