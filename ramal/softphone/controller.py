@@ -1,0 +1,290 @@
+"""Phones seen from asyncio: each `SoftPhone` drives one phone process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from core.errors import Fault, RamalError
+
+_PROCESS: Final = Path(__file__).with_name("phone_process.py")
+_REPLY_SECONDS: Final = 15.0
+_QUIT_SECONDS: Final = 5.0
+_ENDED: Final = "ended"
+
+
+class SoftPhoneError(RamalError):
+    """The phone refused a command, did not do what was waited for, or its process is gone."""
+
+    id = "softphone.error"
+    fault = Fault.PEER
+    http_status = 502
+
+
+@dataclass(slots=True, frozen=True)
+class PhoneSetup:
+    """Who the phone is and where it connects.
+
+    `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `rtp_port` is the first of 8 UDP ports.
+    """
+
+    server: str
+    username: str
+    port: int
+    rtp_port: int
+    password: str = ""
+    register: bool = True
+    address: str = "127.0.0.1"
+    transport: str = "udp"
+    display_name: str = ""
+
+
+@dataclass(slots=True)
+class PhoneCall:
+    """One call of a phone, as last told by its process."""
+
+    phone: SoftPhone
+    id: int
+    remote: str = ""
+    local: str = ""
+    state: str = ""
+    status: int = 0
+    reason: str = ""
+    seconds: float = 0.0
+    media: str = "none"
+    digits: str = ""
+    transfer_status: int = 0
+    incoming: bool = False
+    taken: bool = field(default=False, repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over."""
+        return self.state == _ENDED
+
+    async def answer(self, status: int = 200) -> None:
+        """Answer: 180 rings, 200 takes the call, anything above refuses it."""
+        await self.phone.do("answer", call=self.id, status=status)
+
+    async def hang_up(self) -> None:
+        """End the call; nothing happens when it has ended."""
+        await self.phone.do("hang_up", call=self.id)
+
+    async def hold(self) -> None:
+        """Put it on hold."""
+        await self.phone.do("hold", call=self.id)
+        await self.until(lambda: self.media == "local_hold", "be on hold")
+
+    async def resume(self) -> None:
+        """Take it up again."""
+        await self.phone.do("resume", call=self.id)
+        await self.until(lambda: self.media == "active", "be resumed")
+
+    async def transfer(self, to: str) -> None:
+        """Transfer blind."""
+        await self.phone.do("transfer", call=self.id, to=to)
+
+    async def transfer_to(self, other: PhoneCall) -> None:
+        """Transfer attended: connect this call's party with the other's."""
+        await self.phone.do("transfer_to_call", call=self.id, other=other.id)
+
+    async def press(self, digits: str) -> None:
+        """Press keys (RFC 4733)."""
+        await self.phone.do("digits", call=self.id, digits=digits)
+
+    async def play(self, file: Path) -> None:
+        """Speak a WAV file into the call, over and over."""
+        await self.phone.do("play", call=self.id, file=str(file))
+
+    async def record(self, file: Path) -> None:
+        """Write what the phone hears to a WAV file, which is complete when the call has ended."""
+        await self.phone.do("record", call=self.id, file=str(file))
+
+    async def confirmed(self, seconds: float = 10.0) -> Self:
+        """Wait until the call is answered and acknowledged.
+
+        Raises:
+            SoftPhoneError: it ended instead, or nothing happened in time.
+        """
+        await self.until(lambda: self.state == "confirmed" or self.ended, "be answered", seconds)
+        if self.ended:
+            raise SoftPhoneError(f"{self.phone.setup.username}: the call ended with {self.status} {self.reason}.")
+        return self
+
+    async def over(self, seconds: float = 10.0) -> int:
+        """Wait until the call has ended; return its last status."""
+        await self.until(lambda: self.ended, "end", seconds)
+        return self.status
+
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+        """Wait until the condition holds, looking again whenever the phone tells something.
+
+        Raises:
+            SoftPhoneError: it did not hold in time.
+        """
+        await self.phone.until(condition, f"call {self.id} to {what}", seconds)
+
+
+class SoftPhone:
+    """A phone process and what it told."""
+
+    def __init__(self, setup: PhoneSetup, process: asyncio.subprocess.Process) -> None:
+        self.setup = setup
+        self.calls: list[PhoneCall] = []
+        """All calls since the start, oldest first."""
+        self.registration = 0
+        """Status of the last registration attempt, 0 before."""
+        self.troubles: list[str] = []
+        """What went wrong inside the phone's callbacks."""
+        self._process = process
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._told = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read(), name=f"phone-{setup.username}")
+
+    @classmethod
+    async def start(cls, setup: PhoneSetup) -> SoftPhone:
+        """Start the process and its line; with `register`, wait until it is registered.
+
+        Raises:
+            SoftPhoneError: pjsua2 is not installed, a port is taken, or the registration was refused.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(_PROCESS),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        phone = cls(setup, process)
+        try:
+            await phone.do("start", **{name: getattr(setup, name) for name in PhoneSetup.__slots__})
+            if setup.register:
+                await phone.until(lambda: phone.registration >= 200, "the registration", 10.0)
+        except BaseException:
+            await phone.close()
+            raise
+        if phone.registration >= 300:
+            await phone.close()
+            raise SoftPhoneError(f"{setup.username}: the registration was refused with {phone.registration}.")
+        return phone
+
+    async def call(self, to: str, file: Path | None = None) -> PhoneCall:
+        """Call an extension, a number or a SIP URI, speaking `file` into the call; return at once."""
+        reply = await self.do("call", to=to, file=str(file or ""))
+        return self._find(reply["call"])
+
+    async def incoming(self, seconds: float = 10.0) -> PhoneCall:
+        """Wait for the next incoming call that nobody has taken yet."""
+        await self.until(
+            lambda: any(call.incoming and not call.taken for call in self.calls), "an incoming call", seconds
+        )
+        call = next(call for call in self.calls if call.incoming and not call.taken)
+        call.taken = True
+        return call
+
+    async def do(self, command: str, **values: Any) -> dict[str, Any]:
+        """Give a command and wait for its answer.
+
+        Raises:
+            SoftPhoneError: the phone refused it, or is gone.
+        """
+        number = next(self._numbers)
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        assert self._process.stdin is not None  # noqa: S101 - opened with a pipe
+        try:
+            self._process.stdin.write(json.dumps({"id": number, "do": command, **values}).encode() + b"\n")
+            await self._process.stdin.drain()
+            answer = await asyncio.wait_for(reply, _REPLY_SECONDS)
+        except (TimeoutError, OSError) as error:
+            hint = "Is pjsua2 installed? `make setup` installs it."
+            raise SoftPhoneError(f"The phone {self.setup.username} does not answer.", hint=hint) from error
+        finally:
+            self._replies.pop(number, None)
+        if "error" in answer:
+            raise SoftPhoneError(f"The phone {self.setup.username} cannot {command}: {answer['error']}.")
+        return answer
+
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait until the condition holds, looking again whenever the phone tells something.
+
+        Raises:
+            SoftPhoneError: it did not hold in time.
+        """
+        try:
+            async with asyncio.timeout(seconds), self._told:
+                await self._told.wait_for(condition)
+        except TimeoutError as error:
+            told = f" It said: {'; '.join(self.troubles)}." if self.troubles else ""
+            raise SoftPhoneError(f"The phone {self.setup.username} waited in vain for {what}.{told}") from error
+
+    async def close(self) -> None:
+        """Hang up everything and end the process."""
+        if self._process.returncode is None and self._process.stdin is not None:
+            with contextlib.suppress(OSError, TimeoutError):
+                self._process.stdin.write(b'{"id": 0, "do": "quit"}\n')
+                await asyncio.wait_for(self._process.wait(), _QUIT_SECONDS)
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        await self._reader
+
+    async def kill(self) -> None:
+        """End the process at once, as when a phone loses its power."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - opened with a pipe
+        async for line in self._process.stdout:
+            message = json.loads(line)
+            if "reply" in message:
+                if message["reply"] in self._replies and not self._replies[message["reply"]].done():
+                    self._replies[message["reply"]].set_result(message)
+                continue
+            async with self._told:
+                self._note(message)
+                self._told.notify_all()
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_result({"error": "its process has ended"})
+
+    def _note(self, message: dict[str, Any]) -> None:
+        event = message.pop("event")
+        if event == "registration":
+            self.registration = message["status"]
+        elif event == "trouble":
+            self.troubles.append(message["message"])
+        elif event == "incoming":
+            call = PhoneCall(self, message["call"], message["remote"], message["local"], "incoming", incoming=True)
+            self.calls.append(call)
+        else:
+            self._note_call(self._find(message.pop("call")), event, message)
+
+    def _note_call(self, call: PhoneCall, event: str, message: dict[str, Any]) -> None:
+        if event == "state":
+            call.state, call.status, call.reason = message["state"], message["status"], message["reason"]
+            call.remote, call.seconds = message["remote"], message["seconds"]
+        elif event == "media":
+            call.media = message["status"]
+        elif event == "digit":
+            call.digits += message["digit"]
+        elif event == "transfer":
+            call.transfer_status = message["status"]
+
+    def _find(self, number: int) -> PhoneCall:
+        """Return the newest call with this number, pjsua2 uses them again; make it when it is new."""
+        for call in reversed(self.calls):
+            if call.id == number and not call.ended:
+                return call
+        call = PhoneCall(self, number)
+        self.calls.append(call)
+        return call
