@@ -1,0 +1,74 @@
+/** The dialog that creates or changes one thing of the set-up. */
+
+import { Button, Group, Modal, Stack } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { patch, post } from "../api/client";
+import { useChange } from "../api/lists";
+import { useI18n } from "../i18n/i18n";
+import { notifyDone } from "./notify";
+import { ProblemAlert } from "./problem-alert";
+import { type FieldSpec, FormField, type FormValues, missingFields, visibleFields } from "./resource-form";
+
+/** Sends what `toBody` makes of the values: to the thing with `id`, or as a new one. */
+export function ResourceDialog<Row>({
+  resource,
+  title,
+  id,
+  fields,
+  values,
+  toBody,
+  onClose,
+  onCreated,
+}: {
+  resource: string;
+  title: string;
+  id?: string;
+  fields: readonly FieldSpec[];
+  values: FormValues;
+  toBody: (values: FormValues, isNew: boolean) => unknown;
+  onClose: () => void;
+  onCreated?: (row: Row) => void;
+}) {
+  const { t } = useI18n();
+  const isNew = id === undefined;
+  const form = useForm<FormValues>({
+    initialValues: values,
+    validate: (current) =>
+      Object.fromEntries(
+        missingFields(visibleFields(fields, current, isNew), current).map((name) => [name, t.common.required]),
+      ),
+  });
+  const save = useChange(
+    (current: FormValues) => {
+      const body = toBody(current, isNew);
+      return isNew ? post<Row>(`/${resource}`, body) : patch<Row>(`/${resource}/${id}`, body);
+    },
+    [resource],
+    (row) => {
+      notifyDone(t.common.saved);
+      onClose();
+      if (isNew) onCreated?.(row);
+    },
+  );
+
+  return (
+    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t.common.close }}>
+      <form onSubmit={form.onSubmit((current) => save.mutate(current))} noValidate>
+        <Stack>
+          {visibleFields(fields, form.values, isNew).map((field) => (
+            <FormField key={field.name} field={field} form={form} />
+          ))}
+          {save.error && <ProblemAlert error={save.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t.common.cancel}
+            </Button>
+            <Button type="submit" loading={save.isPending}>
+              {t.common.save}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

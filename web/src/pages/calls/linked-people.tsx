@@ -1,0 +1,42 @@
+/** The leads and contacts that a call concerns. */
+
+import { Anchor, Badge, Group, Skeleton, Stack, Text } from "@mantine/core";
+import { Link } from "react-router";
+import { customerNumber } from "../../api/calls";
+import { useList } from "../../api/lists";
+import type { Cdr, Person } from "../../api/types";
+import { useI18n } from "../../i18n/i18n";
+
+/** People with the customer's number, each linked to its page. */
+export function LinkedPeople({ call }: { call: Cdr }) {
+  const { t } = useI18n();
+  const phone = customerNumber(call);
+  const leads = useList<Person>("leads", { phone });
+  const contacts = useList<Person>("contacts", { phone });
+  if (!leads.rows && !contacts.rows && !leads.error) return <Skeleton height={20} />;
+  const people = [
+    ...(contacts.rows ?? []).map((person) => ({ person, resource: "contacts" as const })),
+    ...(leads.rows ?? []).map((person) => ({ person, resource: "leads" as const })),
+  ];
+  if (people.length === 0) {
+    return (
+      <Text size="sm" c="dimmed">
+        {t.calls.nobodyLinked}
+      </Text>
+    );
+  }
+  return (
+    <Stack gap={6}>
+      {people.map(({ person, resource }) => (
+        <Group key={person.id} gap="xs">
+          <Badge variant="light" color={resource === "leads" ? "orange" : "sea"}>
+            {t.people[resource].one}
+          </Badge>
+          <Anchor component={Link} to={`/${resource}/${person.id}`} size="sm">
+            {person.name || phone}
+          </Anchor>
+        </Group>
+      ))}
+    </Stack>
+  );
+}

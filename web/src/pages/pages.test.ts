@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import type { Session } from "../api/types";
+import { type FieldSpec, missingFields, visibleFields } from "../components/resource-form";
+import { homePath, mayVisit } from "../shell/navigation";
+import { queryOf, readFilters, writeFilters } from "./calls/filters";
+import { decimalText, filled } from "./setup/bodies";
+import { lineErrors } from "./setup/line-errors";
+import { hoursOf } from "./visitors/hours";
+
+const session = (permissions: Session["permissions"]): Session => ({
+  user_id: "u",
+  username: "ana",
+  name: "Ana",
+  role: "agent",
+  extension: "1001",
+  language: null,
+  permissions,
+});
+
+describe("navigation", () => {
+  it("shows a page to those whom the server lets use it", () => {
+    const agent = session({ calls: { read: "own", control: "own" }, cdrs: { read: "own" } });
+    expect(mayVisit(agent, "live")).toBe(true);
+    expect(mayVisit(agent, "rates")).toBe(false);
+    expect(homePath(agent)).toBe("/live");
+  });
+
+  it("begins with the visitors for who does not work with live calls", () => {
+    expect(homePath(session({ visits: { read: "all" }, cdrs: { read: "all" } }))).toBe("/visitors");
+  });
+});
+
+describe("the filters of the history", () => {
+  it("pass through the address unchanged", () => {
+    const filters = {
+      number: "495",
+      direction: "inbound",
+      disposition: "busy",
+      since: "2026-03-01",
+      until: "2026-03-02",
+    };
+    expect(readFilters(writeFilters(filters))).toEqual(filters);
+  });
+
+  it("take nothing that is no filter", () => {
+    const read = readFilters(new URLSearchParams("direction=sideways&since=yesterday&disposition=%3Cb%3E"));
+    expect(read).toEqual({ number: "", direction: "", disposition: "", since: "", until: "" });
+  });
+
+  it("include the whole last day in the company's time zone", () => {
+    const query = queryOf(readFilters(new URLSearchParams("since=2026-03-01&until=2026-03-01")), "Europe/Moscow");
+    expect(query).toMatchObject({ started_from: "2026-02-28T21:00:00.000Z", started_to: "2026-03-01T21:00:00.000Z" });
+  });
+});
+
+describe("the hours of a day", () => {
+  it("show the opening hours even when nobody came", () => {
+    const hours = hoursOf({ by_hour: [] });
+    expect(hours.map(({ hour }) => hour)).toEqual([8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+    expect(hours.every(({ visits }) => visits === 0)).toBe(true);
+  });
+
+  it("grow to the hours in which somebody came", () => {
+    const hours = hoursOf({
+      by_hour: [
+        { hour: 6, visits: 1 },
+        { hour: 23, visits: 0 },
+        { hour: 22, visits: 2, returning: 1 },
+      ],
+    });
+    expect(hours[0]).toEqual({ hour: 6, visits: 1, returning: 0 });
+    expect(hours.at(-1)).toEqual({ hour: 22, visits: 2, returning: 1 });
+  });
+});
+
+describe("forms", () => {
+  const fields: FieldSpec[] = [
+    { name: "number", label: "", kind: "text", required: true, onlyNew: true },
+    { name: "tags", label: "", kind: "tags", required: true },
+    { name: "reason", label: "", kind: "text", required: true, shown: (values) => values.mode === "b" },
+  ];
+
+  it("ask only for what is shown", () => {
+    const values = { number: "", tags: [], reason: "", mode: "a" };
+    expect(missingFields(visibleFields(fields, values, true), values)).toEqual(["number", "tags"]);
+    expect(missingFields(visibleFields(fields, { ...values, mode: "b" }, false), values)).toEqual(["tags", "reason"]);
+  });
+
+  it("leave empty texts to the server's own choice", () => {
+    expect(filled({ number: " 1003 ", password: "", register: false }, ["number", "password", "register"])).toEqual({
+      number: "1003",
+      register: false,
+    });
+  });
+
+  it("read decimals as people write them", () => {
+    expect(["1,57", " 1 000,5 ", "0.72"].map(decimalText)).toEqual(["1.57", "1000.5", "0.72"]);
+  });
+});
+
+describe("the wrong lines of a file", () => {
+  it("are found in the places that the server names, in order", () => {
+    const found = lineErrors([
+      { field: "body.lines.12", message: "price" },
+      { field: "line 3", message: "prefix" },
+      { field: "2", message: "kind" },
+      { field: "body.name", message: "no line" },
+    ]);
+    expect(found).toEqual([
+      { line: 2, message: "kind" },
+      { line: 3, message: "prefix" },
+      { line: 12, message: "price" },
+    ]);
+  });
+});

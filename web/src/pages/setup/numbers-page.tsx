@@ -1,0 +1,90 @@
+/** Inbound numbers: where a call to each of the company's numbers goes. */
+
+import { Text } from "@mantine/core";
+import { useList } from "../../api/lists";
+import type { Extension, InboundNumber } from "../../api/types";
+import { ResourcePage } from "../../components/resource-page";
+import { useI18n } from "../../i18n/i18n";
+
+/** Lists numbers with their destinations. */
+export function NumbersPage() {
+  const { t } = useI18n();
+  const extensions = useList<Extension>("extensions").rows ?? [];
+  const names = new Map(extensions.map(({ number, name }) => [number, name]));
+  const kinds = t.destinationKinds as Record<string, string>;
+  return (
+    <ResourcePage<InboundNumber>
+      spec={{
+        resource: "numbers",
+        title: t.pages.numbers,
+        icon: "number",
+        texts: t.numbers,
+        nameOf: (row) => row.number,
+        columns: [
+          {
+            key: "number",
+            title: t.fields.number,
+            main: true,
+            cell: (row) => (
+              <Text fw={600} className="digits">
+                {row.number}
+              </Text>
+            ),
+          },
+          {
+            key: "destination",
+            title: t.numbers.destination,
+            cell: ({ destination: { kind, target } }) =>
+              `${kinds[kind] ?? kind} ${target} ${kind === "extension" ? (names.get(target) ?? "") : ""}`,
+          },
+        ],
+        fields: [
+          {
+            name: "number",
+            label: t.fields.number,
+            kind: "text",
+            required: true,
+            onlyNew: true,
+            placeholder: "+74951234567",
+            help: t.numbers.numberHelp,
+          },
+          {
+            name: "kind",
+            label: t.numbers.destination,
+            kind: "select",
+            required: true,
+            options: ["extension", "flow"].map((value) => ({ value, label: kinds[value] ?? value })),
+          },
+          {
+            name: "extension",
+            label: t.fields.extension,
+            kind: "select",
+            required: true,
+            options: extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` })),
+            shown: (values) => values.kind === "extension",
+          },
+          {
+            name: "target",
+            label: t.numbers.target,
+            kind: "text",
+            required: true,
+            shown: (values) => values.kind !== "extension",
+          },
+        ],
+        toValues: (row) => ({
+          number: row?.number ?? "",
+          kind: row?.destination.kind ?? "extension",
+          extension: row?.destination.kind === "extension" ? row.destination.target : "",
+          target: row?.destination.target ?? "",
+        }),
+        toBody: (values, isNew) => ({
+          ...(isNew ? { number: String(values.number).trim() } : {}),
+          destination: {
+            kind: values.kind,
+            target: String(values.kind === "extension" ? values.extension : values.target).trim(),
+          },
+        }),
+      }}
+    />
+  );
+}

@@ -1,0 +1,114 @@
+/** Imports a rate deck from a CSV file; the lines that are wrong are shown with their numbers. */
+
+import { Alert, Button, FileInput, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useState } from "react";
+import { upload } from "../../api/client";
+import { useChange } from "../../api/lists";
+import { ApiError } from "../../api/problem";
+import { Icon } from "../../components/icons";
+import { ProblemAlert, problemText } from "../../components/problem-alert";
+import { useI18n } from "../../i18n/i18n";
+import { lineErrors } from "./line-errors";
+
+interface ImportResult {
+  imported?: number;
+  created?: number;
+  rates?: number;
+}
+
+/** The button and its dialog. */
+export function RateImport() {
+  const { t } = useI18n();
+  const [opened, dialog] = useDisclosure(false);
+  const [file, setFile] = useState<File | null>(null);
+  const load = useChange(
+    (chosen: File) => upload<ImportResult>("/rates/import", chosen, "text/csv"),
+    ["rates", "tariffs"],
+  );
+  const close = (): void => {
+    setFile(null);
+    load.reset();
+    dialog.close();
+  };
+  const imported = load.data ? (load.data.imported ?? load.data.created ?? load.data.rates ?? 0) : 0;
+
+  return (
+    <>
+      <Button variant="default" leftSection={<Icon name="upload" size={16} />} onClick={dialog.open}>
+        {t.rates.import}
+      </Button>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title={t.rates.import}
+        size="lg"
+        closeButtonProps={{ "aria-label": t.common.close }}
+      >
+        <Stack>
+          <Text size="sm">{t.rates.importHelp}</Text>
+          <Text size="xs" className="mono note">
+            prefix,kind,price_per_minute,currency,first_increment,increment,connection_fee,valid_from,valid_to
+          </Text>
+          <FileInput
+            label={t.rates.file}
+            placeholder={t.rates.chooseFile}
+            accept=".csv,text/csv"
+            leftSection={<Icon name="file" size={16} />}
+            value={file}
+            onChange={(chosen) => {
+              load.reset();
+              setFile(chosen);
+            }}
+            clearable
+          />
+          {load.data && (
+            <Alert color="teal" role="status">
+              {t.rates.imported(imported)}
+            </Alert>
+          )}
+          {load.error && <ImportProblem error={load.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              {t.common.close}
+            </Button>
+            <Button disabled={!file} loading={load.isPending} onClick={() => file && load.mutate(file)}>
+              {t.rates.import}
+            </Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </>
+  );
+}
+
+function ImportProblem({ error }: { error: Error }) {
+  const { t } = useI18n();
+  const lines = error instanceof ApiError ? lineErrors(error.fields) : [];
+  if (lines.length === 0) return <ProblemAlert error={error} />;
+  return (
+    <Stack gap="xs" role="alert">
+      <Alert color="red" icon={<Icon name="warning" />} title={problemText(error, t)}>
+        {t.rates.nothingImported}
+      </Alert>
+      <div className="line-errors">
+        <Table aria-label={t.rates.wrongLines}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t.rates.line}</Table.Th>
+              <Table.Th>{t.rates.whatIsWrong}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {lines.map(({ line, message }) => (
+              <Table.Tr key={`${line}:${message}`}>
+                <Table.Td className="digits">{line}</Table.Td>
+                <Table.Td>{message}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </Stack>
+  );
+}

@@ -1,0 +1,76 @@
+/** Trunks: the lines to operators, which register or are known by their address. */
+
+import { Badge, Text } from "@mantine/core";
+import type { Trunk } from "../../api/types";
+import { ResourcePage } from "../../components/resource-page";
+import { useI18n } from "../../i18n/i18n";
+import { all, filled } from "./bodies";
+
+/** Milliseconds between readings of the trunks' states. */
+const REFRESH_MS = 10_000;
+const NAMES = ["name", "host", "port", "transport", "username", "register", "allow_from"];
+const good = ["registered", "reachable"];
+
+/** Lists trunks with their state. */
+export function TrunksPage() {
+  const { t } = useI18n();
+  const states = t.states as Record<string, string>;
+  return (
+    <ResourcePage<Trunk>
+      spec={{
+        resource: "trunks",
+        title: t.pages.trunks,
+        icon: "trunk",
+        texts: t.trunks,
+        refresh: REFRESH_MS,
+        nameOf: (row) => row.name,
+        columns: [
+          { key: "name", title: t.fields.name, main: true, cell: (row) => <Text fw={600}>{row.name}</Text> },
+          {
+            key: "host",
+            title: t.trunks.address,
+            cell: (row) => `${row.host}:${row.port} ${row.transport.toUpperCase()}`,
+          },
+          { key: "user", title: t.signIn.username, cell: (row) => row.username || "—" },
+          { key: "from", title: t.trunks.allowFrom, cell: (row) => row.allow_from.join(", ") || "—" },
+          {
+            key: "state",
+            title: t.fields.state,
+            cell: (row) => (
+              <Badge variant="light" color={good.includes(row.state) ? "teal" : "red"}>
+                {states[row.state] ?? row.state}
+              </Badge>
+            ),
+          },
+        ],
+        fields: [
+          { name: "name", label: t.fields.name, kind: "text", required: true },
+          { name: "host", label: t.trunks.host, kind: "text", required: true, placeholder: "sip.example.com" },
+          { name: "port", label: t.trunks.port, kind: "number", required: true, min: 1, max: 65_535 },
+          {
+            name: "transport",
+            label: t.trunks.transport,
+            kind: "select",
+            required: true,
+            options: ["udp", "tcp", "tls"].map((value) => ({ value, label: value.toUpperCase() })),
+          },
+          { name: "register", label: t.trunks.register, kind: "switch", help: t.trunks.registerHelp },
+          { name: "username", label: t.signIn.username, kind: "text", help: t.trunks.usernameHelp },
+          { name: "password", label: t.signIn.password, kind: "password", help: t.trunks.passwordHelp },
+          { name: "allow_from", label: t.trunks.allowFrom, kind: "tags", help: t.trunks.allowFromHelp },
+        ],
+        toValues: (row) => ({
+          name: row?.name ?? "",
+          host: row?.host ?? "",
+          port: row?.port ?? 5060,
+          transport: row?.transport ?? "udp",
+          register: row?.register ?? false,
+          username: row?.username ?? "",
+          password: "",
+          allow_from: row?.allow_from ?? [],
+        }),
+        toBody: (values) => ({ ...all(values, NAMES), ...filled(values, ["password"]) }),
+      }}
+    />
+  );
+}

@@ -1,0 +1,107 @@
+/** Users: who may sign in to this app, and in which role. */
+
+import { Badge, Text } from "@mantine/core";
+import { useState } from "react";
+import { useList } from "../../api/lists";
+import type { Extension, User } from "../../api/types";
+import { ResourcePage } from "../../components/resource-page";
+import { SecretDialog } from "../../components/secret-dialog";
+import { languageNames, useI18n } from "../../i18n/i18n";
+import { filled } from "./bodies";
+
+export const roles = ["agent", "manager", "owner", "administrator"] as const;
+
+/** Lists users; a password that the server generated is shown once. */
+export function UsersPage() {
+  const { t, f } = useI18n();
+  const [created, setCreated] = useState<User | null>(null);
+  const extensions = useList<Extension>("extensions").rows ?? [];
+  return (
+    <>
+      <ResourcePage<User>
+        spec={{
+          resource: "users",
+          title: t.pages.users,
+          icon: "users",
+          texts: t.users,
+          nameOf: (row) => row.name || row.username,
+          columns: [
+            {
+              key: "username",
+              title: t.signIn.username,
+              main: true,
+              cell: (row) => <Text fw={600}>{row.username}</Text>,
+            },
+            { key: "name", title: t.fields.name, cell: (row) => row.name },
+            { key: "role", title: t.users.role, cell: (row) => t.roles[row.role] },
+            { key: "extension", title: t.fields.extension, cell: (row) => row.extension || "—" },
+            {
+              key: "seen",
+              title: t.users.lastSignIn,
+              cell: (row) =>
+                row.active ? (
+                  <span className="digits">{row.last_sign_in_at ? f.dateTime(row.last_sign_in_at) : "—"}</span>
+                ) : (
+                  <Badge variant="light" color="gray">
+                    {t.users.inactive}
+                  </Badge>
+                ),
+            },
+          ],
+          fields: [
+            { name: "username", label: t.signIn.username, kind: "text", required: true, onlyNew: true },
+            { name: "name", label: t.fields.name, kind: "text", required: true },
+            {
+              name: "role",
+              label: t.users.role,
+              kind: "select",
+              required: true,
+              help: t.users.roleHelp,
+              options: roles.map((value) => ({ value, label: t.roles[value] })),
+            },
+            {
+              name: "extension",
+              label: t.fields.extension,
+              kind: "select",
+              help: t.users.extensionHelp,
+              options: extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` })),
+            },
+            { name: "email", label: t.fields.email, kind: "text" },
+            {
+              name: "language",
+              label: t.fields.language,
+              kind: "select",
+              options: Object.entries(languageNames).map(([value, label]) => ({ value, label })),
+            },
+            { name: "password", label: t.signIn.password, kind: "password", help: t.extensions.passwordHelp },
+            { name: "active", label: t.users.active, kind: "switch", shown: (values) => values.existing === true },
+          ],
+          toValues: (row) => ({
+            username: row?.username ?? "",
+            name: row?.name ?? "",
+            role: row?.role ?? "agent",
+            extension: row?.extension ?? "",
+            email: row?.email ?? "",
+            language: row?.language ?? "",
+            password: "",
+            active: row?.active ?? true,
+            existing: row !== undefined,
+          }),
+          toBody: (values, isNew) =>
+            isNew
+              ? filled(values, ["username", "name", "role", "extension", "email", "language", "password"])
+              : {
+                  ...filled(values, ["name", "role", "password", "active"]),
+                  extension: values.extension || null,
+                  email: values.email || null,
+                  language: values.language || null,
+                },
+          onCreated: setCreated,
+        }}
+      />
+      {created?.password && (
+        <SecretDialog name={created.username} secret={created.password} onClose={() => setCreated(null)} />
+      )}
+    </>
+  );
+}

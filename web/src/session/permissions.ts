@@ -1,0 +1,8 @@
+/** What a session allows, as the server tells it. */
+
+import type { Session } from "../api/types";
+
+/** Whether a session allows an action on a resource, on all of it or on what is the user's own. */
+export function may(session: Session, resource: string, action: string): boolean {
+  return session.permissions[resource]?.[action] !== undefined;
+}
