@@ -67,3 +67,17 @@ class SpeechUnavailableError(MediaError):
 
     id = "media.speech_unavailable"
     http_status = 503
+
+
+class SpeechTextError(MediaError):
+    """A text is empty or too long to be spoken."""
+
+    id = "media.speech_text"
+    fault = Fault.CALLER
+    http_status = 422
+
+
+class UnknownPromptError(MediaError):
+    """There is no such prompt, or a name in it was not given."""
+
+    id = "media.unknown_prompt"

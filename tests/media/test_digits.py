@@ -1,0 +1,137 @@
+"""Digits (RFC 4733): told once, relayed where they are wanted, and sent."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+
+import pytest
+
+from media.engine import Codec, DigitReceived, PlaybackEnded
+from media.errors import InvalidDigitError
+from tests.media.phone import TELEPHONE_EVENT, Heard, Phone, studio, tone
+
+
+def press(phone: Phone, code: int, *, steps: int = 5, ends: int = 3, lost: frozenset[int] = frozenset()) -> None:
+    """Send a digit as a phone does; `lost` are packets, by their place, that the network drops."""
+    timestamp = phone.timestamp
+    packets = [(160 * (step + 1), False) for step in range(steps)] + [(160 * (steps + 1), True)] * ends
+    for index, (duration, end) in enumerate(packets):
+        phone.timestamp = timestamp
+        payload = struct.pack("!BBH", code, 0x80 * end | 10, duration)
+        if index in lost:
+            phone.sequence += 1
+        else:
+            phone.send(payload, payload_type=TELEPHONE_EVENT, marker=index == 0, step=0)
+    phone.timestamp = timestamp + 160 * (steps + 2)
+
+
+def digits_of(packets: list[Heard]) -> dict[int, tuple[int, int]]:
+    """By timestamp: the event and its last duration."""
+    return {packet.timestamp: struct.unpack("!BxH", packet.payload) for packet in packets}
+
+
+async def test_a_digit_is_told_once_with_its_duration() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        for code in (1, 1, 11, 15):
+            press(anna, code)
+        told = await room.event(DigitReceived, 4)
+        assert told == [DigitReceived(a.id, digit, 120) for digit in ("1", "1", "#", "D")]
+
+
+async def test_every_loss_but_a_whole_digit_still_gives_one_digit() -> None:
+    async with studio() as room:
+        anna, _ = room.party()
+        press(anna, 5, lost=frozenset({0}))
+        press(anna, 6, lost=frozenset({5, 6}))
+        press(anna, 7, lost=frozenset({5, 6, 7}))
+        press(anna, 8, lost=frozenset({0, 1, 2, 3, 4}))
+        press(anna, 9, ends=0)
+        told = await room.event(DigitReceived, 5)
+        assert [event.digit for event in told if isinstance(event, DigitReceived)] == ["5", "6", "7", "8", "9"]
+
+
+async def test_what_is_no_digit_is_not_told() -> None:
+    async with studio() as room:
+        anna, _ = room.party()
+        press(anna, 16)
+        anna.send(b"\x01", payload_type=TELEPHONE_EVENT)
+        press(anna, 2)
+        assert [event.digit for event in await room.event(DigitReceived) if isinstance(event, DigitReceived)] == ["2"]
+
+
+async def test_digits_are_relayed_under_the_peers_payload_type() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        b.configure(remote=boris.address, codec=Codec.PCMU, telephone_event=96)
+        room.engine.bridge(a, b)
+        press(anna, 3)
+        heard = await boris.hear_many(8)
+        assert {packet.payload_type for packet in heard} == {96}
+        assert list(digits_of(heard).values()) == [(3, 960)]
+
+
+async def test_digits_that_are_kept_back_leave_no_hole_in_the_stream() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        a.configure(remote=anna.address, telephone_event=TELEPHONE_EVENT, relay_digits=False)
+        room.engine.bridge(a, b)
+        anna.frame(tone(440, 0.02))
+        press(anna, 10)
+        anna.frame(tone(440, 0.02))
+        first, second = await boris.hear_many(2)
+        assert second.sequence == (first.sequence + 1) & 0xFFFF
+        assert second.timestamp > first.timestamp
+        assert [event.digit for event in await room.event(DigitReceived) if isinstance(event, DigitReceived)] == ["*"]
+
+
+async def test_a_peer_without_telephone_events_gets_none() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party(events=None)
+        room.engine.bridge(a, b)
+        press(anna, 4)
+        anna.frame(tone(440, 0.02))
+        assert (await boris.hear()).payload_type == 0
+
+
+async def test_a_sent_digit_has_growing_durations_and_three_ends() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        a.send_digit("5", 100)
+        a.send_digit("a", 60)
+        heard = await anna.hear_many(5 + 2 + 3 + 2)
+        assert [packet.marker for packet in heard].count(True) == 2
+        assert list(digits_of(heard).values()) == [(5, 800), (12, 480)]
+        assert [packet.payload[1] >> 7 for packet in heard] == [0, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1]
+        assert [(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(heard)] == [1] * 11
+
+
+async def test_the_engine_understands_the_digits_it_sends() -> None:
+    async with studio() as room:
+        one, two = room.engine.create_endpoint(), room.engine.create_endpoint()
+        one.configure(remote=(two.address, two.port), telephone_event=TELEPHONE_EVENT)
+        two.configure(remote=(one.address, one.port), telephone_event=TELEPHONE_EVENT)
+        for digit in "0123456789*#":
+            one.send_digit(digit, 60)
+        told = await room.event(DigitReceived, 12)
+        assert told == [DigitReceived(two.id, digit, 60) for digit in "0123456789*#"]
+        assert not [event for event in room.events if isinstance(event, PlaybackEnded)]
+
+
+@pytest.mark.parametrize("digit", ["", "12", "x", "é", "\0"])
+async def test_what_is_no_digit_cannot_be_sent(digit: str) -> None:
+    async with studio() as room:
+        _, a = room.party()
+        with pytest.raises(InvalidDigitError, match="not a digit"):
+            a.send_digit(digit)
+
+
+async def test_a_party_without_telephone_events_cannot_be_sent_digits() -> None:
+    async with studio() as room:
+        _, a = room.party(events=None)
+        with pytest.raises(InvalidDigitError, match="takes no"):
+            a.send_digit("1")
