@@ -62,3 +62,20 @@ class UnusableChallengeError(SipError):
     fault = Fault.PEER
     http_status = 502
     sip_status = 502
+
+
+class SessionStateError(SipError):
+    """A session cannot do this in its state or direction: a mistake of the caller, not a race."""
+
+    id = "sip.session_state"
+    fault = Fault.CALLER
+    http_status = 409
+
+
+class TransportError(SipError):
+    """A socket cannot be opened, or a peer cannot be reached."""
+
+    id = "sip.transport"
+    fault = Fault.PEER
+    http_status = 502
+    sip_status = 503

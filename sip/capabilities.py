@@ -1,0 +1,17 @@
+"""What this stack understands, as it tells it to its peers."""
+
+from __future__ import annotations
+
+ALLOWED_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "UPDATE", "INFO", "REFER", "NOTIFY")
+"""Methods that are carried out."""
+KNOWN_METHODS = frozenset((*ALLOWED_METHODS, "SUBSCRIBE", "PUBLISH", "MESSAGE", "PRACK"))
+"""Methods whose meaning is known: 405 answers those that are not allowed, 501 all others."""
+SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path"))
+"""Option tags that a peer may require (420 answers the others)."""
+
+ALLOW = ", ".join(ALLOWED_METHODS)
+SUPPORTED = "replaces, norefersub, path"
+SESSION_HEADERS = (("Allow", ALLOW), ("Supported", SUPPORTED))
+"""What INVITE and its 2xx carry."""
+CAPABILITY_HEADERS = (*SESSION_HEADERS, ("Accept", "application/sdp"))
+"""What the answer to OPTIONS carries."""

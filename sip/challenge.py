@@ -1,0 +1,59 @@
+"""Who someone is: digest challenges for REGISTER and INVITE (RFC 3261 section 22)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import structlog
+
+from core.clock import Clock
+from sip.address import Address
+from sip.application import Application
+from sip.authentication import Denied, DigestAuthenticator, Stale, Verified
+from sip.config import SipConfig
+from sip.message import Request
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """What a request proved."""
+
+    username: str = ""
+    """Who it is, when there is no challenge."""
+    status: int = 200
+    challenge: tuple[tuple[str, str], ...] = ()
+    """The headers of the 401 or 407 that the request is to be answered with; empty when it is let in."""
+
+
+class Gatekeeper:
+    """Checks credentials against what call control knows."""
+
+    def __init__(self, config: SipConfig, application: Application, clock: Clock) -> None:
+        self._application = application
+        self._clock = clock
+        self._digest = DigestAuthenticator(config.realm, config.secret or secrets.token_bytes(32))
+
+    def check(self, request: Request, source: Address, *, proxy: bool) -> Verdict:
+        """Look at the credentials of a request: with `proxy` as the answer to a 407, else to a 401.
+
+        A request without any is simply challenged; only wrong ones are logged as an attempt, so that whoever watches
+        the log for intruders does not lock out honest phones.
+        """
+        now = self._clock.now()
+        result = self._digest.verify_request(request, self._application.credentials, now, proxy=proxy)
+        if isinstance(result, Verified):
+            return Verdict(result.username)
+        if isinstance(result, Denied):
+            log.warning(
+                "authentication_failed",
+                username=result.username[:64],
+                source=source.host,
+                method=request.method,
+                call_id=request.call_id,
+            )
+        status, asks = (407, "Proxy-Authenticate") if proxy else (401, "WWW-Authenticate")
+        challenges = self._digest.challenge(now, stale=isinstance(result, Stale))
+        return Verdict("", status, tuple([(asks, challenge) for challenge in challenges]))

@@ -1,0 +1,48 @@
+"""The knobs of the SIP stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sip.address import Address
+from sip.transaction_tables import Timing
+
+
+@dataclass(slots=True, frozen=True)
+class SipConfig:
+    """How the stack listens, who it says it is, and what it bears."""
+
+    listen: tuple[Address, ...] = (Address("127.0.0.1", 5060, "udp"), Address("127.0.0.1", 5060, "tcp"))
+    """The sockets to open; port 0 takes a free one."""
+    advertised_host: str = ""
+    """The address that peers reach us at, when it is not the one listened on; empty: found by the route to the peer."""
+    realm: str = "ramal"
+    """The realm of our challenges; a change makes stored password hashes useless."""
+    secret: bytes = b""
+    """Signs nonces; nodes behind one name share it. Empty: a new one at each start."""
+    user_agent: str = "Ramal"
+    """What the User-Agent and Server headers say."""
+    timing: Timing = field(default_factory=Timing)
+    """The base times of the transactions."""
+    symmetric_responses: bool = True
+    """Answer UDP requests at the port they came from, even without `rport` (RFC 3581), since most phones sit behind
+    NAT.
+    """
+    max_transactions: int = 20_000
+    """Transactions under way above which new calls are turned away with 503."""
+    max_backlog_bytes: int = 256 * 1024
+    """Bytes waiting in the UDP sockets above which new calls are turned away with 503."""
+    max_lag_seconds: float = 0.5
+    """How late the ticker may be before new calls are turned away with 503."""
+    retry_after_seconds: int = 5
+    """What a 503 asks the caller to wait."""
+    max_connections: int = 10_000
+    """Open TCP connections; further ones are closed at once."""
+    connection_idle_seconds: float = 3900.0
+    """Silence after which a TCP connection is closed; longer than a registration lasts."""
+    min_expires: int = 60
+    """The shortest registration in seconds (423 tells)."""
+    max_expires: int = 3600
+    """The longest registration in seconds; longer wishes are cut."""
+    max_contacts: int = 10
+    """Contacts of one address of record."""

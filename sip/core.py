@@ -1,0 +1,280 @@
+"""The sans-I/O heart of the stack: messages and times go in, bytes, events and deadlines come out.
+
+`SipCore` owns the transactions and the sessions and sends our requests; `sip.inbound` decides what becomes of a peer's.
+How bytes travel, which address a peer sees us at and what time it is are handed in, so that two cores can be tested
+against each other over a simulated network, to the last timer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from functools import lru_cache
+
+import structlog
+
+from core.clock import Clock
+from sip.address import DEFAULT_PORTS, Address
+from sip.application import Application
+from sip.capabilities import SESSION_HEADERS
+from sip.client_request import ClientCredentials, ClientRequest
+from sip.config import SipConfig
+from sip.dialog import Dialog
+from sip.errors import MalformedMessageError
+from sip.inbound import Inbound
+from sip.message import Headers, Request, Response
+from sip.parser import parse_message
+from sip.session import InviteSession
+from sip.session_events import Direction, SessionListener
+from sip.timers import TimerHeap
+from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, new_branch
+from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_KEEP_ALIVE = 32
+"""A datagram up to this long that holds only line breaks, blanks or zeros keeps a NAT open and means nothing else."""
+
+
+class SipCore:
+    """Everything of SIP but the sockets."""
+
+    def __init__(
+        self,
+        config: SipConfig,
+        application: Application,
+        clock: Clock,
+        send: Callable[[bytes, Address], None],
+        *,
+        local_address: Callable[[Address], Address],
+        connected: Callable[[Address], bool] = lambda _address: True,
+        overloaded: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Build the core.
+
+        Args:
+            config: the knobs.
+            application: call control.
+            clock: tells the time to every timer.
+            send: sends bytes to an address, whose host may be a name; must not raise.
+            local_address: returns the address that the peer at an address reaches us at, over the same transport.
+            connected: tells whether a connection to an address of a reliable transport is open.
+            overloaded: tells whether new calls should be turned away.
+        """
+        self.config = config
+        self.application = application
+        self.clock = clock
+        self.timing = config.timing
+        self.timers = TimerHeap(clock)
+        self.transactions = TransactionLayer(self.timers, send, config.timing)
+        self.sessions: dict[tuple[str, str], InviteSession] = {}
+        """By Call-ID and our tag."""
+        self.messages_received = 0
+        self.messages_malformed = 0
+        self.local_address = local_address
+        self._send = send
+        self._connected = connected
+        self._overloaded = overloaded
+        self._user_agent = ("User-Agent", config.user_agent)
+        self.inbound = Inbound(self)
+
+    # In.
+
+    def receive(self, data: bytes, source: Address) -> None:
+        """Take a datagram. Never raises, whatever the bytes are and whatever the application does."""
+        if len(data) <= _LONGEST_KEEP_ALIVE and not data.strip(b"\r\n\t \x00"):
+            return
+        try:
+            message = parse_message(data)
+        except MalformedMessageError as error:
+            self.receive_malformed(error, source)
+            return
+        except Exception:
+            log.exception("message_not_parsed", source=str(source))
+            return
+        self.receive_message(message, source)
+
+    def receive_message(self, message: Request | Response, source: Address) -> None:
+        """Take a message that was cut out of a stream. Never raises."""
+        self.messages_received += 1
+        if isinstance(message, Request):
+            self.inbound.receive(message, source)
+            return
+        try:
+            if not self.transactions.receive_response(message):
+                log.debug("response_without_transaction", call_id=message.get("Call-ID"), source=str(source))
+        except MalformedMessageError as error:
+            log.info("malformed_response", source=str(source), problem=error.message)
+        except Exception:
+            log.exception("response_not_handled", source=str(source))
+
+    def receive_malformed(self, error: MalformedMessageError, source: Address) -> None:
+        """Take what could not be read; a request that can be answered is answered."""
+        self.messages_malformed += 1
+        log.info("malformed_message", source=str(source), problem=error.message)
+        if error.request is not None and error.request.method != "ACK":
+            self.inbound.refuse_malformed(error.request, error, source)
+
+    def transport_failed(self, destination: Address) -> None:
+        """Take the news that nothing can be delivered to an address."""
+        self.transactions.transport_failed(destination)
+        self.inbound.registrations.connection_lost(destination)
+
+    # Out: what sessions and requests need (client_request.SessionHost).
+
+    def send_request(self, request: Request, destination: Address, on_response: ResponseCallback) -> ClientTransaction:
+        """Put Via and User-Agent on a request and start its transaction."""
+        if request.get("User-Agent") is None:
+            request.headers.append(self._user_agent)
+        sent_by = self.local_address(destination).host_port
+        return self.transactions.send_request(request, destination, on_response, sent_by=sent_by)
+
+    def send_cancel(self, request: Request, destination: Address) -> None:
+        """Start the transaction of a CANCEL."""
+        self.transactions.send_request(request, destination, _ignore)
+
+    def send_acknowledgement(self, request: Request, destination: Address) -> bytes:
+        """Send the ACK of a 2xx, which is no transaction, and return its bytes."""
+        sent_by = self.local_address(destination).host_port
+        via = f"SIP/2.0/{destination.transport.upper()} {sent_by};branch={new_branch()};rport"
+        request.headers.insert(0, ("Via", via))
+        payload = request.encode()
+        self._send(payload, destination)
+        return payload
+
+    def send(self, payload: bytes, destination: Address) -> None:
+        """Send bytes again."""
+        self.transactions.retransmitted += 1
+        self._send(payload, destination)
+
+    def send_stateless(self, response: Response, destination: Address) -> None:
+        """Send a response that no transaction remembers."""
+        self._send(response.encode(), destination)
+
+    def contact(self, destination: Address, user: str) -> str:
+        """Return our Contact as the peer at `destination` can reach it."""
+        return _contact(user, self.local_address(destination))
+
+    def next_hop(self, dialog: Dialog) -> Address:
+        """Return where the dialog's requests go: over the connection the peer came by, while it is open."""
+        hop = dialog.next_hop
+        if hop.reliable and not self._connected(hop):
+            target = dialog.remote_target
+            if not dialog.route_set and target.is_sip:
+                return address_of(target)
+        return hop
+
+    def session_closed(self, session: object) -> None:
+        """Forget a session."""
+        if isinstance(session, InviteSession):
+            self.sessions.pop((session.call_id, session.local_tag), None)
+            if session.direction is Direction.INCOMING:
+                self.inbound.forget(session)
+
+    # Out: what call control asks for.
+
+    def invite(
+        self,
+        target: Uri,
+        *,
+        from_: NameAddress,
+        listener: SessionListener,
+        to: NameAddress | None = None,
+        sdp: bytes | None = None,
+        destination: Address | None = None,
+        headers: Headers = (),
+        credentials: ClientCredentials | None = None,
+        symmetric: bool = False,
+        contact_user: str = "",
+    ) -> InviteSession:
+        """Call someone.
+
+        Args:
+            target: the Request-URI.
+            from_: who calls; its tag, if any, is replaced.
+            listener: hears the session's events.
+            to: whom the call is for; None: `target`.
+            sdp: our offer; None: the peer makes it, and its Answered is to be met with `accept_offer`.
+            destination: where the INVITE is sent; None: what `target` says.
+            headers: further headers.
+            credentials: for a challenge of the peer.
+            symmetric: reach the peer at `destination` for the whole session, whatever its Contact says (phones behind
+            NAT). contact_user: the user of our Contact; empty: that of `from_`.
+        """
+        where = destination or address_of(target)
+        tag = secrets.token_hex(6)
+        lines = [
+            ("Max-Forwards", "70"),
+            ("From", str(from_.with_tag(tag))),
+            ("To", str(to) if to is not None else f"<{target}>"),
+            ("Call-ID", secrets.token_hex(12)),
+            ("CSeq", "1 INVITE"),
+            ("Contact", self.contact(where, contact_user or from_.uri.user)),
+            *SESSION_HEADERS,
+            *headers,
+        ]
+        if sdp:
+            lines.append(("Content-Type", "application/sdp"))
+        request = Request("INVITE", target, lines, sdp or b"")
+        session = InviteSession.outgoing(
+            self, request, where, listener=listener, credentials=credentials, symmetric=symmetric
+        )
+        self.sessions[session.call_id, session.local_tag] = session
+        session.start()
+        return session
+
+    def request(
+        self,
+        method: str,
+        uri: Uri,
+        *,
+        on_response: ResponseCallback,
+        from_: NameAddress,
+        to: NameAddress | None = None,
+        destination: Address | None = None,
+        headers: Headers = (),
+        content_type: str = "",
+        body: bytes = b"",
+        credentials: ClientCredentials | None = None,
+        call_id: str = "",
+        cseq: int = 1,
+    ) -> ClientRequest:
+        """Send a request outside of any dialog; `on_response` hears the responses, and a local 408 or 503 of none."""
+        lines = [
+            ("Max-Forwards", "70"),
+            ("From", str(from_.with_tag(secrets.token_hex(6)))),
+            ("To", str(to) if to is not None else f"<{uri}>"),
+            ("Call-ID", call_id or secrets.token_hex(12)),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+        ]
+        if content_type:
+            lines.append(("Content-Type", content_type))
+        request = Request(method, uri, lines, body)
+        return ClientRequest(self, request, destination or address_of(uri), on_response, credentials=credentials)
+
+    def find_session(self, call_id: str, local_tag: str, remote_tag: str) -> InviteSession | None:
+        """Return the session with this dialog, as a Replaces names it (RFC 3891 section 3), or None."""
+        session = self.sessions.get((call_id, local_tag))
+        return session if session is not None and session.remote_tag == remote_tag else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether new calls should be turned away."""
+        return self.transactions.live > self.config.max_transactions or self._overloaded()
+
+
+def address_of(uri: Uri) -> Address:
+    """Return the address a URI names, without asking the DNS."""
+    transport = uri.transport
+    return Address(uri.host, uri.port or DEFAULT_PORTS.get(transport, 5060), transport)
+
+
+@lru_cache(maxsize=8192)
+def _contact(user: str, local: Address) -> str:
+    parameters = () if local.transport == "udp" else (("transport", local.transport),)
+    return f"<{Uri('sip', user, local.host, local.port, parameters)}>"
+
+
+def _ignore(_response: Response, _transaction: ClientTransaction) -> None:
+    """Take no notice: the INVITE's own final response says it all."""

@@ -1,0 +1,180 @@
+"""Dialogs: who talks to whom, in which order, and which way the requests go (RFC 3261 section 12)."""
+
+from __future__ import annotations
+
+from sip.address import DEFAULT_PORTS, Address, is_ip_address, is_reachable_from_afar
+from sip.errors import MalformedMessageError
+from sip.message import Headers, Request, Response
+from sip.uri import NameAddress, Uri
+
+
+def reach(target: Uri, source: Address, *, symmetric: bool) -> Address:
+    """Return where a request for `target` is sent, given where its owner's packets come from.
+
+    A phone behind NAT writes an address in its Contact that means nothing here, so its packets' source is used instead:
+    always with `symmetric` (our own users), else when the Contact is private and the source is another host. The same
+    public host means the port of the source, too, because only that one is mapped. A connection that carried a request
+    carries the answer's requests as well (RFC 5923).
+    """
+    host = target.host
+    if not target.is_sip or not host or symmetric:
+        return source
+    transport = target.transport
+    if source.reliable and transport == source.transport and host == source.host:
+        return source
+    far = is_reachable_from_afar(host)
+    if host != source.host and not far and (is_ip_address(host) or host.endswith(".invalid")):
+        return source
+    if host == source.host and far and transport == source.transport:
+        return source
+    return Address(host, target.port or DEFAULT_PORTS.get(transport, 5060), transport)
+
+
+class Dialog:
+    """One dialog, early or confirmed, seen from our side. It builds the requests inside of it and checks the peer's."""
+
+    __slots__ = (
+        "call_id",
+        "early",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "route_set",
+        "source",
+        "symmetric",
+    )
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        local: str,
+        local_tag: str,
+        remote: str,
+        remote_tag: str,
+        remote_target: Uri,
+        route_set: list[str],
+        source: Address,
+        local_cseq: int,
+        remote_cseq: int | None,
+        symmetric: bool,
+    ) -> None:
+        self.call_id = call_id
+        self.local = local
+        """Our From in requests, with our tag, as it is written."""
+        self.local_tag = local_tag
+        self.remote = remote
+        """Our To in requests, with the peer's tag, as it is written."""
+        self.remote_tag = remote_tag
+        self.remote_target = remote_target
+        self.route_set = route_set
+        self.source = source
+        """Where the peer's packets come from."""
+        self.local_cseq = local_cseq
+        self.remote_cseq = remote_cseq
+        """The highest number that the peer used, or None when it sent no request yet."""
+        self.symmetric = symmetric
+        self.early = True
+
+    @classmethod
+    def as_server(cls, request: Request, local_tag: str, source: Address, *, symmetric: bool = False) -> Dialog:
+        """Make the dialog of an INVITE we received (RFC 3261 section 12.1.1).
+
+        Raises:
+            MalformedMessageError: it has no Contact, or one that cannot be read.
+        """
+        if not request.contacts:
+            raise MalformedMessageError("The INVITE has no Contact.", request=request)
+        return cls(
+            call_id=request.call_id,
+            local=f"{request.get('To')};tag={local_tag}",
+            local_tag=local_tag,
+            remote=request.get("From") or "",
+            remote_tag=request.from_tag,
+            remote_target=request.contacts[0].uri,
+            route_set=request.get_list("Record-Route"),
+            source=source,
+            local_cseq=0,
+            remote_cseq=request.cseq[0],
+            symmetric=symmetric,
+        )
+
+    @classmethod
+    def as_client(cls, request: Request, response: Response, source: Address, *, symmetric: bool = False) -> Dialog:
+        """Make the dialog of an INVITE we sent, from a response with a To tag (RFC 3261 section 12.1.2).
+
+        A peer that forgot its Contact is reached at the Request-URI.
+        """
+        contacts = response.contacts
+        return cls(
+            call_id=request.call_id,
+            local=request.get("From") or "",
+            local_tag=request.from_tag,
+            remote=response.get("To") or "",
+            remote_tag=response.to_tag,
+            remote_target=contacts[0].uri if contacts else request.uri,
+            route_set=response.get_list("Record-Route")[::-1],
+            source=source,
+            local_cseq=request.cseq[0],
+            remote_cseq=None,
+            symmetric=symmetric,
+        )
+
+    def next_cseq(self) -> int:
+        """Count up and return the number for the next request of ours."""
+        self.local_cseq += 1
+        return self.local_cseq
+
+    def accepts(self, request: Request) -> bool:
+        """Note the number of a request of the peer; return False when it is out of order (RFC 3261 section 12.2.2)."""
+        number = request.cseq[0]
+        if self.remote_cseq is not None and number < self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """Take over the Contact of an accepted re-INVITE or UPDATE, or of its 2xx (RFC 3261 section 12.2.1.2)."""
+        contacts = message.contacts
+        if contacts:
+            self.remote_target = contacts[0].uri
+
+    def request(
+        self, method: str, *, cseq: int | None = None, headers: Headers = (), content_type: str = "", body: bytes = b""
+    ) -> Request:
+        """Build a request inside the dialog, still without a Via (RFC 3261 section 12.2.1.1).
+
+        `cseq` is given only for ACK, which has the number of its INVITE; else the next number is used.
+        """
+        target = self.remote_target
+        routes = self.route_set
+        if routes:
+            first = NameAddress.parse(routes[0]).uri
+            if first.parameter("lr") is None:
+                # A strict router wants itself as Request-URI and the target as the last route.
+                routes = [*routes[1:], f"<{target}>"]
+                target = first.with_(headers=())
+        number = self.next_cseq() if cseq is None else cseq
+        lines = [
+            ("Max-Forwards", "70"),
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{number} {method}"),
+        ]
+        lines += [("Route", route) for route in routes]
+        lines += headers
+        if content_type:
+            lines.append(("Content-Type", content_type))
+        return Request(method, target, lines, body)
+
+    @property
+    def next_hop(self) -> Address:
+        """Where requests inside the dialog are sent."""
+        if self.route_set:
+            return reach(NameAddress.parse(self.route_set[0]).uri, self.source, symmetric=False)
+        return reach(self.remote_target, self.source, symmetric=self.symmetric)

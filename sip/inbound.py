@@ -1,0 +1,237 @@
+"""What becomes of a peer's request: checks, challenges, and the way to its session (RFC 3261 sections 8.2, 9.2,
+12.2.2).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sip.address import Address
+from sip.capabilities import ALLOW, ALLOWED_METHODS, CAPABILITY_HEADERS, KNOWN_METHODS, SUPPORTED_OPTIONS
+from sip.challenge import Gatekeeper
+from sip.errors import MalformedMessageError
+from sip.message import Headers, Request, response_to
+from sip.registration_server import RegistrationServer
+from sip.session import InviteSession
+from sip.session_events import SessionState
+from sip.transaction import server_key
+from sip.transfer import replaces_of
+
+if TYPE_CHECKING:
+    from sip.core import SipCore
+
+log = structlog.get_logger(__name__)
+
+_UNDERSTOOD_SCHEMES = ("sip", "sips", "tel")
+
+
+class Inbound:
+    """The way of a request through the stack.
+
+    Whatever is refused before it touches a session or a registration is refused without a transaction: a flood of such
+    requests leaves no state behind.
+    """
+
+    def __init__(self, core: SipCore) -> None:
+        self._core = core
+        self._layer = core.transactions
+        self._salt = secrets.randbits(64)
+        self._server = ("Server", core.config.user_agent)
+        self._gate = Gatekeeper(core.config, core.application, core.clock)
+        self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers)
+        self._calls: dict[tuple[str, str], int] = {}
+        """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
+        self._outside: dict[str, Callable[[Request, Address], None]] = {
+            "INVITE": self._invite,
+            "REGISTER": self._register,
+            "OPTIONS": self._options,
+            "NOTIFY": self._notify,
+            "REFER": self._forbidden,
+        }
+
+    def receive(self, request: Request, source: Address) -> None:
+        """Take a request. Never raises: what the application raises is logged and answered with 500."""
+        try:
+            request.note_source(source.host, source.port)
+            reply_to = self._reply_address(request, source)
+            if not self._layer.absorb(request):
+                self._receive_new(request, reply_to)
+        except MalformedMessageError as error:
+            log.info("malformed_request", source=str(source), method=request.method, problem=error.message)
+            self.refuse_malformed(request, error, source)
+        except Exception:
+            log.exception(
+                "request_not_handled", source=str(source), method=request.method, call_id=request.get("Call-ID")
+            )
+            self._fail(request, source, 500, None)
+
+    def refuse_malformed(self, request: Request, error: MalformedMessageError, source: Address) -> None:
+        """Answer a request that breaks the grammar."""
+        self._fail(request, source, error.status, error.message if error.status == 400 else None)
+
+    def _fail(self, request: Request, source: Address, status: int, reason: str | None) -> None:
+        if request.method == "ACK":
+            return
+        try:
+            transaction = self._layer.find_server(server_key(request))
+            if transaction is None:
+                self._refuse(request, source, status, reason=reason)
+            else:
+                transaction.respond(response_to(request, status, reason, to_tag=self._tag(request)))
+        except MalformedMessageError:
+            log.info("malformed_request_not_answered", source=str(source))
+
+    def _reply_address(self, request: Request, source: Address) -> Address:
+        """Return where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+        if source.transport != "udp" or self._core.config.symmetric_responses:
+            return source
+        via = request.via
+        return source if via.parameter("rport") is not None else Address(source.host, via.port or 5060, "udp")
+
+    def _receive_new(self, request: Request, source: Address) -> None:
+        method = request.method
+        if method == "ACK":
+            session = self._core.sessions.get((request.call_id, request.to_tag))
+            if session is not None:
+                session.acknowledged(request)
+            return
+        if method == "CANCEL":
+            self._cancel(request, source)
+            return
+        request.validate()
+        if request.to_tag:
+            self._inside(request, source)
+        elif self._acceptable(request, source):
+            self._outside.get(method, self._no_dialog)(request, source)
+
+    def _inside(self, request: Request, source: Address) -> None:
+        session = self._core.sessions.get((request.call_id, request.to_tag))
+        if session is None:
+            self._no_dialog(request, source)
+            return
+        transaction = self._layer.create_server(request, source)
+        if request.method == "INVITE":
+            transaction.respond(response_to(request, 100))
+        session.receive(request, transaction)
+
+    def _cancel(self, request: Request, source: Address) -> None:
+        key = server_key(request, "INVITE")
+        invite = self._layer.find_server(key)
+        if invite is None and not self._layer.is_finished(key):
+            self._no_dialog(request, source)
+            return
+        transaction = self._layer.create_server(request, source)
+        transaction.respond(response_to(request, 200, to_tag=self._tag(request)))
+        if invite is not None and not invite.answered and invite.on_cancel is not None:
+            invite.on_cancel(request)
+
+    def _acceptable(self, request: Request, source: Address) -> bool:
+        """Check a request outside of a dialog in the order of RFC 3261 section 8.2; False: it was refused."""
+        method = request.method
+        if method not in ALLOWED_METHODS:
+            status = 405 if method in KNOWN_METHODS else 501
+            self._refuse(request, source, status, headers=[("Allow", ALLOW)])
+            return False
+        if request.uri.scheme not in _UNDERSTOOD_SCHEMES:
+            self._refuse(request, source, 416)
+            return False
+        if method == "INVITE" and not self._may_go_on(request):
+            self._refuse(request, source, 483)
+            return False
+        unknown = [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]
+        if unknown:
+            self._refuse(request, source, 420, headers=[("Unsupported", ", ".join(unknown))])
+            return False
+        return True
+
+    @staticmethod
+    def _may_go_on(request: Request) -> bool:
+        """Tell whether Max-Forwards lets a call that we would route on pass (RFC 7332: a B2BUA counts as a hop)."""
+        value = (request.get("Max-Forwards") or "70").strip()
+        if not (value.isascii() and value.isdigit()):
+            raise MalformedMessageError("The Max-Forwards is not a number.", request=request)
+        return value.lstrip("0") != ""
+
+    def _invite(self, request: Request, source: Address) -> None:
+        if self._core.busy:
+            wait = str(self._core.config.retry_after_seconds)
+            self._refuse(request, source, 503, headers=[("Retry-After", wait)])
+            return
+        # The same request by another way has another branch (RFC 3261 section 8.2.2.2).
+        if self._calls.get((request.call_id, request.from_tag)) == request.cseq[0]:
+            self._refuse(request, source, 482)
+            return
+        trunk = self._core.application.identify_trunk(request, source)
+        identity = None
+        if trunk is None:
+            verdict = self._gate.check(request, source, proxy=True)
+            if verdict.challenge:
+                self._refuse(request, source, verdict.status, headers=verdict.challenge)
+                return
+            identity = verdict.username
+        self._begin(request, source, trunk, identity)
+
+    def _begin(self, request: Request, source: Address, trunk: str | None, identity: str | None) -> None:
+        replaces = replaces_of(request)
+        transaction = self._layer.create_server(request, source)
+        transaction.respond(response_to(request, 100))
+        # Our own users are phones, mostly behind NAT; a trunk's Contact may name another machine of its.
+        session = InviteSession.incoming(self._core, transaction, source, symmetric=identity is not None)
+        session.trunk, session.identity, session.replaces = trunk, identity, replaces
+        self._core.sessions[session.call_id, session.local_tag] = session
+        self._calls[session.call_id, request.from_tag] = request.cseq[0]
+        try:
+            self._core.application.invite_received(session)
+        except Exception:
+            log.exception("call_not_taken", call_id=session.call_id)
+            session.reject(500)
+        if session.listener is None and session.state in (SessionState.OFFERED, SessionState.EARLY):
+            log.error("call_without_listener", call_id=session.call_id)
+            session.reject(480)
+
+    def forget(self, session: InviteSession) -> None:
+        """Take note that an incoming session is over."""
+        self._calls.pop((session.call_id, session.request.from_tag), None)
+
+    def _register(self, request: Request, source: Address) -> None:
+        verdict = self._gate.check(request, source, proxy=False)
+        if verdict.challenge:
+            self._refuse(request, source, verdict.status, headers=verdict.challenge)
+            return
+        if verdict.username != request.to.uri.user:
+            log.warning("registration_for_another", username=verdict.username, source=str(source))
+            self._refuse(request, source, 403)
+            return
+        transaction = self._layer.create_server(request, source)
+        transaction.respond(self.registrations.register(request, source, self._tag(request)))
+
+    def _options(self, request: Request, source: Address) -> None:
+        self._refuse(request, source, 200, headers=CAPABILITY_HEADERS)
+
+    def _notify(self, request: Request, source: Address) -> None:
+        # Some phones (Linksys, Cisco SPA) keep their NAT open with a NOTIFY that belongs to no subscription.
+        keep_alive = (request.get("Event") or "").strip().lower() == "keep-alive"
+        self._refuse(request, source, 200 if keep_alive else 481)
+
+    def _forbidden(self, request: Request, source: Address) -> None:
+        self._refuse(request, source, 403)
+
+    def _no_dialog(self, request: Request, source: Address) -> None:
+        self._refuse(request, source, 481)
+
+    def _refuse(
+        self, request: Request, source: Address, status: int, *, reason: str | None = None, headers: Headers = ()
+    ) -> None:
+        """Answer without a transaction; a retransmission gets the same answer anew (RFC 3261 section 8.2.7)."""
+        lines = [*headers, self._server]
+        self._core.send_stateless(
+            response_to(request, status, reason, to_tag=self._tag(request), headers=lines), source
+        )
+
+    def _tag(self, request: Request) -> str:
+        """Return a To tag that is the same for every retransmission of the request."""
+        return f"{hash((self._salt, request.call_id, request.via.branch)) & 0xFFFF_FFFF_FFFF:012x}"

@@ -1,0 +1,96 @@
+"""The registrar at work: REGISTER answered, expiry on the stack's timers, call control told (RFC 3261 section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from core.clock import Clock
+from sip.address import Address
+from sip.message import Request, Response, response_to
+from sip.registrar import Binding, Change, ChangeKind, Registrar, RegistrarConfig
+from sip.timers import TimerHeap
+
+if TYPE_CHECKING:
+    from sip.application import Application
+    from sip.config import SipConfig
+
+log = structlog.get_logger(__name__)
+
+_SWEEP_SECONDS = 5.0
+"""How late an expired contact may be noticed; it is not used for calls from the second it expires."""
+
+
+class RegistrationServer:
+    """The contacts of our users. The address of record is the user name alone: one company, one realm."""
+
+    def __init__(self, config: SipConfig, application: Application, clock: Clock, timers: TimerHeap) -> None:
+        self._application = application
+        self._clock = clock
+        self._timers = timers
+        self._sweeping = False
+        self.registrar = Registrar(
+            RegistrarConfig(
+                min_seconds=config.min_expires,
+                max_seconds=config.max_expires,
+                default_seconds=config.max_expires,
+                max_contacts=config.max_contacts,
+            )
+        )
+
+    def register(self, request: Request, source: Address, to_tag: str) -> Response:
+        """Carry out a REGISTER whose sender was authenticated, and return its answer.
+
+        Raises:
+            MalformedMessageError: it cannot be read; nothing was changed.
+        """
+        now = self._clock.now()
+        result = self.registrar.register(request.to.uri.user, request, source, now)
+        # Phones without a clock set theirs by the Date.
+        headers = [*result.headers, ("Date", format_datetime(now, usegmt=True))]
+        self._tell(result.changes)
+        self._plan_sweep()
+        return response_to(request, result.status, result.reason, to_tag=to_tag, headers=headers)
+
+    def bindings(self, user: str) -> list[Binding]:
+        """Return the valid contacts of a user, the freshest first."""
+        return self.registrar.bindings(user, self._clock.now())
+
+    def restore(self, user: str, bindings: Sequence[Binding]) -> None:
+        """Put back the contacts that were stored before a restart; call control is not told."""
+        self.registrar.restore(user, bindings)
+        self._plan_sweep()
+
+    def remove(self, user: str) -> None:
+        """Drop every contact of a user that was deleted or got another password."""
+        self._tell(self.registrar.remove(user))
+
+    def connection_lost(self, source: Address) -> None:
+        """Drop the contacts that only this connection reached."""
+        self._tell(self.registrar.connection_lost(source))
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        """Tell call control once for every user whose contacts changed."""
+        users: dict[str, None] = {}
+        for change in changes:
+            users[change.aor] = None
+            if change.kind is not ChangeKind.REFRESHED:
+                log.info("contact_changed", user=change.aor, change=change.kind, contact=str(change.binding.uri))
+        for user in users:
+            try:
+                self._application.registered(user, self.bindings(user))
+            except Exception:
+                log.exception("registration_not_taken", user=user)
+
+    def _plan_sweep(self) -> None:
+        if not self._sweeping and self.registrar.next_expiry() is not None:
+            self._sweeping = True
+            self._timers.schedule(_SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = False
+        self._tell(self.registrar.expire(self._clock.now()))
+        self._plan_sweep()

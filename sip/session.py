@@ -1,0 +1,525 @@
+"""INVITE sessions: one call leg as the one who controls calls sees it, calling or called.
+
+All methods are synchronous and never block. They send what the state allows: a call that comes too late, because the
+session ended in the meantime, does nothing. What happens is told to the listener as `SessionEvent`s, also
+synchronously; exactly one of Rejected, Cancelled and Ended is told last, also when the end was our own doing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from core.identifiers import new_id
+from sip.address import Address
+from sip.bodies import digit_of, reason_of, sdp_of
+from sip.capabilities import ALLOW, CAPABILITY_HEADERS, SESSION_HEADERS
+from sip.client_request import ClientCredentials, ClientRequest, SessionHost
+from sip.dialog import Dialog
+from sip.errors import SessionStateError
+from sip.message import Headers, Request, Response, response_to
+from sip.session_client import OutgoingInvite
+from sip.session_events import (
+    Cancelled,
+    Confirmed,
+    DigitReceived,
+    Direction,
+    Ended,
+    OfferAnswered,
+    Referred,
+    SessionEvent,
+    SessionListener,
+    SessionState,
+)
+from sip.session_offers import Offers
+from sip.session_server import InviteAnswer
+from sip.transaction import ClientTransaction, ResponseCallback, ServerTransaction
+from sip.transfer import Refer, Replaces, Transfers
+from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
+
+_UNANSWERED_INCOMING = (SessionState.OFFERED, SessionState.EARLY)
+_OVER = (SessionState.CANCELLING, SessionState.ENDED)
+_DIALOG_IS_LOST = (408, 481)
+"""Answers to a request in a dialog after which the dialog is over (RFC 3261 section 12.2.1.2)."""
+
+
+class InviteSession:
+    """One INVITE dialog with everything that happens in it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_bye_due",
+        "_closed",
+        "_contact",
+        "_credentials",
+        "_invite",
+        "_offers",
+        "_over",
+        "_remote_identity",
+        "_transfers",
+        "context",
+        "dialog",
+        "direction",
+        "host",
+        "id",
+        "identity",
+        "listener",
+        "local_tag",
+        "remote_offer",
+        "replaces",
+        "request",
+        "source",
+        "state",
+        "symmetric",
+        "trunk",
+    )
+
+    def __init__(
+        self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
+    ) -> None:
+        """Made by `incoming` and `outgoing`."""
+        self.host = host
+        self.id = new_id()
+        self.direction = direction
+        self.request = request
+        """The INVITE that began it, as it was received or first sent."""
+        self.source = source
+        """Incoming: where the INVITE came from. Outgoing: where it was sent."""
+        self.symmetric = symmetric
+        """Whether the peer is always reached at its packets' source, whatever its Contact says."""
+        self.listener: SessionListener | None = None
+        """Who hears the events; set it in `Application.invite_received`."""
+        self.context: Any = None
+        """Free for the one who controls the call."""
+        self.identity: str | None = None
+        """Incoming: the user who proved who they are, or None."""
+        self.trunk: str | None = None
+        """Incoming: the trunk it came from, or None."""
+        self.replaces: Replaces | None = None
+        """Incoming: the dialog this one wants to take the place of (RFC 3891)."""
+        self.remote_offer: bytes | None = None
+        """Incoming: the session description of the INVITE; None means that our answer has to bring the offer."""
+        self.dialog: Dialog | None = None
+        self.state = SessionState.CALLING if direction is Direction.OUTGOING else SessionState.OFFERED
+        self.local_tag = ""
+        self._answer: InviteAnswer | None = None
+        self._invite: OutgoingInvite | None = None
+        self._offers = Offers(self)
+        self._transfers = Transfers(self)
+        self._credentials: ClientCredentials | None = None
+        self._contact = ""
+        self._remote_identity: NameAddress | None = None
+        self._bye_due: tuple[tuple[str, str], ...] | None = None
+        self._over = False
+        self._closed = False
+
+    @classmethod
+    def incoming(
+        cls, host: SessionHost, transaction: ServerTransaction, source: Address, *, symmetric: bool = False
+    ) -> InviteSession:
+        """Make the session of an INVITE that came.
+
+        Raises:
+            MalformedMessageError: it lacks what a dialog needs.
+        """
+        request = transaction.request
+        session = cls(host, Direction.INCOMING, request, source, symmetric=symmetric)
+        session.local_tag = secrets.token_hex(6)
+        session.dialog = Dialog.as_server(request, session.local_tag, source, symmetric=symmetric)
+        session.remote_offer = sdp_of(request)
+        session._answer = InviteAnswer(host, transaction, session._no_acknowledgement)
+        transaction.on_cancel = session._cancelled
+        return session
+
+    @classmethod
+    def outgoing(
+        cls,
+        host: SessionHost,
+        request: Request,
+        destination: Address,
+        *,
+        listener: SessionListener,
+        credentials: ClientCredentials | None = None,
+        symmetric: bool = False,
+    ) -> InviteSession:
+        """Make the session of an INVITE of ours; `start` sends it, so that nothing is told before it is known."""
+        session = cls(host, Direction.OUTGOING, request, destination, symmetric=symmetric)
+        session.local_tag = request.from_tag
+        session.listener = listener
+        session._credentials = credentials
+        return session
+
+    def start(self) -> None:
+        """Send the INVITE of an outgoing session."""
+        self._invite = OutgoingInvite(self, self.request, self.source, self._credentials)
+
+    # What the peer and the call are called.
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self.request.call_id
+
+    @property
+    def remote_tag(self) -> str:
+        """The peer's tag, or "" while it is not known."""
+        return self.dialog.remote_tag if self.dialog is not None else ""
+
+    @property
+    def remote_identity(self) -> NameAddress:
+        """The peer as From (incoming) or To (outgoing) names it."""
+        if self._remote_identity is None:
+            incoming = self.direction is Direction.INCOMING
+            self._remote_identity = self.request.from_ if incoming else self.request.to
+        return self._remote_identity
+
+    @property
+    def contact(self) -> str:
+        """Our Contact in this session."""
+        if not self._contact:
+            incoming = self.direction is Direction.INCOMING
+            user = self.request.uri.user if incoming else self.request.from_.uri.user
+            self._contact = self.host.contact(self.source, user)
+        return self._contact
+
+    @property
+    def established(self) -> bool:
+        """Whether it was answered and has not ended."""
+        return self.state in (SessionState.ANSWERED, SessionState.CONFIRMED)
+
+    # What the one who controls the call can do: the beginning.
+
+    def progress(self, status: int, *, sdp: bytes | None = None, reason: str | None = None) -> None:
+        """Incoming: send a provisional response (101 to 199), with SDP for early media."""
+        answer = self._incoming_only()
+        if self.state in _UNANSWERED_INCOMING:
+            self.state = SessionState.EARLY
+            answer.provisional(status, reason, self.local_tag, self._headers(), sdp)
+
+    def answer(self, sdp: bytes) -> None:
+        """Incoming: answer the call; `sdp` is the answer, or our offer when `remote_offer` is None."""
+        answer = self._incoming_only()
+        if self.state in _UNANSWERED_INCOMING:
+            self.state = SessionState.ANSWERED
+            if self.dialog is not None:
+                self.dialog.early = False
+            answer.accept(self.local_tag, self._headers(), sdp)
+
+    def reject(self, status: int, *, reason: str | None = None, headers: Headers = ()) -> None:
+        """Incoming: refuse the call with a final error (300 to 699)."""
+        answer = self._incoming_only()
+        if self.state in _UNANSWERED_INCOMING:
+            answer.refuse(status, reason, self.local_tag, headers)
+            self.finish(Ended(by_peer=False, reason=reason or "", status=status))
+            self.close()
+
+    def hang_up(self, *, status: int = 603, reason: str = "") -> None:
+        """End the session in whatever way its state needs: a final error, CANCEL or BYE.
+
+        Args:
+            status: the final error for a call that was not answered yet; and the cause told with `reason`.
+            reason: told to the peer in a Reason header (RFC 3326), so that "Call completed elsewhere" with status 200
+            shows
+                no missed call.
+        """
+        if self.state in _UNANSWERED_INCOMING and self.direction is Direction.INCOMING:
+            self.reject(status, reason=reason or None)
+            return
+        if self.state in _OVER:
+            return
+        headers = (("Reason", f'SIP;cause={status};text="{_quoted(reason)}"'),) if reason else ()
+        cause = status if reason else 200
+        if self.state in (SessionState.CALLING, SessionState.EARLY):
+            invite = self._outgoing_only()
+            invite.cancel(headers)
+            self.state = SessionState.CANCELLING
+        else:
+            self._leave(headers)
+        self.finish(Ended(by_peer=False, reason=reason, status=cause))
+
+    cancel_or_bye = hang_up
+
+    # Offers, transfers.
+
+    def offer(self, sdp: bytes | None) -> None:
+        """Send a new offer (re-INVITE), at once or when the exchange under way is over; None asks for the peer's offer.
+
+        OfferAnswered or OfferRejected follows; after None, Offered.
+        """
+        if self.established:
+            self._offers.offer(sdp)
+
+    def accept_offer(self, sdp: bytes) -> None:
+        """Answer what came as Offered; or, after an INVITE of ours without SDP, what came as Answered."""
+        if self.direction is Direction.OUTGOING and self.state is SessionState.ANSWERED and self.dialog is not None:
+            self.state = SessionState.CONFIRMED
+            self._outgoing_only().acknowledge(self.dialog, sdp)
+            self._offers.proceed()
+        elif self.state not in _OVER:
+            self._offers.accept(sdp)
+
+    def reject_offer(self, status: int = 488) -> None:
+        """Refuse what came as Offered; what was agreed before stays."""
+        if self.state not in _OVER:
+            self._offers.reject(status)
+
+    def accept_refer(self, refer: Refer) -> None:
+        """Promise to try the transfer (202), and say so in a first NOTIFY."""
+        self._transfers.accept(refer)
+
+    def reject_refer(self, refer: Refer, status: int = 603) -> None:
+        """Refuse the transfer."""
+        self._transfers.reject(refer, status)
+
+    def notify_refer(self, refer: Refer, status: int, reason: str = "") -> None:
+        """Tell the peer how its transfer goes; a status of 200 or more is the last word."""
+        self._transfers.notify(refer, status, reason)
+
+    def refer(self, uri: Uri, *, replaces: Replaces | None = None, referred_by: str = "") -> None:
+        """Ask the peer to call `uri` instead, in the place of another dialog if given; ReferProgressed follows."""
+        if self.established:
+            self._transfers.ask(uri, replaces, referred_by)
+
+    # For the parts of the session and for the stack.
+
+    def send(
+        self,
+        method: str,
+        *,
+        headers: Headers = (),
+        content_type: str = "",
+        body: bytes = b"",
+        on_response: ResponseCallback | None = None,
+    ) -> ClientRequest | None:
+        """Send a request inside the dialog; None when there is none yet."""
+        dialog = self.dialog
+        if dialog is None:
+            return None
+        request = dialog.request(method, headers=headers, content_type=content_type, body=body)
+
+        def responded(response: Response, transaction: ClientTransaction) -> None:
+            if on_response is not None:
+                on_response(response, transaction)
+            if response.status in _DIALOG_IS_LOST and method not in ("BYE", "NOTIFY"):
+                self.lost(response.status, response.reason)
+
+        return ClientRequest(
+            self.host,
+            request,
+            self.host.next_hop(dialog),
+            responded,
+            credentials=self._credentials,
+            next_cseq=dialog.next_cseq,
+        )
+
+    def emit(self, event: SessionEvent) -> bool:
+        """Tell the listener; return False when there is none, when it failed, or when the last word was said."""
+        if self.listener is None or self._over:
+            return False
+        try:
+            self.listener.session_event(self, event)
+        except Exception:
+            log.exception("session_listener_failed", call_id=self.call_id, session_event=type(event).__name__)
+            return False
+        return True
+
+    def finish(self, event: SessionEvent) -> None:
+        """Say the last word and end all exchanges."""
+        if self.state is not SessionState.CANCELLING:
+            self.state = SessionState.ENDED
+        self._offers.close()
+        if self._answer is not None and self._bye_due is None:
+            self._answer.close()
+        self.emit(event)
+        self._over = True
+
+    def close(self) -> None:
+        """Leave the stack: nothing more is expected of the peer."""
+        if self._closed:
+            return
+        self._closed = True
+        self.state = SessionState.ENDED
+        if self._invite is not None:
+            self._invite.settle()
+        self.host.session_closed(self)
+
+    def lost(self, status: int, reason: str) -> None:
+        """End the session because the peer is gone or has lost the call; a BYE is sent in case it has not."""
+        if self.state in _OVER:
+            return
+        self._leave(())
+        self.finish(Ended(by_peer=status == 481, reason=reason, status=status))
+
+    def receive(self, request: Request, transaction: ServerTransaction) -> None:
+        """Take a request of the peer inside the dialog; ACK and CANCEL come by their own ways."""
+        dialog = self.dialog
+        if dialog is None or request.from_tag != dialog.remote_tag:
+            transaction.respond(response_to(request, 481))
+            return
+        if not dialog.accepts(request):
+            transaction.respond(response_to(request, 500, "CSeq Out Of Order"))
+            return
+        dialog.source = transaction.destination
+        if self.state in _OVER and request.method not in ("BYE", "NOTIFY"):
+            transaction.respond(response_to(request, 481))
+            return
+        handler = _HANDLERS.get(request.method)
+        if handler is None:
+            transaction.respond(response_to(request, 405, headers=[("Allow", ALLOW)]))
+            return
+        handler(self, request, transaction)
+
+    def acknowledged(self, request: Request) -> None:
+        """Take the ACK of a 2xx of ours."""
+        if self._offers.acknowledged(request):
+            return
+        answer = self._answer
+        if answer is None or not answer.awaits_ack or answer.cseq != request.cseq[0]:
+            return
+        answer.acknowledged()
+        if self._bye_due is not None:
+            self._say_goodbye(self._bye_due)
+            return
+        if self.state is not SessionState.ANSWERED:
+            return
+        self.state = SessionState.CONFIRMED
+        if self.remote_offer is None:
+            sdp = sdp_of(request)
+            if sdp is None:
+                self.hang_up(status=488, reason="No session description in the ACK")
+                return
+            self.emit(OfferAnswered(sdp))
+        self.emit(Confirmed())
+        self._offers.proceed()
+
+    # The ways out.
+
+    def _leave(self, headers: tuple[tuple[str, str], ...]) -> None:
+        """Send the BYE, or have it wait for the ACK: before it there is no dialog to end (RFC 3261 section 15)."""
+        if self._answer is not None and self._answer.awaits_ack and self._bye_due is None:
+            self._bye_due = headers
+            return
+        if self.state is SessionState.ANSWERED and self._invite is not None and self.dialog is not None:
+            self._invite.acknowledge(self.dialog)
+        self._say_goodbye(headers)
+
+    def _say_goodbye(self, headers: tuple[tuple[str, str], ...]) -> None:
+        self.send("BYE", headers=headers, on_response=self._goodbye_said)
+
+    def _goodbye_said(self, response: Response, _transaction: ClientTransaction) -> None:
+        if response.status >= 200:
+            self.close()
+
+    def _no_acknowledgement(self) -> None:
+        """Take 64 * T1 of silence after our 2xx: the dialog is there, so it is ended by BYE (RFC 3261 section
+        13.3.1.4).
+        """
+        if self._bye_due is not None:
+            self._say_goodbye(self._bye_due)
+        else:
+            self.lost(408, "No ACK for the answer")
+
+    def _cancelled(self, request: Request) -> None:
+        if self.state in _UNANSWERED_INCOMING and self._answer is not None:
+            self._answer.refuse(487, None, self.local_tag)
+            self.finish(Cancelled(reason_of(request)[0]))
+            self.close()
+
+    # Requests of the peer.
+
+    def _bye(self, request: Request, transaction: ServerTransaction) -> None:
+        transaction.respond(response_to(request, 200))
+        if self.state is SessionState.CANCELLING:
+            return
+        text, cause = reason_of(request)
+        if self._answer is not None and self._answer.open:
+            self._answer.refuse(487, None, self.local_tag)
+            self.finish(Cancelled(text))
+        elif self.state is not SessionState.ENDED:
+            is_sip = (request.get("Reason") or "").lstrip().upper().startswith("SIP")
+            self.finish(Ended(by_peer=True, reason=text, status=cause if cause and is_sip else 200))
+        if self._answer is not None:
+            self._answer.close()
+        self.close()
+
+    def _reinvite(self, request: Request, transaction: ServerTransaction) -> None:
+        if self._answer is not None:
+            if self._answer.open:
+                # The first INVITE is not even answered (RFC 3261 section 14.2).
+                transaction.respond(response_to(request, 500, headers=[("Retry-After", str(secrets.randbelow(11)))]))
+                return
+            if self._answer.awaits_ack and self.remote_offer is not None:
+                # It has our 2xx, or it would not re-INVITE; its ACK was lost.
+                self._answer.acknowledged()
+                self.state = SessionState.CONFIRMED
+                self.emit(Confirmed())
+        if self.state is not SessionState.CONFIRMED:
+            transaction.respond(response_to(request, 491))
+            return
+        self._offers.receive_invite(request, transaction)
+
+    def _update(self, request: Request, transaction: ServerTransaction) -> None:
+        if sdp_of(request) is not None and not self.established:
+            # The first offer is still open (RFC 3311 section 5.2).
+            transaction.respond(response_to(request, 491 if self._invite is not None else 500))
+            return
+        self._offers.receive_update(request, transaction)
+
+    def _info(self, request: Request, transaction: ServerTransaction) -> None:
+        digit = digit_of(request)
+        if digit is not None:
+            transaction.respond(response_to(request, 200))
+            self.emit(DigitReceived(*digit))
+        elif request.body:
+            accept = ("Accept", "application/dtmf-relay, application/dtmf")
+            transaction.respond(response_to(request, 415, headers=[accept]))
+        else:
+            transaction.respond(response_to(request, 200))
+
+    def _refer(self, request: Request, transaction: ServerTransaction) -> None:
+        refer = self._transfers.receive(request, transaction)
+        if refer is not None and not self.emit(Referred(refer)):
+            self._transfers.reject(refer, 500)
+
+    def _notify(self, request: Request, transaction: ServerTransaction) -> None:
+        self._transfers.receive_notify(request, transaction)
+
+    def _options(self, request: Request, transaction: ServerTransaction) -> None:
+        transaction.respond(response_to(request, 200, headers=CAPABILITY_HEADERS))
+
+    def _headers(self) -> list[tuple[str, str]]:
+        return [("Contact", self.contact), *SESSION_HEADERS]
+
+    def _incoming_only(self) -> InviteAnswer:
+        if self._answer is None:
+            raise SessionStateError("Only an incoming session can be answered or refused.")
+        return self._answer
+
+    def _outgoing_only(self) -> OutgoingInvite:
+        if self._invite is None:
+            raise SessionStateError("The INVITE was not sent yet.")
+        return self._invite
+
+    def __repr__(self) -> str:
+        return f"<InviteSession {self.direction} {self.state} {self.call_id}>"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
+
+
+_HANDLERS: dict[str, Callable[[InviteSession, Request, ServerTransaction], None]] = {
+    "BYE": InviteSession._bye,  # noqa: SLF001 - the table of its own methods
+    "INVITE": InviteSession._reinvite,  # noqa: SLF001
+    "UPDATE": InviteSession._update,  # noqa: SLF001
+    "INFO": InviteSession._info,  # noqa: SLF001
+    "REFER": InviteSession._refer,  # noqa: SLF001
+    "NOTIFY": InviteSession._notify,  # noqa: SLF001
+    "OPTIONS": InviteSession._options,  # noqa: SLF001
+}

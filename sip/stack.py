@@ -1,0 +1,333 @@
+"""The asyncio shell around the SIP core: sockets, one ticker, names to addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import structlog
+
+from core.clock import Clock, SystemClock
+from sip.address import Address, is_ip_address
+from sip.application import Application
+from sip.client_request import ClientCredentials, ClientRequest
+from sip.config import SipConfig
+from sip.core import SipCore, address_of
+from sip.errors import TransportError
+from sip.message import Headers, Response
+from sip.registrar import Binding
+from sip.session import InviteSession
+from sip.session_events import SessionListener
+from sip.transaction import ClientTransaction
+from sip.transport.ports import StreamLimits, Transport
+from sip.transport.tcp import TcpTransport
+from sip.transport.udp import UdpTransport
+from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
+
+_TICK = 0.01
+"""Seconds: deadlines closer together than this share one wake-up."""
+_LONGEST_SLEEP = 1.0
+"""Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
+_NAME_SECONDS = 60.0
+"""How long a resolved name is believed."""
+_ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+
+
+class SipStack:
+    """SIP on real sockets, for one event loop. Start it, hand it calls, close it."""
+
+    def __init__(self, config: SipConfig, application: Application, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.core = SipCore(
+            config,
+            application,
+            self.clock,
+            self._send,
+            local_address=self._local_address,
+            connected=self._connected,
+            overloaded=self._overloaded,
+        )
+        self._transports: dict[str, Transport] = {}
+        self._udp: list[UdpTransport] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
+        self.lag = 0.0
+        """Seconds by which the ticker's last wake-up was late: how long the event loop was held up."""
+        self._names: dict[str, tuple[float, str]] = {}
+        self._resolving: dict[str, list[tuple[bytes, Address]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._routes: dict[str, str] = {}
+
+    # Life.
+
+    async def start(self) -> None:
+        """Open the sockets and start the ticker.
+
+        Raises:
+            TransportError: a socket cannot be opened; those already open are closed again.
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            for address in self.config.listen:
+                await self._open(address)
+        except TransportError:
+            await self.close()
+            raise
+        self.core.timers.on_earlier = self._earlier
+        self._tick()
+        log.info("sip_listens", addresses=[str(transport.local) for transport in self._transports.values()])
+
+    async def _open(self, address: Address) -> None:
+        if address.transport == "udp":
+            udp = await UdpTransport.open(self.core, self._failed, address)
+            self._udp.append(udp)
+            self._transports.setdefault("udp", udp)
+        elif address.transport == "tcp":
+            limits = StreamLimits(self.config.max_connections, self.config.connection_idle_seconds)
+            tcp = await TcpTransport.open(self.core, self._failed, address, limits)
+            self._transports.setdefault("tcp", tcp)
+        else:
+            raise TransportError(f"There is no transport {address.transport!r}.")
+
+    async def close(self) -> None:
+        """Close the sockets and stop the ticker; calls are not ended."""
+        self.core.timers.on_earlier = None
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        for task in self._tasks:
+            task.cancel()
+        for transport in [*self._transports.values(), *self._udp]:
+            transport.close()
+        self._transports.clear()
+        self._udp.clear()
+        # One turn for the loop to close the descriptors.
+        await asyncio.sleep(0)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, with the ports it really got."""
+        return [transport.local for transport in self._transports.values()]
+
+    def add_transport(self, name: str, transport: Transport) -> None:
+        """Take a transport that others opened, such as the WebSocket of the web server."""
+        self._transports[name] = transport
+
+    # Calls.
+
+    def invite(
+        self,
+        target: Uri,
+        *,
+        from_: NameAddress,
+        listener: SessionListener,
+        to: NameAddress | None = None,
+        sdp: bytes | None = None,
+        destination: Address | tuple[str, int, str] | None = None,
+        headers: Headers = (),
+        credentials: ClientCredentials | None = None,
+        symmetric: bool = False,
+        contact_user: str = "",
+    ) -> InviteSession:
+        """Call someone; the parameters are those of `SipCore.invite`."""
+        return self.core.invite(
+            target,
+            from_=from_,
+            listener=listener,
+            to=to,
+            sdp=sdp,
+            destination=Address(*destination) if destination is not None else None,
+            headers=headers,
+            credentials=credentials,
+            symmetric=symmetric,
+            contact_user=contact_user,
+        )
+
+    async def request(
+        self,
+        method: str,
+        uri: Uri,
+        *,
+        from_: NameAddress | None = None,
+        to: NameAddress | None = None,
+        destination: Address | tuple[str, int, str] | None = None,
+        headers: Headers = (),
+        content_type: str = "",
+        body: bytes = b"",
+        credentials: ClientCredentials | None = None,
+        call_id: str = "",
+        cseq: int = 1,
+    ) -> Response:
+        """Send a request outside of any dialog and return its final response.
+
+        Silence and a broken transport are responses, too: 408 and 503 made here (RFC 3261 section 8.1.3.1).
+        """
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def responded(response: Response, _transaction: ClientTransaction) -> None:
+            if response.status >= 200 and not answer.done():
+                answer.set_result(response)
+
+        where = Address(*destination) if destination is not None else address_of(uri)
+        request: ClientRequest = self.core.request(
+            method,
+            uri,
+            on_response=responded,
+            from_=from_ or self.own_address(where),
+            to=to,
+            destination=where,
+            headers=headers,
+            content_type=content_type,
+            body=body,
+            credentials=credentials,
+            call_id=call_id,
+            cseq=cseq,
+        )
+        try:
+            return await answer
+        finally:
+            request.stop_retrying()
+
+    async def ping(self, uri: Uri, *, destination: Address | tuple[str, int, str] | None = None) -> bool:
+        """Ask with OPTIONS whether a peer is there: any answer but a 408 or 503 made here, and but its own 503, says
+        yes.
+        """
+        response = await self.request("OPTIONS", uri, destination=destination, headers=[("Accept", "application/sdp")])
+        return response.status not in (408, 503)
+
+    def find_session(self, call_id: str, local_tag: str, remote_tag: str) -> InviteSession | None:
+        """Return the session with this dialog, or None."""
+        return self.core.find_session(call_id, local_tag, remote_tag)
+
+    def bindings(self, aor: str) -> list[Binding]:
+        """Return the valid contacts of a user (`user` of the AOR), the freshest first."""
+        return self.core.inbound.registrations.bindings(aor)
+
+    def own_address(self, destination: Address, user: str = "ramal") -> NameAddress:
+        """Return who we are towards a peer when nobody in particular speaks."""
+        return NameAddress("", Uri("sip", user, self._local_address(destination).host))
+
+    def contact(self, destination: Address, user: str) -> str:
+        """Return our Contact as the peer at `destination` can reach it."""
+        return self.core.contact(destination, user)
+
+    # The ticker.
+
+    def _earlier(self, deadline: float) -> None:
+        """Set the ticker to a deadline that comes before all others."""
+        if self._wake is None or deadline < self._wake_at - _TICK:
+            self._plan(deadline)
+
+    def _plan(self, deadline: float) -> None:
+        if self._loop is None:
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+        now = self.clock.monotonic()
+        delay = min(max(deadline - now, _TICK), _LONGEST_SLEEP)
+        self._wake_at = now + delay
+        self._wake = self._loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        now = self.clock.monotonic()
+        self.lag = max(now - self._wake_at, 0.0) if self._wake is not None else 0.0
+        self._wake = None
+        self.core.timers.run_due()
+        deadline = self.core.timers.next_deadline
+        self._plan(deadline if deadline is not None else now + _LONGEST_SLEEP)
+
+    # Sending.
+
+    def _send(self, payload: bytes, destination: Address) -> None:
+        transport = self._transports.get(destination.transport)
+        if transport is None:
+            self._fail_later(destination)
+        elif is_ip_address(destination.host):
+            transport.send(payload, destination.host, destination.port)
+        else:
+            self._send_to_name(payload, destination, transport)
+
+    def _send_to_name(self, payload: bytes, destination: Address, transport: Transport) -> None:
+        known = self._names.get(destination.host)
+        if known is not None and known[0] > self.clock.monotonic():
+            transport.send(payload, known[1], destination.port)
+            return
+        waiting = self._resolving.get(destination.host)
+        if waiting is not None:
+            waiting.append((payload, destination))
+        elif self._loop is not None:
+            self._resolving[destination.host] = [(payload, destination)]
+            task = self._loop.create_task(self._resolve(destination.host))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _resolve(self, host: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+            self._names[host] = (self.clock.monotonic() + _NAME_SECONDS, str(found[0][4][0]))
+        except (OSError, UnicodeError) as error:
+            log.info("name_not_resolved", host=host, problem=str(error))
+        resolved = host in self._names
+        for payload, destination in self._resolving.pop(host, ()):
+            if resolved and (transport := self._transports.get(destination.transport)) is not None:
+                transport.send(payload, self._names[host][1], destination.port)
+            else:
+                self._failed(destination)
+
+    def _fail_later(self, destination: Address) -> None:
+        if self._loop is not None:
+            self._loop.call_soon(self._failed, destination)
+
+    def _failed(self, destination: Address) -> None:
+        """Tell the core, also under the names that led to the address."""
+        self.core.transport_failed(destination)
+        for name, (_, host) in list(self._names.items()):
+            if host == destination.host:
+                self.core.transport_failed(Address(name, destination.port, destination.transport))
+
+    def _connected(self, address: Address) -> bool:
+        transport = self._transports.get(address.transport)
+        if isinstance(transport, TcpTransport):
+            return transport.connected(address.host, address.port)
+        return transport is not None
+
+    def _overloaded(self) -> bool:
+        if self.lag > self.config.max_lag_seconds:
+            return True
+        limit = self.config.max_backlog_bytes
+        return any(udp.backlog() > limit for udp in self._udp)
+
+    def _local_address(self, destination: Address) -> Address:
+        """Return where the peer at `destination` reaches us."""
+        transport = self._transports.get(destination.transport)
+        local = transport.local if transport is not None else Address("127.0.0.1", 5060, destination.transport)
+        if self.config.advertised_host:
+            return Address(self.config.advertised_host, local.port, local.transport)
+        if local.host not in _ANY_HOSTS:
+            return local
+        return Address(self._route_to(destination.host), local.port, local.transport)
+
+    def _route_to(self, host: str) -> str:
+        """Return our address on the route to a host; the kernel knows, and no packet is sent."""
+        known = self._routes.get(host)
+        if known is not None:
+            return known
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        own = "127.0.0.1"
+        if is_ip_address(host):
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.connect((host, 9))
+                    own = probe.getsockname()[0]
+                except OSError as error:
+                    log.info("no_route", host=host, problem=str(error))
+        if len(self._routes) > 4096:
+            self._routes.clear()
+        self._routes[host] = own
+        return own

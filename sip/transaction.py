@@ -1,0 +1,395 @@
+"""Transactions: one request, its responses, and the patience between them (RFC 3261 section 17, RFC 6026).
+
+The machines are the tables of `sip.transaction_tables`; this module walks them. Nothing here knows sockets or a loop:
+bytes leave through the `send` that is handed in, deadlines live in the heap that is handed in. A transaction that has
+nothing left to do but answer retransmissions shrinks to one plain tuple, because 32 seconds of them are kept at any
+time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+
+from sip.address import Address
+from sip.message import Request, Response, response_to
+from sip.timers import Timer, TimerHeap
+from sip.transaction_tables import (
+    CLIENT,
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    MACHINES,
+    SERVER,
+    TIMERS,
+    Action,
+    Event,
+    Machine,
+    State,
+    Timing,
+    response_event,
+)
+
+MAGIC_COOKIE = "z9hG4bK"
+Key = tuple[str, ...]
+"""Client: branch, method. Server: branch, sent-by, method (ACK counts as INVITE)."""
+Send = Callable[[bytes, Address], None]
+ResponseCallback = Callable[[Response, "ClientTransaction"], None]
+
+_MACHINES_BY_NAME = {machine.name: machine for machine in MACHINES}
+
+
+def client_key(response: Response) -> Key:
+    """Return the key of the client transaction that a response belongs to (RFC 3261 section 17.1.3)."""
+    return response.via.branch, response.cseq[1]
+
+
+def server_key(request: Request, method: str | None = None) -> Key:
+    """Return the key of the server transaction that a request belongs to (RFC 3261 section 17.2.3).
+
+    `method` looks for another transaction of the same hop: "INVITE" finds the one that a CANCEL means.
+    """
+    method = method or ("INVITE" if request.method == "ACK" else request.method)
+    via = request.via
+    branch = via.branch
+    if not branch.startswith(MAGIC_COOKIE):
+        # An RFC 2543 peer: its branch means nothing, so the rest of the request has to tell.
+        branch = f"{request.call_id} {request.cseq[0]} {request.from_tag}"
+    return branch, via.sent_by, method
+
+
+def new_branch() -> str:
+    """Return a branch that no one used before."""
+    return MAGIC_COOKIE + secrets.token_hex(10)
+
+
+class _Transaction:
+    """What the four machines share: the walk through the table, and two timers."""
+
+    __slots__ = ("_interval", "_layer", "_limit", "_retransmit", "destination", "key", "machine", "payload", "state")
+
+    def __init__(self, layer: TransactionLayer, machine: Machine, key: Key, destination: Address) -> None:
+        self._layer = layer
+        self.machine = machine
+        self.key = key
+        self.destination = destination
+        self.state = machine.initial
+        self.payload = b""
+        """What is sent again: the request, the last response, or the ACK."""
+        self._interval = 0.0
+        self._retransmit: Timer | None = None
+        self._limit: Timer | None = None
+
+    def _feed(self, event: Event, message: Request | Response | None = None) -> bool:
+        """Apply one event; return False, with nothing changed, when the state has no rule for it."""
+        rule = self.machine.rules.get((self.state, event))
+        if rule is None:
+            return False
+        state, actions = rule
+        changed = state is not self.state
+        # The state first: an action may call the user, who may act on this transaction again.
+        self.state = state
+        for action in actions:
+            self._act(action, message)
+        if changed and self.state is state:
+            self._enter(state)
+        return True
+
+    def _act(self, action: Action, message: Request | Response | None) -> None:
+        if action is Action.RESEND:
+            if self.payload:
+                self._layer.retransmitted += 1
+                self._layer.send(self.payload, self.destination)
+        elif action is Action.SEND and message is not None:
+            self.payload = message.encode()
+            self._layer.send(self.payload, self.destination)
+
+    def _enter(self, state: State) -> None:
+        letters = self.machine.timers.get(state, "")
+        if "E" in letters:
+            # From trying to proceeding: both timers go on, E at the pace of T2 (RFC 3261 section 17.1.2.2).
+            self._interval = self._layer.timing.t2
+        else:
+            self._stop_timers()
+            self._start_timers(letters)
+        if state in self.machine.kept:
+            self._layer.shrink(self)
+        elif state is State.TERMINATED:
+            self._layer.forget(self)
+
+    def _start_timers(self, letters: str) -> None:
+        layer = self._layer
+        for letter in letters:
+            event, base, reliable, _ = TIMERS[letter]
+            if self.destination.reliable and not reliable:
+                continue
+            seconds: float = getattr(layer.timing, base)
+            if event is Event.RETRANSMIT:
+                self._interval = seconds
+                self._retransmit = layer.timers.schedule(seconds, self._retransmit_due, letter)
+            elif self.state not in self.machine.kept:
+                self._limit = layer.timers.schedule(seconds, self._feed, event)
+
+    def _retransmit_due(self, letter: str) -> None:
+        doubled = self._interval * 2
+        self._interval = min(doubled, self._layer.timing.t2) if TIMERS[letter].capped else doubled
+        self._retransmit = self._layer.timers.schedule(self._interval, self._retransmit_due, letter)
+        self._feed(Event.RETRANSMIT)
+
+    def _stop_timers(self) -> None:
+        if self._retransmit is not None:
+            self._retransmit.cancel()
+            self._retransmit = None
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+
+class ClientTransaction(_Transaction):
+    """A request of ours. Every response reaches `on_response`; so do, as a local 408 or 503, silence and a broken
+    transport.
+    """
+
+    __slots__ = ("_on_response", "local_failure", "request")
+
+    def __init__(
+        self, layer: TransactionLayer, key: Key, request: Request, destination: Address, on_response: ResponseCallback
+    ) -> None:
+        machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
+        super().__init__(layer, machine, key, destination)
+        self.request: Request = request
+        self.local_failure = False
+        """Whether the final response was made here, because the peer said nothing."""
+        self._on_response: ResponseCallback = on_response
+
+    def start(self) -> None:
+        """Send the request and begin to wait."""
+        self.payload = self.request.encode()
+        self._start_timers(self.machine.timers[self.state])
+        self._layer.send(self.payload, self.destination)
+
+    def receive(self, response: Response) -> None:
+        """Take a response from the wire."""
+        self._feed(response_event(response.status), response)
+
+    def transport_failed(self) -> None:
+        """Take the news that the request cannot be delivered (RFC 3261 section 17.1.4)."""
+        self._feed(Event.TRANSPORT_FAILED)
+
+    def abandon(self) -> None:
+        """Wait no longer for the final response of a cancelled INVITE; the user is told by a local 408."""
+        self._feed(Event.ABANDON)
+
+    def settle(self, acknowledgement: bytes, destination: Address) -> None:
+        """Let an accepted INVITE go: from now on a repeated 2xx is answered with these bytes, without asking the
+        user.
+        """
+        if self.state is State.ACCEPTED:
+            self.payload, self.destination = acknowledgement, destination
+            self._stop_timers()
+            self._layer.shrink(self)
+
+    @property
+    def answered(self) -> bool:
+        """Whether a final response came, or none will."""
+        return self.state not in (State.CALLING, State.TRYING, State.PROCEEDING)
+
+    def _act(self, action: Action, message: Request | Response | None) -> None:
+        if action is Action.DELIVER and isinstance(message, Response):
+            self._on_response(message, self)
+        elif action is Action.ACKNOWLEDGE and isinstance(message, Response):
+            self.payload = acknowledge_failure(self.request, message)
+            self._layer.send(self.payload, self.destination)
+        elif action is Action.REPORT_TIMEOUT:
+            self._report(408, "Request Timeout")
+        elif action is Action.REPORT_FAILURE:
+            self._report(503, "Service Unavailable")
+        else:
+            super()._act(action, message)
+
+    def _report(self, status: int, reason: str) -> None:
+        self.local_failure = True
+        self._on_response(response_to(self.request, status, reason), self)
+
+
+class ServerTransaction(_Transaction):
+    """A request of a peer, to be answered with `respond`."""
+
+    __slots__ = ("on_cancel", "request")
+
+    def __init__(self, layer: TransactionLayer, key: Key, request: Request, source: Address) -> None:
+        super().__init__(layer, INVITE_SERVER if request.method == "INVITE" else SERVER, key, source)
+        self.request: Request = request
+        self.on_cancel: Callable[[Request], None] | None = None
+        """INVITE: called with the CANCEL when the peer gives up."""
+
+    def respond(self, response: Response) -> bool:
+        """Send a response; return False when it came too late or out of turn, and was not sent."""
+        return self._feed(response_event(response.status), response)
+
+    def receive(self, request: Request) -> None:
+        """Take a retransmission of the request, or the ACK of the refused INVITE."""
+        self._feed(Event.ACK if request.method == "ACK" else Event.REQUEST)
+
+    @property
+    def answered(self) -> bool:
+        """Whether a final response went out."""
+        return self.state not in (State.TRYING, State.PROCEEDING)
+
+
+class TransactionLayer:
+    """All transactions of the stack."""
+
+    __slots__ = ("_clients", "_finished", "_queues", "_servers", "_sweeps", "retransmitted", "send", "timers", "timing")
+
+    def __init__(self, timers: TimerHeap, send: Send, timing: Timing | None = None) -> None:
+        self.timers = timers
+        self.send = send
+        self.timing = timing or Timing()
+        self.retransmitted = 0
+        """How many messages were sent again since the start."""
+        self._clients: dict[Key, ClientTransaction] = {}
+        self._servers: dict[Key, ServerTransaction] = {}
+        # Plain tuples of plain values: the collector stops looking at them after its first pass.
+        self._finished: dict[Key, tuple[str, str, bytes, str, int, str]] = {}
+        self._queues: dict[float, deque[tuple[float, Key]]] = {}
+        self._sweeps: dict[float, Timer] = {}
+
+    @property
+    def live(self) -> int:
+        """How many transactions are under way."""
+        return len(self._clients) + len(self._servers)
+
+    @property
+    def finished(self) -> int:
+        """How many are over and only answer retransmissions."""
+        return len(self._finished)
+
+    def send_request(
+        self, request: Request, destination: Address, on_response: ResponseCallback, *, sent_by: str = ""
+    ) -> ClientTransaction:
+        """Start a client transaction.
+
+        With `sent_by` (`host:port`) a Via with a new branch is put on top; without, the request's own is used, as a
+        CANCEL needs it.
+        """
+        if sent_by:
+            via = f"SIP/2.0/{destination.transport.upper()} {sent_by};branch={new_branch()};rport"
+            request.headers.insert(0, ("Via", via))
+            request.forget()
+        key = (request.via.branch, request.method)
+        transaction = ClientTransaction(self, key, request, destination, on_response)
+        self._clients[key] = transaction
+        transaction.start()
+        return transaction
+
+    def receive_response(self, response: Response) -> bool:
+        """Give a response to its transaction; return False when there is none."""
+        key = client_key(response)
+        transaction = self._clients.get(key)
+        if transaction is not None:
+            transaction.receive(response)
+            return True
+        return self._replay(key, response_event(response.status))
+
+    def absorb(self, request: Request) -> bool:
+        """Give a retransmission, or the ACK of a refused INVITE, to its transaction; return False when there is none.
+
+        False also for the ACK of an accepted INVITE that reuses the branch, as old peers do: it belongs to the session.
+        """
+        key = server_key(request)
+        is_ack = request.method == "ACK"
+        transaction = self._servers.get(key)
+        if transaction is not None:
+            if is_ack and transaction.state is not State.COMPLETED:
+                return False
+            transaction.receive(request)
+            return True
+        return self._replay(key, Event.ACK if is_ack else Event.REQUEST)
+
+    def create_server(self, request: Request, source: Address) -> ServerTransaction:
+        """Start a server transaction for a new request; responses go to `source`."""
+        key = server_key(request)
+        transaction = ServerTransaction(self, key, request, source)
+        self._servers[key] = transaction
+        return transaction
+
+    def find_server(self, key: Key) -> ServerTransaction | None:
+        """Return the server transaction under way with this key, or None."""
+        return self._servers.get(key)
+
+    def is_finished(self, key: Key) -> bool:
+        """Tell whether the transaction with this key had its final response."""
+        return key in self._finished
+
+    def transport_failed(self, destination: Address) -> None:
+        """Tell every unanswered request to `destination` that it cannot be delivered."""
+        for transaction in [t for t in self._clients.values() if t.destination == destination]:
+            transaction.transport_failed()
+
+    def shrink(self, transaction: _Transaction) -> None:
+        """Keep of a transaction only the bytes a retransmission needs; called by the transaction itself."""
+        seconds, state = self._lifetime(transaction), transaction.state
+        self.forget(transaction)
+        if seconds <= 0:
+            transaction.state = State.TERMINATED
+            return
+        resends = transaction.machine is not INVITE_SERVER and transaction.machine is not CLIENT
+        payload = transaction.payload if resends else b""
+        self._finished[transaction.key] = (transaction.machine.name, state, payload, *transaction.destination)
+        queue = self._queues.setdefault(seconds, deque())
+        queue.append((self.timers.clock.monotonic() + seconds, transaction.key))
+        if len(queue) == 1:
+            self._sweeps[seconds] = self.timers.schedule(seconds, self._sweep, seconds)
+
+    def forget(self, transaction: _Transaction) -> None:
+        """Take a transaction out of the table; called by the transaction itself."""
+        table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
+        table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
+        table.pop(transaction.key, None)
+
+    def _lifetime(self, transaction: _Transaction) -> float:
+        """Return how long the present state lasts, by its timer: 0 on a reliable transport for D, I, J and K."""
+        rule = TIMERS[transaction.machine.timers[transaction.state][-1]]
+        if transaction.destination.reliable and not rule.reliable:
+            return 0.0
+        return float(getattr(self.timing, rule.base))
+
+    def _replay(self, key: Key, event: Event) -> bool:
+        """Do for a finished transaction what its table says, which is to resend or to swallow."""
+        kept = self._finished.get(key)
+        if kept is None:
+            return False
+        machine, state, payload, host, port, transport = kept
+        rule = _MACHINES_BY_NAME[machine].rules.get((State(state), event))
+        if event is Event.ACK and rule is None:
+            return False
+        if rule is not None and payload:
+            self.retransmitted += 1
+            self.send(payload, Address(host, port, transport))
+        return True
+
+    def _sweep(self, seconds: float) -> None:
+        """Forget the finished transactions whose time is over, many at once."""
+        now = self.timers.clock.monotonic()
+        queue = self._queues[seconds]
+        while queue and queue[0][0] <= now:
+            self._finished.pop(queue.popleft()[1], None)
+        if queue:
+            self._sweeps[seconds] = self.timers.schedule(max(queue[0][0] - now, 0.25), self._sweep, seconds)
+
+
+def acknowledge_failure(request: Request, response: Response) -> bytes:
+    """Build the ACK for a 3xx-6xx out of the INVITE's own lines (RFC 3261 section 17.1.1.3)."""
+    headers = [("Via", str(request.via)), ("Max-Forwards", "70")]
+    headers += [(name, value) for name, value in request.headers if name in ("Route", "From", "Call-ID")]
+    headers += [("To", response.get("To") or request.get("To") or ""), ("CSeq", f"{request.cseq[0]} ACK")]
+    return Request("ACK", request.uri, headers).encode()
+
+
+def cancel_request(request: Request) -> Request:
+    """Build the CANCEL for an INVITE of ours, with its Via, out of its own lines (RFC 3261 section 9.1)."""
+    headers = [("Via", str(request.via)), ("Max-Forwards", "70")]
+    headers += [(name, value) for name, value in request.headers if name in ("Route", "From", "To", "Call-ID")]
+    headers.append(("CSeq", f"{request.cseq[0]} CANCEL"))
+    return Request("CANCEL", request.uri, headers)

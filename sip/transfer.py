@@ -1,0 +1,213 @@
+"""Transfers: REFER, the NOTIFYs that tell how it went, and Replaces (RFC 3515, 3891, 3892, 4488)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip.errors import MalformedMessageError
+from sip.headers import reason_phrase
+from sip.message import Request, Response, response_to
+from sip.session_events import ReferProgressed
+from sip.uri import NameAddress, Uri
+
+if TYPE_CHECKING:
+    from sip.session import InviteSession
+    from sip.transaction import ClientTransaction, ServerTransaction
+
+SIPFRAG = "message/sipfrag"
+_SUBSCRIPTION_SECONDS = 180
+_STATUS_LINE = re.compile(rb"\s*SIP/2\.0\s+([1-6]\d\d)(?:[ \t]+([^\r\n]*))?", re.IGNORECASE)
+
+
+@dataclass(slots=True, frozen=True)
+class Replaces:
+    """Which dialog a new INVITE takes the place of (RFC 3891 section 6.1), as the one who is asked sees it."""
+
+    call_id: str
+    to_tag: str
+    """The tag of the one who is asked: the local tag of its dialog."""
+    from_tag: str
+    """The tag of the party that is replaced: the remote tag of its dialog."""
+    early_only: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Replaces:
+        """Read a Replaces value, from its own header or (decoded) from the header part of a Refer-To URI.
+
+        Raises:
+            MalformedMessageError: it lacks the Call-ID or one of the two tags.
+        """
+        call_id, *pieces = [piece.strip() for piece in text.split(";")]
+        tags: dict[str, str] = {}
+        for piece in pieces:
+            name, _, value = piece.partition("=")
+            tags[name.strip().lower()] = value.strip()
+        to_tag, from_tag = tags.get("to-tag", ""), tags.get("from-tag", "")
+        if not call_id or " " in call_id or not to_tag or not from_tag:
+            raise MalformedMessageError("A Replaces does not name a call and its two tags.")
+        return cls(call_id, to_tag, from_tag, "early-only" in tags)
+
+    def __str__(self) -> str:
+        early = ";early-only" if self.early_only else ""
+        return f"{self.call_id};to-tag={self.to_tag};from-tag={self.from_tag}{early}"
+
+
+def replaces_of(request: Request) -> Replaces | None:
+    """Return what an INVITE says it replaces, or None.
+
+    Raises:
+        MalformedMessageError: there are two Replaces (RFC 3891 section 3), or the one cannot be read.
+    """
+    values = request.get_list("Replaces")
+    if not values:
+        return None
+    if len(values) > 1:
+        raise MalformedMessageError("There are two Replaces.", request=request)
+    return Replaces.parse(values[0])
+
+
+@dataclass(slots=True, eq=False)
+class Refer:
+    """A REFER that a peer sent inside a session; answered with the session's `accept_refer` or `reject_refer`."""
+
+    target: NameAddress
+    """The Refer-To, without the headers of its URI."""
+    replaces: Replaces | None
+    """The dialog that the call to the target shall take the place of: an attended transfer."""
+    referred_by: NameAddress | None
+    """Who asks, as the Referred-By says (RFC 3892)."""
+    subscription: str
+    """The Event of its NOTIFYs."""
+    wants_notify: bool
+    """False when the peer said `Refer-Sub: false` (RFC 4488)."""
+    transaction: ServerTransaction | None
+    finished: bool = False
+    """Whether the last NOTIFY went out."""
+
+    @property
+    def uri(self) -> Uri:
+        """Whom to call."""
+        return self.target.uri
+
+
+def parse_refer(request: Request, transaction: ServerTransaction | None = None, *, first: bool = True) -> Refer:
+    """Read a REFER. Any REFER but the first of a dialog is told apart by its CSeq (RFC 3515 section 2.4.6).
+
+    Raises:
+        MalformedMessageError: it has not exactly one Refer-To, or that cannot be read.
+    """
+    values = request.get_list("Refer-To")
+    if len(values) != 1:
+        raise MalformedMessageError("A REFER needs one Refer-To.", request=request)
+    address = NameAddress.parse(values[0])
+    replaces = address.uri.header("Replaces")
+    referred_by = request.get("Referred-By")
+    return Refer(
+        target=address.with_(uri=address.uri.with_(headers=())),
+        replaces=Replaces.parse(replaces) if replaces is not None else None,
+        referred_by=NameAddress.parse(referred_by) if referred_by else None,
+        subscription="refer" if first else f"refer;id={request.cseq[0]}",
+        wants_notify=(request.get("Refer-Sub") or "").strip().lower() != "false",
+        transaction=transaction,
+    )
+
+
+def refer_to(uri: Uri, replaces: Replaces | None = None) -> str:
+    """Return the Refer-To that asks for a call to `uri`, in the place of another dialog if given."""
+    return f"<{uri.with_header('Replaces', str(replaces)) if replaces is not None else uri}>"
+
+
+def parse_sipfrag(body: bytes) -> tuple[int, str]:
+    """Read the status line of a NOTIFY about a REFER (RFC 3420).
+
+    Raises:
+        MalformedMessageError: it does not begin with one.
+    """
+    match = _STATUS_LINE.match(body)
+    if match is None:
+        raise MalformedMessageError("The body of a NOTIFY is not a status line.")
+    return int(match[1]), (match[2] or b"").decode("utf-8", "replace").strip()
+
+
+class Transfers:
+    """The REFERs of one session, in both directions."""
+
+    __slots__ = ("_asked", "_received", "_session")
+
+    def __init__(self, session: InviteSession) -> None:
+        self._session = session
+        self._received = 0
+        self._asked = 0
+
+    def receive(self, request: Request, transaction: ServerTransaction) -> Refer | None:
+        """Take a REFER of the peer; answers 400 and returns None when it cannot be read."""
+        try:
+            refer = parse_refer(request, transaction, first=not self._received)
+        except MalformedMessageError as error:
+            transaction.respond(response_to(request, 400, error.message))
+            return None
+        self._received += 1
+        return refer
+
+    def accept(self, refer: Refer) -> None:
+        """Answer 202 and send the first NOTIFY, which RFC 3515 section 2.4.4 wants at once."""
+        transaction, refer.transaction = refer.transaction, None
+        if transaction is None:
+            return
+        headers = [("Contact", self._session.contact)]
+        if not refer.wants_notify:
+            headers.append(("Refer-Sub", "false"))
+        transaction.respond(response_to(transaction.request, 202, headers=headers))
+        self.notify(refer, 100, "")
+
+    def reject(self, refer: Refer, status: int) -> None:
+        """Answer with an error; nothing follows."""
+        transaction, refer.transaction = refer.transaction, None
+        if transaction is not None:
+            refer.finished = True
+            transaction.respond(response_to(transaction.request, status))
+
+    def notify(self, refer: Refer, status: int, reason: str) -> None:
+        """Tell the one who asked how it goes; a final status is the last word."""
+        if refer.finished or refer.transaction is not None or not refer.wants_notify:
+            return
+        refer.finished = status >= 200
+        state = "terminated;reason=noresource" if refer.finished else f"active;expires={_SUBSCRIPTION_SECONDS}"
+        headers = [("Contact", self._session.contact), ("Event", refer.subscription), ("Subscription-State", state)]
+        line = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n"
+        self._session.send("NOTIFY", headers=headers, content_type=f"{SIPFRAG};version=2.0", body=line.encode())
+
+    def ask(self, uri: Uri, replaces: Replaces | None, referred_by: str) -> None:
+        """Ask the peer to call `uri`; the session tells ReferProgressed."""
+        headers = [("Contact", self._session.contact), ("Refer-To", refer_to(uri, replaces))]
+        if referred_by:
+            headers.append(("Referred-By", referred_by))
+        self._asked += 1
+        self._session.send("REFER", headers=headers, on_response=self._answered)
+
+    def _answered(self, response: Response, _transaction: ClientTransaction) -> None:
+        if response.status < 200:
+            return
+        refused = response.status >= 300
+        if refused:
+            self._asked -= 1
+        self._session.emit(ReferProgressed(response.status, response.reason, final=refused))
+
+    def receive_notify(self, request: Request, transaction: ServerTransaction) -> None:
+        """Take a NOTIFY of the peer about a REFER of ours; 481 when there is none."""
+        event = (request.get("Event") or "").partition(";")[0].strip().lower()
+        if event != "refer" or not self._asked:
+            transaction.respond(response_to(request, 489 if event != "refer" else 481))
+            return
+        try:
+            status, reason = parse_sipfrag(request.body)
+        except MalformedMessageError as error:
+            transaction.respond(response_to(request, 400, error.message))
+            return
+        transaction.respond(response_to(request, 200))
+        ended = (request.get("Subscription-State") or "").strip().lower().startswith("terminated")
+        if ended or status >= 200:
+            self._asked -= 1
+        self._session.emit(ReferProgressed(status, reason, final=ended or status >= 200))

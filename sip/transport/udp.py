@@ -1,0 +1,108 @@
+"""SIP over UDP: one socket, one datagram a message."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import cast
+
+import structlog
+
+from sip.address import Address
+from sip.errors import TransportError
+from sip.transport.ports import OnFailure, Receiver, plain_host
+
+log = structlog.get_logger(__name__)
+
+_RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Asked of the kernel, which may give less: a burst must survive a pause of the event loop."""
+_SO_RCVBUFFORCE = 33
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("=9I")
+
+
+class UdpTransport(asyncio.DatagramProtocol):
+    """One UDP socket."""
+
+    def __init__(self, receiver: Receiver, on_failure: OnFailure, local: Address) -> None:
+        self.local = local
+        self._on_failure = on_failure
+        self._receiver = receiver
+        self._transport: asyncio.DatagramTransport | None = None
+        self._socket: socket.socket | None = None
+        self._source: Address | None = None
+
+    @classmethod
+    async def open(cls, receiver: Receiver, on_failure: OnFailure, local: Address) -> UdpTransport:
+        """Bind the socket.
+
+        Raises:
+            TransportError: the address is taken or is not one of this machine.
+        """
+        family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            _enlarge(sock)
+            sock.bind((local.host, local.port))
+        except OSError as error:
+            sock.close()
+            raise TransportError(
+                f"SIP cannot listen on UDP {local.host_port}: {error.strerror}.", hint="Is another server running?"
+            ) from error
+        self = cls(receiver, on_failure, Address(local.host, sock.getsockname()[1], "udp"))
+        self._socket = sock
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
+        return self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport of the event loop."""
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Hand a datagram to the stack."""
+        source = self._source
+        # Most datagrams come from the peer of the one before.
+        if source is None or source[0] != addr[0] or source[1] != addr[1]:
+            source = Address(plain_host(addr[0]), addr[1], "udp")
+            self._source = source
+        self._receiver.receive(data, source)
+
+    def error_received(self, exc: Exception) -> None:
+        """Note an ICMP error; UDP does not say whose packet it was, so the timers decide."""
+        log.debug("udp_error", problem=str(exc))
+
+    def send(self, payload: bytes, host: str, port: int) -> None:
+        """Send one datagram; one that cannot leave at all is reported on the next turn of the loop."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        try:
+            # The kernel refuses what does not fit into a datagram.
+            self._transport.sendto(payload, (host, port))
+        except (OSError, ValueError) as error:
+            log.warning("udp_send_failed", destination=f"{host}:{port}", problem=str(error))
+            asyncio.get_running_loop().call_soon(self._on_failure, Address(host, port, "udp"))
+
+    def backlog(self) -> int:
+        """Return how many bytes wait in the socket to be read, or 0 where the kernel does not tell."""
+        if self._socket is None or self._socket.fileno() < 0:
+            return 0
+        try:
+            data = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        except OSError:
+            return 0
+        return int(_MEMINFO.unpack(data)[0])
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Ask for a large receive buffer, past the system's limit where we may."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
