@@ -8,7 +8,26 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
-from api import audit, company, health, live, metrics, openapi, problems, session, tokens, users
+from api import (
+    activities,
+    audit,
+    cameras,
+    companies,
+    company,
+    contacts,
+    deals,
+    health,
+    leads,
+    live,
+    metrics,
+    openapi,
+    problems,
+    session,
+    tokens,
+    users,
+    visitors,
+    visits,
+)
 from api.audit_trail import AuditMiddleware, AuditTrail
 from api.bodies import BodyMiddleware
 from api.errors import FieldError, InvalidFieldsError
@@ -24,7 +43,21 @@ from api.user_store import UserStore
 from api.web_app import WebApp
 
 PREFIX: Final = "/api/v1"
-_RESOURCES: Final = (session, users, tokens, audit, company)
+_RESOURCES: Final = (
+    session,
+    leads,
+    contacts,
+    companies,
+    deals,
+    activities,
+    visits,
+    visitors,
+    cameras,
+    users,
+    tokens,
+    company,
+    audit,
+)
 _IMPORTS: Final = (f"{PREFIX}/rates/import",)
 
 

@@ -67,6 +67,12 @@ ExtensionNumber = Annotated[str, Field(pattern=r"^[0-9]{2,8}$", examples=["1001"
 Dialled = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[+*#0-9 ().\-/]+$", examples=["+74951234567"])]
 """What a person would dial: an extension, a national or an international number."""
 
+PhoneIn = Annotated[str, Field(min_length=1, max_length=40, examples=["+7 916 123-45-67"])]
+"""A phone number as people write it; the room that stores it reads it."""
+
+CallId = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$", examples=[""])]
+"""The id of a call, or empty."""
+
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ana@example.com"])]
 """An e-mail address, checked loosely: the mail server knows better."""
 

@@ -119,6 +119,11 @@ class Access:
         """The extension to which everything shown must belong; None: no limit."""
         return self.principal.extension if self.reach is Reach.OWN else None
 
+    @property
+    def reads_own_calls_only(self) -> bool:
+        """Whether the one who asks may see the own calls only, whatever else is asked for."""
+        return scope_of(self.principal.role, Resource.CDRS, Action.READ) is not Reach.ALL
+
     def require_extension(self, extension: str) -> None:
         """Refuse what is done for an extension that is not the own one.
 

@@ -13,6 +13,8 @@ from core.bus import EventBus
 from core.clock import Clock
 from core.company import Company
 from core.database import Database
+from crm_bridge.embedded import EmbeddedCrm
+from face_tracker.service import FaceService
 
 ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Returns why a part is not ready, or None."""
@@ -26,6 +28,8 @@ class Services:
     clock: Clock
     bus: EventBus
     company: Company
+    crm: EmbeddedCrm
+    faces: FaceService
     readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
     """Checks of `/readyz` by the name of the part."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.identifiers import new_id
@@ -117,6 +117,33 @@ class Activities:
         )
         owners = await read_owners(session, [row.id for row in rows])
         return Page([_view(row, owners[row.id]) for row in rows], following)
+
+    async def of_owners(
+        self, session: AsyncSession, kind: OwnerKind, owner_ids: Sequence[str], *, limit_each: int = 20
+    ) -> Mapping[str, Sequence[Activity]]:
+        """Return the newest activities of several records of one kind, by record, in one query for all of them."""
+        found: dict[str, list[Activity]] = {owner_id: [] for owner_id in owner_ids}
+        if not found:
+            return found
+        place = func.row_number().over(
+            partition_by=ActivityLinkRow.owner_id, order_by=ActivityLinkRow.activity_id.desc()
+        )
+        ranked = (
+            select(ActivityLinkRow.owner_id, ActivityLinkRow.activity_id, place.label("place"))
+            .where(ActivityLinkRow.owner_kind == kind, ActivityLinkRow.owner_id.in_(owner_ids))
+            .subquery()
+        )
+        query = (
+            select(ranked.c.owner_id, ActivityRow)
+            .join(ActivityRow, ActivityRow.id == ranked.c.activity_id)
+            .where(ranked.c.place <= limit_each)
+            .order_by(ActivityRow.id.desc())
+        )
+        rows = (await session.execute(query)).all()
+        owners = await read_owners(session, list({row.id for _owner_id, row in rows}))
+        for owner_id, row in rows:
+            found[owner_id].append(_view(row, owners[row.id]))
+        return found
 
     async def update(self, session: AsyncSession, activity_id: str, text: str) -> Activity:
         """Change the text of a note, or what is written about a call.

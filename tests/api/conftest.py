@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
+from sqlalchemy import create_engine
 
 from api.app import create_app
 from api.permissions import Role
@@ -17,7 +21,10 @@ from api.settings import ApiSettings
 from core.bus import EventBus
 from core.clock import ManualClock
 from core.company import Company
-from core.database import Database
+from core.database import Base, Database
+from core.settings import FacesSettings
+from crm_bridge.embedded import EmbeddedCrm
+from face_tracker.service import FaceService
 
 PASSWORD = "lanterns over the river"
 BASE = "http://ramal.test"
@@ -49,12 +56,39 @@ class Server:
         return str(user.id)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables, made once and copied for each test."""
+    file = tmp_path_factory.mktemp("template") / "empty.sqlite3"
+    engine = create_engine(f"sqlite:///{file}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[structlog.typing.EventDict]]:
+    """What the server logged."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'ramal.sqlite3'}")
-    await database.create_all()
-    clock = ManualClock()
-    services = Services(database=database, clock=clock, bus=EventBus(), company=Company(database))
+async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
+    file = tmp_path / "ramal.sqlite3"
+    shutil.copyfile(empty_database, file)
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    clock, bus, company = ManualClock(), EventBus(), Company(database)
+    services = Services(
+        database=database,
+        clock=clock,
+        bus=bus,
+        company=company,
+        crm=EmbeddedCrm(database, company, bus, clock),
+        faces=FaceService(
+            database, clock, bus, FacesSettings(), tmp_path / "faces.key", lambda: ZoneInfo(company.settings.timezone)
+        ),
+    )
     settings = ApiSettings(web_dist=tmp_path / "dist", argon2_memory_kib=64, argon2_passes=1)
     yield Server(create_app(services, settings), services, clock)
     await database.close()

@@ -97,7 +97,7 @@ async def test_a_key_that_is_none_is_refused(admin: httpx.AsyncClient, key: str)
 
 
 async def test_a_server_error_frees_the_key(
-    server: Server, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    server: Server, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, logs: list[dict[str, object]]
 ) -> None:
     async def broken(**_fields: object) -> None:
         raise ZeroDivisionError("secret detail")
@@ -107,4 +107,5 @@ async def test_a_server_error_frees_the_key(
         answer = await make(admin)
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
+    assert logs[-1]["event"] == "request_failed_unforeseen"
     assert (await make(admin)).status_code == 201

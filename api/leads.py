@@ -1,0 +1,171 @@
+"""`/api/v1/leads`: people who may become customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api.crm_fields import (
+    ActivityOut,
+    CustomerChanges,
+    CustomerIn,
+    CustomerOut,
+    RecordId,
+    changes_of,
+    common_fields,
+    draft_of,
+    show_activities,
+)
+from api.fields import CallId, ThingId
+from api.pagination import Page, PageParameters, encode_cursor
+from api.permissions import Action, Resource
+from api.security import Access, permit
+from api.services import Rooms
+from crm_bridge.values import (
+    Lead,
+    LeadDraft,
+    LeadStage,
+    OwnerKind,
+)
+from crm_bridge.values import (
+    LeadChanges as Changes,
+)
+
+router = APIRouter(prefix="/leads", tags=["leads"])
+
+
+class LeadIn(CustomerIn):
+    """A new lead: at least a name, a phone or an e-mail address, or a call."""
+
+    call_id: CallId = Field(
+        "", description="The call it was made in: its number is added, and it has one lead at most."
+    )
+    contact_id: RecordId = ""
+    company_id: RecordId = ""
+
+
+class LeadChanges(CustomerChanges):
+    """Fields of a lead to change; those left out stay as they are."""
+
+    stage: LeadStage | None = None
+    contact_id: RecordId | None = Field(None, description="null takes the reference away.")
+    company_id: RecordId | None = Field(None, description="null takes the reference away.")
+
+
+class LeadOut(CustomerOut):
+    """A lead."""
+
+    stage: LeadStage
+    open: bool = Field(description="Whether somebody has still to work on it.")
+    call_id: str | None
+    missed_number: str | None = Field(description="The number whose missed call made it.")
+    contact_id: str | None
+    company_id: str | None
+
+
+class LeadPage(Page[LeadOut]):
+    """One page of leads."""
+
+
+@router.get("")
+async def list_leads(
+    *,
+    rooms: Rooms,
+    page: PageParameters,
+    access: Annotated[Access, permit(Resource.LEADS, Action.READ)],
+    search: Annotated[str, Query(max_length=200, description="Part of the name, a phone or an e-mail address.")] = "",
+    stage: Annotated[LeadStage | None, Query(description="Only those in this stage.")] = None,
+    open: Annotated[bool | None, Query(description="Only those that are open, or only those that are not.")] = None,  # noqa: A002
+    responsible: Annotated[str, Query(max_length=64, description="Only those of this extension or user.")] = "",
+    call_id: Annotated[str, Query(max_length=64, description="Only the one made in this call.")] = "",
+) -> LeadPage:
+    """List leads, the newest first."""
+    async with rooms.database.reading() as session:
+        found = await rooms.crm.leads.list(
+            session,
+            limit=page.limit,
+            cursor=page.after(),
+            search=search,
+            stage=stage.value if stage else "",
+            only_open=open,
+            responsible=responsible,
+            call_id=call_id,
+        )
+        ids = [one.id for one in found.items]
+        activities = await rooms.crm.activities.of_owners(session, OwnerKind.LEAD, ids)
+    return LeadPage(
+        items=[show(one, show_activities(activities[one.id], access)) for one in found.items],
+        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
+    )
+
+
+@router.post("", status_code=201)
+async def create_lead(
+    lead: LeadIn, rooms: Rooms, access: Annotated[Access, permit(Resource.LEADS, Action.CREATE)]
+) -> LeadOut:
+    """Make a lead and tell interested colleagues."""
+    return await store(rooms, access, lead)
+
+
+async def store(rooms: Rooms, access: Access, lead: LeadIn) -> LeadOut:
+    """Store a new lead and show it."""
+    async with rooms.database.transaction() as session:
+        made = await rooms.crm.leads.create(session, LeadDraft(**draft_of(lead)))
+    access.note.target = made.id
+    return await _shown(rooms, access, made)
+
+
+@router.get("/{lead_id}")
+async def get_lead(
+    lead_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.LEADS, Action.READ)]
+) -> LeadOut:
+    """Show a lead with its newest activities."""
+    async with rooms.database.reading() as session:
+        found = await rooms.crm.leads.get(session, lead_id)
+    return await _shown(rooms, access, found)
+
+
+@router.patch("/{lead_id}")
+async def change_lead(
+    lead_id: ThingId,
+    changes: LeadChanges,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.LEADS, Action.CHANGE)],
+) -> LeadOut:
+    """Change a lead."""
+    given = changes_of(changes, nullable=("contact_id", "company_id"))
+    async with rooms.database.transaction() as session:
+        changed = await rooms.crm.leads.update(session, lead_id, Changes(**given))
+    return await _shown(rooms, access, changed)
+
+
+@router.delete("/{lead_id}", status_code=204)
+async def delete_lead(
+    lead_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.LEADS, Action.DELETE)]
+) -> None:
+    """Remove a lead; its activities stay."""
+    async with rooms.database.transaction() as session:
+        await rooms.crm.leads.delete(session, lead_id)
+
+
+def show(lead: Lead, activities: Sequence[ActivityOut] = ()) -> LeadOut:
+    """Return the lead as it is shown."""
+    return LeadOut(
+        **common_fields(lead),
+        activities=list(activities),
+        stage=lead.stage,
+        open=lead.open,
+        call_id=lead.call_id,
+        missed_number=lead.missed_number,
+        contact_id=lead.contact_id,
+        company_id=lead.company_id,
+    )
+
+
+async def _shown(rooms: Rooms, access: Access, lead: Lead) -> LeadOut:
+    async with rooms.database.reading() as session:
+        activities = await rooms.crm.activities.of_owners(session, OwnerKind.LEAD, [lead.id])
+    return show(lead, show_activities(activities[lead.id], access))
