@@ -190,6 +190,13 @@ class Studio:
                 await self._news.wait()
         return found
 
+    async def told_of(self, event: MediaEvent) -> None:
+        """Wait for one certain event."""
+        async with asyncio.timeout(PATIENCE):
+            while event not in self.events:
+                self._news.clear()
+                await self._news.wait()
+
     def party(self, codec: Codec = Codec.PCMU, *, events: int | None = TELEPHONE_EVENT) -> tuple[Phone, Endpoint]:
         """A phone and the endpoint that stands for it."""
         phone = Phone(codec, ssrc=0x1000 + len(self.phones))
