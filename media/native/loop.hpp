@@ -56,6 +56,7 @@ public:
 
     EventQueue& events() { return events_; }
     SoundCache& sounds() { return sounds_; }
+    int family() const { return ports_.family(); }
     const char* backend() const { return transport_->name(); }
     size_t ports_in_use() const { return ports_.in_use(); }
     size_t endpoints() const { return endpoint_count_.get(); }

@@ -44,6 +44,7 @@ public:
                    bool relay_digits) {
         EndpointSettings settings;
         if (remote) settings.remote = literal(std::get<0>(*remote), std::get<1>(*remote));
+        if (remote && settings.remote.family() != loop->family()) throw std::invalid_argument("its address family is not the engine's");
         settings.law = law == 0 ? Law::mu : Law::a;
         settings.payload_type = payload_type;
         settings.telephone_event = telephone_event;

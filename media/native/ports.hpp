@@ -33,6 +33,7 @@ public:
     // Closes the sockets. The pair rests, so that late packets of the old call do not reach a new one.
     void give_back(const PortPair& pair, int64_t now);
     size_t in_use() const;
+    int family() const { return address_.family(); }
 
 private:
     enum class State : uint8_t { free, used, resting };

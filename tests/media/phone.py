@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -18,6 +19,24 @@ Samples = NDArray[np.int16]
 PATIENCE = 20.0
 """Seconds after which something expected will not come any more."""
 TELEPHONE_EVENT = 101
+
+
+PORTS = (30000, 32767)
+"""For engines under test: below the ports that the kernel hands out by itself."""
+
+
+def free_ports(pairs: int) -> tuple[int, int]:
+    """A range of so many pairs of ports that nobody uses now."""
+    for low in random.sample(range(*PORTS, 2), 500):
+        with contextlib.ExitStack() as held:
+            try:
+                for port in range(low, low + 2 * pairs):
+                    taken = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return low, low + 2 * pairs - 1
+    raise RuntimeError("no ports are free")
 
 
 @dataclass
@@ -208,7 +227,7 @@ class Studio:
 
 
 @contextlib.asynccontextmanager
-async def studio(*, media_timeout: float = 0.0, port_range: tuple[int, int] = (41200, 41998)) -> AsyncIterator[Studio]:
+async def studio(*, media_timeout: float = 0.0, port_range: tuple[int, int] = PORTS) -> AsyncIterator[Studio]:
     """A running engine that leaves nothing behind."""
     engine = Engine(port_range=port_range, media_timeout=media_timeout)
     room = Studio(engine)
