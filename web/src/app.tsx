@@ -3,7 +3,7 @@
 import { Center, Loader, MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode } from "react";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 import { ApiError } from "./api/problem";
 import type { Session } from "./api/types";
@@ -13,20 +13,23 @@ import { CallsPage } from "./pages/calls/calls-page";
 import { LivePage } from "./pages/live/live-page";
 import { NotFoundPage } from "./pages/not-found-page";
 import { PeoplePage } from "./pages/people/people-page";
-import { CamerasPage } from "./pages/setup/cameras-page";
-import { CompanyPage } from "./pages/setup/company-page";
-import { ExtensionsPage } from "./pages/setup/extensions-page";
-import { NumbersPage } from "./pages/setup/numbers-page";
-import { RatesPage } from "./pages/setup/rates-page";
-import { RoutesPage } from "./pages/setup/routes-page";
-import { TrunksPage } from "./pages/setup/trunks-page";
-import { UsersPage } from "./pages/setup/users-page";
 import { VisitorsPage } from "./pages/visitors/visitors-page";
 import { SessionProvider, useSessionQuery } from "./session/session";
 import { SignInPage } from "./session/sign-in-page";
 import { homePath, mayVisit, type PageName } from "./shell/navigation";
 import { Shell } from "./shell/shell";
 import { theme } from "./theme";
+
+/** The pages of the set-up are loaded when somebody opens them: most users never do. */
+const setup = () => import("./pages/setup");
+const CamerasPage = lazy(async () => ({ default: (await setup()).CamerasPage }));
+const CompanyPage = lazy(async () => ({ default: (await setup()).CompanyPage }));
+const ExtensionsPage = lazy(async () => ({ default: (await setup()).ExtensionsPage }));
+const NumbersPage = lazy(async () => ({ default: (await setup()).NumbersPage }));
+const RatesPage = lazy(async () => ({ default: (await setup()).RatesPage }));
+const RoutesPage = lazy(async () => ({ default: (await setup()).RoutesPage }));
+const TrunksPage = lazy(async () => ({ default: (await setup()).TrunksPage }));
+const UsersPage = lazy(async () => ({ default: (await setup()).UsersPage }));
 
 const queries = new QueryClient({
   defaultOptions: {

@@ -11,6 +11,7 @@ const call = (change: Partial<LiveCall> = {}): LiveCall => ({
   from_number: "+79161234567",
   to_number: "+74951234567",
   started_at: "2026-03-01T10:00:00Z",
+  recording: "off",
   legs: [],
   ...change,
 });
@@ -52,28 +53,47 @@ describe("hold", () => {
 
 describe("the timeline of a call", () => {
   it("places ringing and talking between start and end", () => {
-    const [bar] = timeline({
-      started_at: "2026-03-01T10:00:00Z",
-      ended_at: "2026-03-01T10:01:40Z",
-      legs: [
-        leg("1001", {
-          started_at: "2026-03-01T10:00:10Z",
-          answered_at: "2026-03-01T10:00:20Z",
-          ended_at: "2026-03-01T10:01:00Z",
-        }),
-      ],
-    });
+    const [bar] = timeline(
+      {
+        started_at: "2026-03-01T10:00:00Z",
+        ended_at: "2026-03-01T10:01:40Z",
+        legs: [
+          leg("1001", {
+            started_at: "2026-03-01T10:00:10Z",
+            answered_at: "2026-03-01T10:00:20Z",
+            ended_at: "2026-03-01T10:01:00Z",
+          }),
+        ],
+      },
+      0,
+    );
     expect(bar).toMatchObject({ start: 0.1, answered: 0.2, end: 0.6, seconds: 40 });
   });
 
   it("does not divide by the length of a call that had none", () => {
     const at = "2026-03-01T10:00:00Z";
-    const [bar] = timeline({ started_at: at, ended_at: at, legs: [leg("1001", { started_at: at, ended_at: at })] });
+    const [bar] = timeline({ started_at: at, ended_at: at, legs: [leg("1001", { started_at: at, ended_at: at })] }, 0);
     expect(bar).toMatchObject({ start: 0, answered: null, end: 0, seconds: 0 });
   });
 });
 
+describe("the timeline of a call that goes on", () => {
+  it("ends now", () => {
+    const at = "2026-03-01T10:00:00Z";
+    const now = Date.parse("2026-03-01T10:00:40Z");
+    const [bar] = timeline(
+      { started_at: at, ended_at: null, legs: [leg("1001", { started_at: at, answered_at: at })] },
+      now,
+    );
+    expect(bar).toMatchObject({ answered: 0, end: 1, seconds: 40 });
+  });
+});
+
 describe("totals", () => {
+  it("leaves out what has no rate yet", () => {
+    expect(totals([{ amount: null, currency: null }])).toEqual([]);
+  });
+
   it("adds decimal strings without rounding", () => {
     expect(totals(["0.10", "0.20", "0.005"].map((amount) => ({ amount, currency: "RUB" })))).toEqual([
       { amount: "0.305", currency: "RUB" },

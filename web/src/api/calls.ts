@@ -22,12 +22,12 @@ export function ringingLegs(legs: readonly Leg[]): Leg[] {
 
 /** Whether the call is on hold: by its state, or by one of its legs. */
 export function isHeld(call: LiveCall): boolean {
-  return /h(e|o)ld/i.test(call.state) || call.legs.some((leg) => leg.held && !leg.ended_at);
+  return call.state === "held" || call.legs.some((leg) => leg.held && !leg.ended_at);
 }
 
 /** Whether the call is being recorded now. */
 export function isRecording(call: LiveCall): boolean {
-  return call.recording === true || call.recording === "on" || call.recording === "recording";
+  return call.recording === "on";
 }
 
 /** One bar of a timeline: shares of the whole from 0 to 1, first the ringing and then the talking. */
@@ -39,9 +39,9 @@ export interface TimelineBar {
   seconds: number;
 }
 
-/** The legs of a past call as bars between its start and its end. */
-export function timeline(call: Pick<Cdr, "started_at" | "ended_at" | "legs">): TimelineBar[] {
-  const whole = secondsBetween(call.started_at, call.ended_at) || 1;
+/** The legs of a call as bars between its start and its end, or now where it still goes on. */
+export function timeline(call: Pick<Cdr, "started_at" | "ended_at" | "legs">, now: number): TimelineBar[] {
+  const whole = secondsBetween(call.started_at, call.ended_at ?? now) || 1;
   const share = (time: string | null | undefined, otherwise: number): number =>
     time ? Math.min(1, secondsBetween(call.started_at, time) / whole) : otherwise;
   return call.legs.map((leg) => ({
@@ -49,16 +49,17 @@ export function timeline(call: Pick<Cdr, "started_at" | "ended_at" | "legs">): T
     start: share(leg.started_at, 0),
     answered: leg.answered_at ? share(leg.answered_at, 0) : null,
     end: share(leg.ended_at, 1),
-    seconds: secondsBetween(leg.answered_at, leg.ended_at ?? call.ended_at),
+    seconds: secondsBetween(leg.answered_at, leg.ended_at ?? call.ended_at ?? now),
   }));
 }
 
-/** The sum of a call's charges by currency, exact to the last digit the charges have. */
+/** The sum of a call's charges by currency, those without a rate left out, exact to the last digit the charges have. */
 export function totals(
-  charges: readonly { amount: string; currency: string }[],
+  charges: readonly { amount: string | null; currency: string | null }[],
 ): { amount: string; currency: string }[] {
   const sums = new Map<string, { units: bigint; scale: number }>();
   for (const { amount, currency } of charges) {
+    if (amount === null || currency === null) continue;
     const [whole = "0", part = ""] = amount.split(".");
     const sum = sums.get(currency) ?? { units: 0n, scale: 0 };
     const scale = Math.max(sum.scale, part.length);

@@ -76,7 +76,7 @@ export interface LiveCall {
   to_number: string;
   started_at: string;
   answered_at?: string | null;
-  recording?: boolean | string | null;
+  recording: "off" | "on" | "paused" | "failed";
   legs: Leg[];
 }
 
@@ -95,9 +95,9 @@ export interface Charge {
   number: string;
   kind: NumberKind;
   seconds: number;
-  billed_seconds: number;
-  amount: string;
-  currency: string;
+  billed_seconds: number | null;
+  amount: string | null;
+  currency: string | null;
   rate_id?: string | null;
   price_per_minute?: string | null;
 }
@@ -111,9 +111,9 @@ export interface Cdr {
   to_number: string;
   started_at: string;
   answered_at?: string | null;
-  ended_at: string;
+  ended_at: string | null;
   talk_seconds: number;
-  disposition: Disposition;
+  disposition: Disposition | null;
   legs: Leg[];
   transfers: Transfer[];
   charges: Charge[];
@@ -152,24 +152,27 @@ export interface Transcript {
   segments: TranscriptSegment[];
 }
 
-/** A call or a note in the story of a customer; `outcome` is a call's disposition, empty while it goes on. */
+/** A call or a note in the story of a customer; `outcome` is null while a call goes on. */
 export interface Activity {
   id: string;
-  kind: string;
+  kind: "call" | "note";
   call_id: string | null;
-  direction: string;
-  number: string;
-  extension: string;
-  transferred_to: string;
-  outcome: string;
+  direction: Direction | null;
+  number: string | null;
+  extension: string | null;
+  transferred_to: string | null;
+  outcome: Disposition | null;
   recording_id: string | null;
+  transcript: string | null;
   text: string;
   started_at: string;
   answered_at: string | null;
   ended_at: string | null;
   talk_seconds: number;
-  created_by: string;
+  created_by: string | null;
 }
+
+export type LeadStage = "new" | "in_progress" | "converted" | "junk";
 
 /** A lead or a contact; only leads have a stage. */
 export interface Person {
@@ -177,42 +180,38 @@ export interface Person {
   name: string;
   phones: string[];
   emails: string[];
-  source?: string | null;
-  responsible?: string | null;
-  call_id?: string | null;
-  note?: string | null;
-  stage?: string | null;
-  created_at?: string;
-  updated_at?: string;
-  activities?: Activity[];
+  source: string;
+  responsible: string;
+  note: string;
+  stage?: LeadStage;
+  call_id: string | null;
+  created_at: string;
+  updated_at: string;
+  activities: Activity[];
 }
 
-export interface VisitHour {
-  hour: number;
-  visitors?: number;
-  visits: number;
-  new?: number;
-  returning?: number;
-}
-
+/** A day at the door: `new` are people, `returning` visits of people known before, `by_hour` visits in each of 24 hours. */
 export interface VisitSummary {
   day: string;
   visitors: number;
   visits: number;
   new: number;
   returning: number;
-  by_hour: VisitHour[];
+  by_hour: number[];
 }
 
 export interface Camera {
   id: string;
   name: string;
   source: string;
-  mode: string;
-  state?: string;
-  enabled?: boolean;
-  legal_basis?: string | null;
-  notice?: string | null;
+  mode: "counting" | "recognition";
+  enabled: boolean;
+  gap_seconds: number;
+  template_days: number;
+  created_at: string;
+  running: boolean;
+  frames: number;
+  error: string | null;
 }
 
 export interface Registration {

@@ -36,9 +36,16 @@ const colours: Record<Disposition, string> = {
   interrupted: "red",
 };
 
-/** How a call ended. */
-export function DispositionBadge({ disposition }: { disposition: Disposition }) {
+/** How a call ended, or that it still goes on. */
+export function DispositionBadge({ disposition }: { disposition: Disposition | null }) {
   const { t } = useI18n();
+  if (disposition === null) {
+    return (
+      <Badge variant="light" color="blue" size="sm">
+        {t.calls.goesOn}
+      </Badge>
+    );
+  }
   return (
     <Badge variant="light" color={colours[disposition] ?? "gray"} size="sm">
       {t.dispositions[disposition] ?? disposition}

@@ -9,9 +9,7 @@ export interface FormatSettings {
 /** All formatters of one language and time zone. */
 export interface Formatters {
   money(amount: string | number, currency: string): string;
-  rate(amount: string | number, currency: string): string;
   count(value: number): string;
-  percent(share: number): string;
   dateTime(time: string): string;
   date(time: string): string;
   time(time: string): string;
@@ -98,12 +96,9 @@ export function makeFormatters({ language, timeZone }: FormatSettings): Formatte
   const hour = new Intl.DateTimeFormat(language, { timeZone: "UTC", hour: "2-digit", minute: "2-digit" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const count = new Intl.NumberFormat(language);
-  const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
   return {
     money,
-    rate: money,
     count: (value) => count.format(value),
-    percent: (share) => percent.format(share),
     dateTime: (text) => dateTime.format(new Date(text)),
     date: (text) => date.format(new Date(text)),
     time: (text) => time.format(new Date(text)),

@@ -34,6 +34,8 @@ interface I18n {
   f: Formatters;
   language: Language;
   setLanguage: (language: Language) => void;
+  /** Takes the language of the user's account, unless another was chosen in this browser. */
+  suggestLanguage: (language: string) => void;
   timeZone: string | undefined;
   setTimeZone: (timeZone: string | undefined) => void;
 }
@@ -59,6 +61,9 @@ export function I18nProvider({ children }: { children: ReactNode }) {
       setLanguage: (next) => {
         localStorage.setItem(STORAGE_KEY, next);
         choose(next);
+      },
+      suggestLanguage: (suggested) => {
+        if (localStorage.getItem(STORAGE_KEY) === null) choose(chooseLanguage([suggested]));
       },
       timeZone,
       setTimeZone,

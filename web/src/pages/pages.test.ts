@@ -55,21 +55,15 @@ describe("the filters of the history", () => {
 
 describe("the hours of a day", () => {
   it("show the opening hours even when nobody came", () => {
-    const hours = hoursOf({ by_hour: [] });
+    const hours = hoursOf(Array(24).fill(0));
     expect(hours.map(({ hour }) => hour)).toEqual([8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
     expect(hours.every(({ visits }) => visits === 0)).toBe(true);
   });
 
   it("grow to the hours in which somebody came", () => {
-    const hours = hoursOf({
-      by_hour: [
-        { hour: 6, visits: 1 },
-        { hour: 23, visits: 0 },
-        { hour: 22, visits: 2, returning: 1 },
-      ],
-    });
-    expect(hours[0]).toEqual({ hour: 6, visits: 1, returning: 0 });
-    expect(hours.at(-1)).toEqual({ hour: 22, visits: 2, returning: 1 });
+    const hours = hoursOf([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0]);
+    expect(hours[0]).toEqual({ hour: 6, visits: 1 });
+    expect(hours.at(-1)).toEqual({ hour: 22, visits: 2 });
   });
 });
 

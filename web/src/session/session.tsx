@@ -1,7 +1,7 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; this only asks the server about it. */
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useContext, useEffect, useMemo } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useEffectEvent, useMemo } from "react";
 import { get, post, remove, whenSignedOut } from "../api/client";
 import { ApiError } from "../api/problem";
 import type { Company, Session } from "../api/types";
@@ -42,12 +42,17 @@ export function useSessionQuery() {
 /** Gives the signed-in user to all below it, and writes times in the company's time zone. */
 export function SessionProvider({ user, children }: { user: Session; children: ReactNode }) {
   const queries = useQueryClient();
-  const { setTimeZone } = useI18n();
+  const { setTimeZone, suggestLanguage } = useI18n();
+  const suggest = useEffectEvent(suggestLanguage);
   const company = useQuery({ queryKey: ["company"], queryFn: () => get<Company>("/company"), retry: false });
 
   useEffect(() => {
     setTimeZone(company.data?.timezone || undefined);
   }, [company.data, setTimeZone]);
+
+  useEffect(() => {
+    if (user.language) suggest(user.language);
+  }, [user.language]);
 
   useEffect(() => {
     whenSignedOut(() => queries.setQueryData(KEY, null));

@@ -1,7 +1,8 @@
 /** The frame around every page: header, navigation by role, and the state of the live connection. */
 
-import { AppShell, Badge, Burger, Button, Group, Menu, NavLink, ScrollArea, Text } from "@mantine/core";
+import { AppShell, Badge, Burger, Button, Group, Menu, NavLink, ScrollArea, Skeleton, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { Suspense } from "react";
 import { Link, Outlet, useLocation } from "react-router";
 import { Icon } from "../components/icons";
 import { Logo } from "../components/logo";
@@ -57,7 +58,9 @@ export function Shell() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
-        <Outlet />
+        <Suspense fallback={<Skeleton height={320} radius="md" />}>
+          <Outlet />
+        </Suspense>
       </AppShell.Main>
     </AppShell>
   );

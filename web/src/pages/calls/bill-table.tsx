@@ -42,10 +42,10 @@ export function BillTable({ charges }: { charges: Charge[] }) {
               {clock(charge.seconds)}
             </Table.Td>
             <Table.Td ta="right" data-title={t.calls.billed} className="digits">
-              {clock(charge.billed_seconds)}
+              {charge.billed_seconds === null ? "—" : clock(charge.billed_seconds)}
             </Table.Td>
             <Table.Td ta="right" data-title={t.fields.amount} className="digits">
-              {f.money(charge.amount, charge.currency)}
+              {charge.amount !== null && charge.currency ? f.money(charge.amount, charge.currency) : t.calls.unrated}
             </Table.Td>
           </Table.Tr>
         ))}
@@ -71,5 +71,9 @@ function RateText({ charge }: { charge: Charge }) {
   const mayRead = user.role !== "agent" && !charge.price_per_minute;
   const rate = useOne<Rate>("rates", mayRead ? charge.rate_id : null);
   const price = charge.price_per_minute ?? rate.data?.price_per_minute;
-  return <span className="digits">{price ? t.calls.perMinute(f.money(price, charge.currency)) : "—"}</span>;
+  return (
+    <span className="digits">
+      {price && charge.currency ? t.calls.perMinute(f.money(price, charge.currency)) : "—"}
+    </span>
+  );
 }

@@ -59,7 +59,7 @@ function Details({ call }: { call: Cdr }) {
             [t.fields.direction, <DirectionMark key="direction" direction={call.direction} withText />],
             [t.fields.started, f.dateTime(call.started_at)],
             [t.fields.answered, call.answered_at ? f.time(call.answered_at) : "—"],
-            [t.fields.ended, f.time(call.ended_at)],
+            [t.fields.ended, call.ended_at ? f.time(call.ended_at) : "—"],
             [t.fields.talkTime, clock(call.talk_seconds)],
           ]}
         />

@@ -3,12 +3,14 @@
 import { Badge, Group, List, Stack, Text } from "@mantine/core";
 import { type TimelineBar, timeline } from "../../api/calls";
 import type { Cdr } from "../../api/types";
+import { useNow } from "../../components/now";
 import { clock } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
 
 /** Legs from the call's start (left) to its end (right): light while they rang, solid while they spoke. */
 export function LegTimeline({ call }: { call: Cdr }) {
   const { t, f } = useI18n();
+  const now = useNow(call.ended_at === null);
   if (call.legs.length === 0) {
     return (
       <Text size="sm" c="dimmed">
@@ -19,7 +21,7 @@ export function LegTimeline({ call }: { call: Cdr }) {
   return (
     <Stack gap="sm">
       <ul className="timeline">
-        {timeline(call).map((bar) => (
+        {timeline(call, now).map((bar) => (
           <Row key={bar.leg.id} bar={bar} />
         ))}
       </ul>
@@ -28,7 +30,7 @@ export function LegTimeline({ call }: { call: Cdr }) {
           {f.time(call.started_at)}
         </Text>
         <Text size="xs" c="dimmed" className="digits">
-          {f.time(call.ended_at)}
+          {call.ended_at ? f.time(call.ended_at) : t.calls.goesOn}
         </Text>
       </Group>
       {call.transfers.length > 0 && (

@@ -11,8 +11,8 @@ import { useI18n } from "../../i18n/i18n";
 export function LinkedPeople({ call }: { call: Cdr }) {
   const { t } = useI18n();
   const phone = customerNumber(call);
-  const leads = useList<Person>("leads", { phone });
-  const contacts = useList<Person>("contacts", { phone });
+  const leads = useList<Person>("leads", { search: phone });
+  const contacts = useList<Person>("contacts", { search: phone });
   if (!leads.rows && !contacts.rows && !leads.error) return <Skeleton height={20} />;
   const people = [
     ...(contacts.rows ?? []).map((person) => ({ person, resource: "contacts" as const })),

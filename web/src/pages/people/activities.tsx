@@ -2,7 +2,7 @@
 
 import { Button, Group, Paper, Stack, Text, Timeline } from "@mantine/core";
 import { useState } from "react";
-import type { Activity, Direction, Disposition, Person } from "../../api/types";
+import type { Activity, Person } from "../../api/types";
 import { DirectionMark, DispositionBadge } from "../../components/call-parts";
 import { Icon } from "../../components/icons";
 import { RecordingPlayer } from "../../components/player/recording-player";
@@ -37,15 +37,14 @@ export function Activities({ person }: { person: Person }) {
 
 function Heading({ activity }: { activity: Activity }) {
   const { t, f } = useI18n();
-  const kinds = t.activityKinds as Record<string, string>;
   const who = [activity.extension, activity.transferred_to].filter(Boolean).join(" → ") || activity.created_by;
   return (
     <Group gap="xs">
-      {activity.direction && <DirectionMark direction={activity.direction as Direction} />}
+      {activity.direction && <DirectionMark direction={activity.direction} />}
       <Text size="sm" fw={550}>
-        {kinds[activity.kind] ?? activity.kind} {who}
+        {t.activityKinds[activity.kind]} {who}
       </Text>
-      {activity.outcome && <DispositionBadge disposition={activity.outcome as Disposition} />}
+      {activity.outcome && <DispositionBadge disposition={activity.outcome} />}
       <Text size="xs" c="dimmed" className="digits">
         {f.dateTime(activity.started_at)}
         {activity.talk_seconds ? ` · ${clock(activity.talk_seconds)}` : ""}

@@ -2,13 +2,18 @@
 
 import { Anchor, Badge, Button, Divider, Drawer, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { useQueryClient } from "@tanstack/react-query";
+import { remove } from "../../api/client";
 import { useOne } from "../../api/lists";
 import type { Person } from "../../api/types";
+import { ConfirmDialog } from "../../components/confirm-dialog";
 import { Facts } from "../../components/facts";
 import { Icon } from "../../components/icons";
 import { ProblemAlert } from "../../components/problem-alert";
 import { useI18n } from "../../i18n/i18n";
+import { useSession } from "../../session/session";
 import { Activities } from "./activities";
+import { NoteForm } from "./note-form";
 import { type PeopleResource, stageText } from "./people";
 import { PersonDialog } from "./person-dialog";
 
@@ -35,7 +40,7 @@ export function PersonDrawer({
       {person.error ? (
         <ProblemAlert error={person.error} onRetry={() => void person.refetch()} />
       ) : person.data ? (
-        <Details resource={resource} person={person.data} />
+        <Details resource={resource} person={person.data} onDeleted={onClose} />
       ) : (
         <Stack>
           <Skeleton height={24} width="50%" />
@@ -47,9 +52,12 @@ export function PersonDrawer({
   );
 }
 
-function Details({ resource, person }: { resource: PeopleResource; person: Person }) {
+function Details({ resource, person, onDeleted }: { resource: PeopleResource; person: Person; onDeleted: () => void }) {
   const { t, f } = useI18n();
+  const { may } = useSession();
+  const [deleting, ask] = useDisclosure(false);
   const [editing, edit] = useDisclosure(false);
+  const queries = useQueryClient();
   return (
     <Stack gap="lg">
       <Group justify="space-between" align="flex-start">
@@ -59,9 +67,16 @@ function Details({ resource, person }: { resource: PeopleResource; person: Perso
           </Text>
           {person.stage && <Badge variant="light">{stageText(person.stage, t)}</Badge>}
         </Group>
-        <Button variant="default" size="compact-md" leftSection={<Icon name="edit" size={16} />} onClick={edit.open}>
-          {t.common.edit}
-        </Button>
+        <Group gap="xs">
+          <Button variant="default" size="compact-md" leftSection={<Icon name="edit" size={16} />} onClick={edit.open}>
+            {t.common.edit}
+          </Button>
+          {may(resource, "delete") && (
+            <Button variant="subtle" color="red" size="compact-md" onClick={ask.open}>
+              {t.common.remove}
+            </Button>
+          )}
+        </Group>
       </Group>
       <Facts
         facts={[
@@ -79,8 +94,22 @@ function Details({ resource, person }: { resource: PeopleResource; person: Perso
       )}
       <Stack gap="xs" component="section" aria-label={t.people.activities}>
         <Divider label={t.people.activities} labelPosition="left" />
+        <NoteForm resource={resource} id={person.id} />
         <Activities person={person} />
       </Stack>
+      <ConfirmDialog
+        opened={deleting}
+        title={t.common.remove}
+        text={t.common.removeQuestion(person.name || person.phones.join(", "))}
+        confirm={t.common.remove}
+        onClose={ask.close}
+        action={() => remove(`/${resource}/${person.id}`)}
+        resources={[]}
+        onDone={() => {
+          void queries.invalidateQueries({ queryKey: [resource, "list"] });
+          onDeleted();
+        }}
+      />
       {editing && <PersonDialog resource={resource} person={person} onClose={edit.close} />}
     </Stack>
   );

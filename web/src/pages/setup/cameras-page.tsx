@@ -1,7 +1,9 @@
 /** Cameras: where they are, and whether they count people or recognise those who come back. */
 
-import { Badge, Text } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 import type { Camera } from "../../api/types";
+import { CameraBadge } from "../../components/camera-badge";
+import type { FormValues } from "../../components/resource-form";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 import { all } from "./bodies";
@@ -9,11 +11,14 @@ import { all } from "./bodies";
 /** Milliseconds between readings of the cameras' states. */
 const REFRESH_MS = 15_000;
 
+/** Whether the change switches recognition on, which asks for a consent record. */
+function beginsToRecognise(values: FormValues): boolean {
+  return values.mode === "recognition" && values.before === "counting";
+}
+
 /** Lists cameras; recognition asks for its legal basis and the notice at the door. */
 export function CamerasPage() {
   const { t } = useI18n();
-  const states = t.states as Record<string, string>;
-  const recognises = (values: { mode?: unknown }): boolean => values.mode === "recognition";
   return (
     <ResourcePage<Camera>
       spec={{
@@ -24,7 +29,16 @@ export function CamerasPage() {
         refresh: REFRESH_MS,
         nameOf: (row) => row.name,
         columns: [
-          { key: "name", title: t.fields.name, main: true, cell: (row) => <Text fw={600}>{row.name}</Text> },
+          {
+            key: "name",
+            title: t.fields.name,
+            main: true,
+            cell: (row) => (
+              <Text size="sm" fw={600}>
+                {row.name}
+              </Text>
+            ),
+          },
           {
             key: "source",
             title: t.cameras.source,
@@ -39,9 +53,14 @@ export function CamerasPage() {
             key: "state",
             title: t.fields.state,
             cell: (row) => (
-              <Badge variant="light" color={row.state === "running" ? "teal" : "gray"}>
-                {row.state ? (states[row.state] ?? row.state) : row.enabled === false ? t.states.off : "—"}
-              </Badge>
+              <Stack gap={2} align="flex-start">
+                <CameraBadge camera={row} />
+                {row.error && (
+                  <Text size="xs" c="red">
+                    {row.error}
+                  </Text>
+                )}
+              </Stack>
             ),
           },
         ],
@@ -67,6 +86,7 @@ export function CamerasPage() {
               { value: "counting", label: t.cameras.counting },
               { value: "recognition", label: t.cameras.recognition },
             ],
+            shown: (values) => values.before !== "",
           },
           {
             name: "legal_basis",
@@ -74,7 +94,7 @@ export function CamerasPage() {
             kind: "textarea",
             required: true,
             help: t.cameras.legalHelp,
-            shown: recognises,
+            shown: beginsToRecognise,
           },
           {
             name: "notice",
@@ -82,24 +102,24 @@ export function CamerasPage() {
             kind: "textarea",
             required: true,
             help: t.cameras.noticeHelp,
-            shown: recognises,
+            shown: beginsToRecognise,
           },
         ],
         toValues: (row) => ({
           name: row?.name ?? "",
           source: row?.source ?? "",
           enabled: row?.enabled ?? true,
+          before: row?.mode ?? "",
           mode: row?.mode ?? "counting",
-          legal_basis: row?.legal_basis ?? "",
-          notice: row?.notice ?? "",
+          legal_basis: "",
+          notice: "",
         }),
-        toBody: (values, isNew) =>
-          all(values, [
-            ...(isNew ? ["name", "source"] : []),
-            "enabled",
-            "mode",
-            ...(recognises(values) ? ["legal_basis", "notice"] : []),
-          ]),
+        toBody: (values, isNew) => {
+          if (isNew) return all(values, ["name", "source", "enabled"]);
+          if (values.mode === values.before) return all(values, ["enabled"]);
+          const consent = values.mode === "recognition" ? all(values, ["legal_basis", "notice"]) : null;
+          return { ...all(values, ["enabled"]), recognition: consent };
+        },
       }}
     />
   );

@@ -27,7 +27,16 @@ export function ExtensionsPage() {
           refresh: REFRESH_MS,
           nameOf: (row) => `${row.number} ${row.name}`,
           columns: [
-            { key: "number", title: t.fields.number, main: true, cell: (row) => <Text fw={600}>{row.number}</Text> },
+            {
+              key: "number",
+              title: t.fields.number,
+              main: true,
+              cell: (row) => (
+                <Text size="sm" fw={600}>
+                  {row.number}
+                </Text>
+              ),
+            },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
             { key: "state", title: t.fields.state, cell: (row) => <Registered extension={row} /> },
           ],

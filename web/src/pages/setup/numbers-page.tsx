@@ -26,7 +26,7 @@ export function NumbersPage() {
             title: t.fields.number,
             main: true,
             cell: (row) => (
-              <Text fw={600} className="digits">
+              <Text size="sm" fw={600} className="digits">
                 {row.number}
               </Text>
             ),

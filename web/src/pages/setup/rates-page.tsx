@@ -31,7 +31,7 @@ export function RatesPage() {
             title: t.fields.prefix,
             main: true,
             cell: (row) => (
-              <Text fw={600} className="digits">
+              <Text size="sm" fw={600} className="digits">
                 {row.prefix}
               </Text>
             ),

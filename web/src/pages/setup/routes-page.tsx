@@ -22,7 +22,16 @@ export function RoutesPage() {
         texts: t.routes,
         nameOf: (row) => row.name,
         columns: [
-          { key: "name", title: t.fields.name, main: true, cell: (row) => <Text fw={600}>{row.name}</Text> },
+          {
+            key: "name",
+            title: t.fields.name,
+            main: true,
+            cell: (row) => (
+              <Text size="sm" fw={600}>
+                {row.name}
+              </Text>
+            ),
+          },
           {
             key: "prefix",
             title: t.fields.prefix,

@@ -25,7 +25,16 @@ export function TrunksPage() {
         refresh: REFRESH_MS,
         nameOf: (row) => row.name,
         columns: [
-          { key: "name", title: t.fields.name, main: true, cell: (row) => <Text fw={600}>{row.name}</Text> },
+          {
+            key: "name",
+            title: t.fields.name,
+            main: true,
+            cell: (row) => (
+              <Text size="sm" fw={600}>
+                {row.name}
+              </Text>
+            ),
+          },
           {
             key: "host",
             title: t.trunks.address,

@@ -30,7 +30,11 @@ export function UsersPage() {
               key: "username",
               title: t.signIn.username,
               main: true,
-              cell: (row) => <Text fw={600}>{row.username}</Text>,
+              cell: (row) => (
+                <Text size="sm" fw={600}>
+                  {row.username}
+                </Text>
+              ),
             },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
             { key: "role", title: t.users.role, cell: (row) => t.roles[row.role] },

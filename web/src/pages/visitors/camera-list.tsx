@@ -1,7 +1,8 @@
-/** Each camera with its mode: whether it only counts, or recognises who comes back, and on what legal ground. */
+/** Each camera with its mode: whether it only counts, or recognises who comes back, and how it is doing. */
 
-import { Badge, Group, Paper, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Group, Paper, SimpleGrid, Stack, Text } from "@mantine/core";
 import type { Camera } from "../../api/types";
+import { CameraBadge } from "../../components/camera-badge";
 import { Icon } from "../../components/icons";
 import { useI18n } from "../../i18n/i18n";
 
@@ -9,7 +10,6 @@ import { useI18n } from "../../i18n/i18n";
 export function CameraList({ cameras }: { cameras: Camera[] }) {
   const { t } = useI18n();
   if (cameras.length === 0) return null;
-  const states = t.states as Record<string, string>;
   return (
     <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm">
       {cameras.map((camera) => {
@@ -22,19 +22,19 @@ export function CameraList({ cameras }: { cameras: Camera[] }) {
                   <Icon name="camera" />
                   <Text fw={600}>{camera.name}</Text>
                 </Group>
-                {camera.state && (
-                  <Badge variant="light" color={camera.state === "running" ? "teal" : "gray"}>
-                    {states[camera.state] ?? camera.state}
-                  </Badge>
-                )}
+                <CameraBadge camera={camera} />
               </Group>
               <Group gap="xs" wrap="nowrap" align="flex-start">
                 <Icon name="shield" size={16} />
                 <Text size="sm">{recognises ? t.visitors.recognises : t.visitors.countsOnly}</Text>
               </Group>
-              {recognises && camera.legal_basis && (
-                <Text size="sm" c="dimmed">
-                  {t.visitors.legalBasis}: {camera.legal_basis}
+              {camera.error ? (
+                <Text size="sm" c="red">
+                  {camera.error}
+                </Text>
+              ) : (
+                <Text size="xs" c="dimmed">
+                  {t.visitors.frames(camera.frames)}
                 </Text>
               )}
             </Stack>

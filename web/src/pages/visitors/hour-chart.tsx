@@ -1,35 +1,29 @@
 /** Visits by hour as bars, and the same as a table for those who don't see them. */
 
-import { Group, Stack, Text } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 import type { VisitSummary } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 import { hoursOf } from "./hours";
 
 const HEIGHT = 180;
-const STEP = 30;
-const BAR = 20;
+const STEP = 56;
+const BAR = 32;
 
-/** One bar an hour: the part of returning visitors in another colour where the API tells it. */
+/** One bar an hour. */
 export function HourChart({ summary }: { summary: VisitSummary }) {
   const { t, f } = useI18n();
-  const hours = hoursOf(summary);
+  const hours = hoursOf(summary.by_hour);
   const most = Math.max(1, ...hours.map((hour) => hour.visits));
   const width = hours.length * STEP;
   const tall = (value: number): number => (value / most) * (HEIGHT - 24);
 
   return (
     <Stack gap="xs">
-      <Group justify="space-between">
-        <Text fw={600}>{t.visitors.byHour}</Text>
-        <Group gap="md">
-          <Legend colour="var(--chart-new)" text={t.visitors.new} />
-          <Legend colour="var(--chart-returning)" text={t.visitors.returning} />
-        </Group>
-      </Group>
+      <Text fw={600}>{t.visitors.byHour}</Text>
       <div className="chart-frame">
         <svg viewBox={`0 0 ${width} ${HEIGHT + 20}`} className="chart" role="img" aria-label={t.visitors.byHour}>
           <line x1="0" x2={width} y1={HEIGHT} y2={HEIGHT} className="chart-axis" />
-          {hours.map(({ hour, visits, returning }, index) => {
+          {hours.map(({ hour, visits }, index) => {
             const x = index * STEP + (STEP - BAR) / 2;
             return (
               <g key={hour}>
@@ -40,15 +34,7 @@ export function HourChart({ summary }: { summary: VisitSummary }) {
                   width={BAR}
                   height={tall(visits)}
                   rx="3"
-                  fill="var(--chart-new)"
-                />
-                <rect
-                  x={x}
-                  y={HEIGHT - tall(returning)}
-                  width={BAR}
-                  height={tall(returning)}
-                  rx="3"
-                  fill="var(--chart-returning)"
+                  fill="var(--chart-bar)"
                 />
                 {visits > 0 && (
                   <text x={x + BAR / 2} y={HEIGHT - tall(visits) - 6} className="chart-value">
@@ -75,14 +61,5 @@ export function HourChart({ summary }: { summary: VisitSummary }) {
         </tbody>
       </table>
     </Stack>
-  );
-}
-
-function Legend({ colour, text }: { colour: string; text: string }) {
-  return (
-    <Group gap={6}>
-      <span className="swatch" style={{ background: colour }} />
-      <Text size="xs">{text}</Text>
-    </Group>
   );
 }

@@ -28,7 +28,7 @@ export function VisitorsPage() {
   const cameras = useList<Camera>("cameras");
   const summary = useQuery({
     queryKey: ["visits", "summary", day, camera],
-    queryFn: () => get<VisitSummary>("/visits/summary", { day, camera }),
+    queryFn: () => get<VisitSummary>("/visits/summary", { day, camera_id: camera }),
     refetchInterval: day === today ? REFRESH_MS : false,
   });
 
@@ -103,8 +103,8 @@ function Figures({ summary }: { summary: VisitSummary | undefined }) {
       <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="sm">
         <Figure name={t.visitors.visitors} help={t.visitors.visitorsHelp} value={summary.visitors} />
         <Figure name={t.visitors.visits} help={t.visitors.visitsHelp} value={summary.visits} />
-        <Figure name={t.visitors.new} value={summary.new} of={summary.visitors} />
-        <Figure name={t.visitors.returning} value={summary.returning} of={summary.visitors} />
+        <Figure name={t.visitors.new} help={t.visitors.newHelp} value={summary.new} />
+        <Figure name={t.visitors.returning} help={t.visitors.returningHelp} value={summary.returning} />
       </SimpleGrid>
       <Paper withBorder p="md">
         <HourChart summary={summary} />
@@ -113,7 +113,7 @@ function Figures({ summary }: { summary: VisitSummary | undefined }) {
   );
 }
 
-function Figure({ name, value, of, help }: { name: string; value: number; of?: number; help?: string }) {
+function Figure({ name, value, help }: { name: string; value: number; help: string }) {
   const { f } = useI18n();
   return (
     <Paper withBorder p="md" className="figure">
@@ -122,7 +122,7 @@ function Figure({ name, value, of, help }: { name: string; value: number; of?: n
       </Text>
       <Text className="figure-value">{f.count(value)}</Text>
       <Text size="xs" c="dimmed">
-        {of ? f.percent(value / of) : (help ?? "\u00a0")}
+        {help}
       </Text>
     </Paper>
   );
