@@ -73,6 +73,11 @@ class EmbeddedCrm:
         async with self._database.reading() as session:
             return await self.lookup.caller(session, number)
 
+    async def caller_name(self, number: str) -> str | None:
+        """Return the name that belongs to a number, or None."""
+        caller = await self.find_caller(number)
+        return caller.name or None if caller is not None else None
+
     async def register_call(self, call: CallBegun) -> CallRecord:
         """Make a call known as an activity that goes on."""
         async with self._database.transaction() as session:

@@ -92,6 +92,8 @@ async def test_a_contact_goes_before_an_open_lead_and_a_lead_before_a_company(de
     found = await desk.crm.find_caller("8 916 123-45-67")
     assert found is not None
     assert (found.kind, found.name) == (OwnerKind.COMPANY, "Shop")
+    assert await desk.crm.caller_name(CUSTOMER) == "Shop"
+    assert await desk.crm.caller_name("+79990000000") is None
     lead_id = await desk.crm.create_lead(LeadDraft(name="Maria?", phones=(CUSTOMER,), responsible="1002"))
     found = await desk.crm.find_caller(CUSTOMER)
     assert found is not None
