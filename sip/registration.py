@@ -1,0 +1,237 @@
+"""Keeping up with trunks: registering with a carrier (RFC 3261 section 10.2), and asking with OPTIONS whether it is there."""
+
+from __future__ import annotations
+
+import enum
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from sip.address import Address
+from sip.bodies import retry_after_of
+from sip.client_request import ClientCredentials, ClientRequest
+from sip.core import SipCore, address_of
+from sip.errors import MalformedMessageError
+from sip.headers import parse_seconds
+from sip.message import Response
+from sip.timers import Timer
+from sip.transaction import ClientTransaction
+from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
+
+_REFRESH_AT = 0.8
+"""The part of a registration's life after which it is refreshed."""
+_FIRST_PAUSE = 10.0
+_LONGEST_PAUSE = 900.0
+"""Seconds between attempts after a failure: doubled each time from the first to the longest."""
+_SHORTEST_LIFE = 20
+"""Seconds: a carrier that grants less is refreshed as if it had granted this."""
+
+
+class TrunkState(enum.StrEnum):
+    """How a trunk stands, as far as SIP can tell."""
+
+    UNKNOWN = "unknown"
+    REGISTERED = "registered"
+    REACHABLE = "reachable"
+    """It answers OPTIONS."""
+    REFUSED = "refused"
+    """It answers, but does not let us register."""
+    UNREACHABLE = "unreachable"
+    """It does not answer."""
+
+
+StateCallback = Callable[[TrunkState, str], None]
+"""Called when the state changes, with the reason as a short text."""
+
+
+@dataclass(slots=True, frozen=True)
+class TrunkAccount:
+    """An account with a carrier."""
+
+    registrar: Uri
+    """The carrier's domain, as the Request-URI of a REGISTER names it: no user."""
+    username: str
+    """The user of the address of record and of the digest."""
+    password: str
+    contact_user: str = ""
+    """The user of our Contact; calls come to it. Empty: `username`."""
+    destination: Address | None = None
+    """Where requests are sent, when it is not what `registrar` says (an outbound proxy)."""
+    expires: int = 600
+    """The seconds we ask for."""
+
+    @property
+    def where(self) -> Address:
+        """Where requests are sent."""
+        return self.destination or address_of(self.registrar)
+
+
+class _Watch:
+    """What registration and ping share: a state, a timer, and one request at a time."""
+
+    def __init__(self, core: SipCore, on_change: StateCallback) -> None:
+        self._core = core
+        self._on_change = on_change
+        self._timer: Timer | None = None
+        self._running = False
+        self.state = TrunkState.UNKNOWN
+
+    def _change(self, state: TrunkState, reason: str, where: Address) -> None:
+        if state is self.state:
+            return
+        log.info("trunk_state", state=state, previous=self.state, reason=reason, trunk=str(where))
+        self.state = state
+        self._on_change(state, reason)
+
+    def _after(self, seconds: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._core.timers.schedule(seconds, callback)
+
+    def _halt(self) -> None:
+        self._running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class TrunkRegistration(_Watch):
+    """Registers with a carrier, refreshes at 80 % of what it grants, and tries again ever more slowly when it fails."""
+
+    def __init__(self, core: SipCore, account: TrunkAccount, on_change: StateCallback) -> None:
+        super().__init__(core, on_change)
+        self.account = account
+        self._call_id = secrets.token_hex(12)
+        self._cseq = 0
+        self._expires = account.expires
+        self._failures = 0
+        self._request: ClientRequest | None = None
+
+    def start(self) -> None:
+        """Begin to register."""
+        if not self._running:
+            self._running = True
+            self._register()
+
+    def stop(self) -> None:
+        """Take the registration back and stop; the answer is not waited for."""
+        registered = self.state is TrunkState.REGISTERED
+        self._halt()
+        if registered:
+            self._send(0)
+        self._change(TrunkState.UNKNOWN, "stopped", self.account.where)
+
+    def _register(self) -> None:
+        self._send(self._expires)
+
+    def _send(self, expires: int) -> None:
+        account = self.account
+        self._cseq += 1
+        party = NameAddress("", account.registrar.with_(user=account.username, port=None, parameters=()))
+        contact = self._core.contact(account.where, account.contact_user or account.username)
+        self._request = self._core.request(
+            "REGISTER",
+            account.registrar,
+            on_response=self._responded,
+            from_=party,
+            to=party,
+            destination=account.where,
+            headers=[("Contact", contact), ("Expires", str(expires))],
+            credentials=ClientCredentials(account.username, account.password),
+            call_id=self._call_id,
+            cseq=self._cseq,
+        )
+
+    def _responded(self, response: Response, transaction: ClientTransaction) -> None:
+        # A repetition with credentials had a number of its own.
+        self._cseq = max(self._cseq, transaction.request.cseq[0])
+        if not self._running or response.status < 200:
+            return
+        try:
+            self._take(response, local=transaction.local_failure)
+        except MalformedMessageError as error:
+            self._failed(TrunkState.REFUSED, error.message, None)
+
+    def _take(self, response: Response, *, local: bool) -> None:
+        if response.status < 300:
+            self._failures = 0
+            life = max(self._granted(response), _SHORTEST_LIFE)
+            self._after(life * _REFRESH_AT, self._register)
+            self._change(TrunkState.REGISTERED, response.reason, self.account.where)
+            return
+        minimum = response.get("Min-Expires")
+        if response.status == 423 and minimum is not None and parse_seconds(minimum) > self._expires:
+            self._expires = parse_seconds(minimum)
+            self._register()
+            return
+        state = TrunkState.UNREACHABLE if local or response.status in (408, 503, 504) else TrunkState.REFUSED
+        self._failed(state, f"{response.status} {response.reason}", retry_after_of(response))
+
+    def _failed(self, state: TrunkState, reason: str, retry_after: int | None) -> None:
+        pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
+        self._failures = min(self._failures + 1, 10)
+        # Spread, so that all trunks of all nodes do not come back in the same second.
+        self._after(max(pause * random.uniform(0.8, 1.2), retry_after or 0), self._register)  # noqa: S311
+        self._change(state, reason, self.account.where)
+
+    def _granted(self, response: Response) -> int:
+        """Return the seconds the carrier grants our contact (RFC 3261 section 10.2.4)."""
+        own = NameAddress.parse(
+            self._core.contact(self.account.where, self.account.contact_user or self.account.username)
+        )
+        for contact in response.contacts:
+            expires = contact.parameter("expires")
+            if expires is not None and (contact.uri.same_target(own.uri) or len(response.contacts) == 1):
+                return parse_seconds(expires)
+        value = response.get("Expires")
+        return parse_seconds(value) if value is not None else self._expires
+
+
+class TrunkPing(_Watch):
+    """Sends OPTIONS again and again; a trunk is unreachable after two unanswered ones in a row, reachable after one answer."""
+
+    def __init__(self, core: SipCore, target: Uri, on_change: StateCallback, *, every: float = 30.0) -> None:
+        super().__init__(core, on_change)
+        self._target = target
+        self._where = address_of(target)
+        self._every = every
+        self._silent = 0
+
+    def start(self) -> None:
+        """Send the first OPTIONS now."""
+        if not self._running:
+            self._running = True
+            self._ask()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._halt()
+
+    def _ask(self) -> None:
+        local = self._core.local_address(self._where)
+        self._core.request(
+            "OPTIONS",
+            self._target,
+            on_response=self._responded,
+            from_=NameAddress("", Uri("sip", "ramal", local.host)),
+            destination=self._where,
+            headers=[("Contact", self._core.contact(self._where, "ramal")), ("Accept", "application/sdp")],
+        )
+
+    def _responded(self, response: Response, transaction: ClientTransaction) -> None:
+        if not self._running or response.status < 200:
+            return
+        # Any answer of its own shows that it lives, even 404; 503 says that it takes no calls.
+        if transaction.local_failure or response.status == 503:
+            self._silent += 1
+            if self._silent >= 2:
+                self._change(TrunkState.UNREACHABLE, f"{response.status} {response.reason}", self._where)
+        else:
+            self._silent = 0
+            self._change(TrunkState.REACHABLE, response.reason, self._where)
+        self._after(self._every, self._ask)
