@@ -1,0 +1,338 @@
+"""What a request is answered before it becomes a call: checks, challenges, loops, overload, rubbish."""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+import pytest
+
+from sip.address import Address
+from sip.authentication import authorise
+from sip.capabilities import ALLOW
+from sip.config import SipConfig
+from sip.core import SipCore
+from sip.message import Request, Response
+from sip.session import InviteSession
+from tests.sip.network import ALICE, ANSWER, BOB, OFFER, Network, Packet, PhoneApplication
+
+PASSWORD = "secret"
+
+
+class Server:
+    """One core that a test sends requests to by hand."""
+
+    def __init__(self, config: SipConfig | None = None) -> None:
+        self.network = Network()
+        self.application = PhoneApplication()
+        self.core: SipCore = self.network.add("10.0.0.2", self.application, config=config)
+
+    def send(self, request: Request, source: Address = ALICE) -> list[Response]:
+        before = len(self.network.sent)
+        self.network.carry(Packet(request.encode(), source, BOB))
+        self.network.run(0.05)
+        messages = [packet.message for packet in self.network.sent[before + 1 :]]
+        return [message for message in messages if isinstance(message, Response)]
+
+    def status(self, request: Request, source: Address = ALICE) -> int:
+        return self.send(request, source)[-1].status
+
+
+def request(
+    method: str, *, uri: str = "sip:bob@10.0.0.2", tag: str = "", body: bytes = b"", via: str = "", **headers: str
+) -> Request:
+    lines = [
+        ("Via", via or f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport"),
+        ("Max-Forwards", "70"),
+        ("From", "<sip:alice@10.0.0.2>;tag=a"),
+        ("To", f"<sip:bob@10.0.0.2>{';tag=' + tag if tag else ''}"),
+        ("Call-ID", secrets.token_hex(6)),
+        ("CSeq", f"1 {method}"),
+        ("Contact", "<sip:alice@10.0.0.1:5060>"),
+    ]
+    message = Request(method, uri, lines, body)
+    for name, value in headers.items():
+        message.set(name.replace("_", "-"), value)
+    return message
+
+
+def test_options_tells_what_is_understood() -> None:
+    answer = Server().send(request("OPTIONS"))[0]
+    assert answer.status == 200
+    assert answer.get("Allow") == ALLOW
+    assert "replaces" in (answer.get("Supported") or "")
+    assert answer.get("Accept") == "application/sdp"
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (request("FROBNICATE"), 501),
+        (request("PUBLISH"), 405),
+        (request("SUBSCRIBE"), 405),
+        (request("BYE", tag="x"), 481),
+        (request("BYE"), 481),
+        (request("INFO", tag="x"), 481),
+        (request("INVITE", tag="x"), 481),
+        (request("CANCEL"), 481),
+        (request("REFER"), 403),
+        (request("NOTIFY", Event="presence"), 481),
+        (request("NOTIFY", Event="keep-alive"), 200),
+        (request("INVITE", Max_Forwards="0"), 483),
+        (request("OPTIONS", Max_Forwards="0"), 200),
+        (request("INVITE", Max_Forwards="many"), 400),
+        (request("INVITE", Require="100rel"), 420),
+        (request("INVITE", uri="http://example.com"), 416),
+        (request("INVITE", From="<sip:alice"), 400),
+        (request("INVITE", Contact="<sip:"), 400),
+        (request("INVITE", Replaces="nonsense"), 400),
+    ],
+    ids=lambda value: f"{value!r}"[:60],
+)
+def test_what_cannot_be_carried_out_is_refused_and_leaves_nothing_behind(message: Request, status: int) -> None:
+    server = Server()
+    assert server.status(message) == status
+    assert server.core.transactions.live == 0
+    assert not server.core.sessions
+    assert not server.application.sessions
+
+
+def test_an_unknown_extension_is_named() -> None:
+    answer = Server().send(request("INVITE", Require="100rel, replaces, timer"))[-1]
+    assert (answer.status, answer.get("Unsupported")) == (420, "100rel, timer")
+
+
+def test_a_stray_ack_is_not_answered() -> None:
+    assert Server().send(request("ACK", tag="x")) == []
+
+
+def test_an_invite_without_contact_is_refused_with_400_and_forgotten() -> None:
+    server = Server()
+    invite = request("INVITE", body=OFFER, Content_Type="application/sdp")
+    invite.remove("Contact")
+    assert server.status(invite) == 400
+    server.network.run(40)
+    assert server.core.transactions.live == 0
+    assert not server.core.sessions
+
+
+def test_the_same_call_by_two_ways_is_a_loop() -> None:
+    server = Server()
+    invite = request("INVITE", body=OFFER)
+    assert server.status(invite) == 100
+    twin = Request("INVITE", invite.uri, list(invite.headers), OFFER)
+    twin.set("Via", "SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKother;rport")
+    assert server.status(twin) == 482
+    assert len(server.application.sessions) == 1
+    server.application.sessions[0].reject(486)
+    server.network.run(1)
+    again = Request("INVITE", invite.uri, list(invite.headers), OFFER)
+    again.set("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKagain;rport")
+    assert server.status(again) == 100
+
+
+def test_a_repeated_invite_makes_one_call() -> None:
+    server = Server()
+    invite = request("INVITE", body=OFFER)
+    assert server.status(invite) == 100
+    assert server.status(invite) == 100
+    assert len(server.application.sessions) == 1
+
+
+def test_responses_go_back_where_the_request_came_from() -> None:
+    server = Server()
+    mapped = Address("203.0.113.7", 40001)
+    answer = server.send(request("OPTIONS"), mapped)[0]
+    assert server.network.sent[-1].destination == mapped
+    assert answer.via.parameter("received") == "203.0.113.7"
+    assert answer.via.parameter("rport") == "40001"
+
+
+def test_without_rport_and_without_symmetry_the_via_says_where() -> None:
+    server = Server(SipConfig(symmetric_responses=False))
+    server.send(request("OPTIONS", via="SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1"), Address("10.0.0.1", 40001))
+    assert server.network.sent[-1].destination == Address("10.0.0.1", 5070)
+
+
+def test_a_nated_users_calls_are_ended_at_the_source_of_their_packets() -> None:
+    server = Server()
+    server.application.trunk = None
+    server.application.users = {"alice": "secret"}
+    mapped = Address("203.0.113.7", 40001)
+    invite = request("INVITE", body=OFFER, Contact="<sip:alice@192.168.1.20:5060>")
+    challenge = server.send(invite, mapped)[-1]
+    assert challenge.status == 407
+    again = request("INVITE", body=OFFER, Contact="<sip:alice@192.168.1.20:5060>")
+    proof = authorise(challenge.get_all("Proxy-Authenticate"), "alice", "secret", "INVITE", again.uri, OFFER)
+    again.add("Proxy-Authorization", proof)
+    assert server.status(again, mapped) == 100
+    session = server.application.sessions[0]
+    assert session.identity == "alice"
+    session.answer(ANSWER)
+    server.network.run(33)
+    goodbye = server.network.find("BYE")
+    assert goodbye.destination == mapped
+    assert "BYE sip:alice@192.168.1.20:5060 SIP/2.0" in goodbye.data.decode()
+
+
+def test_under_overload_new_calls_get_503_with_retry_after_and_all_else_goes_on() -> None:
+    server = Server(SipConfig(max_transactions=-1, retry_after_seconds=7))
+    answer = server.send(request("INVITE", body=OFFER))[-1]
+    assert (answer.status, answer.get("Retry-After")) == (503, "7")
+    assert server.core.transactions.live == 0
+    assert server.status(request("OPTIONS")) == 200
+
+
+def test_an_application_that_fails_is_a_500_and_the_call_is_gone() -> None:
+    server = Server()
+
+    def fail(_session: InviteSession) -> None:
+        raise RuntimeError("application")
+
+    server.application.on_invite = fail
+    assert server.status(request("INVITE", body=OFFER)) == 500
+    server.network.run(40)
+    assert not server.core.sessions
+    assert server.core.transactions.live == 0
+
+
+def test_an_application_that_fails_to_look_up_a_user_is_a_500() -> None:
+    server = Server()
+
+    def fail(_request: Request, _source: Address) -> str | None:
+        raise RuntimeError("database")
+
+    server.application.identify_trunk = fail  # type: ignore[method-assign]
+    assert server.status(request("INVITE", body=OFFER)) == 500
+
+
+class TestRegister:
+    def server(self) -> Server:
+        server = Server()
+        server.application.users = {"alice": "secret", "bob": "hunter2"}
+        return server
+
+    def register(self, server: Server, username: str = "alice", password: str = PASSWORD, **headers: str) -> Response:
+        first = request("REGISTER", uri="sip:10.0.0.2", To="<sip:alice@10.0.0.2>", **headers)
+        challenge = server.send(first)[-1]
+        if challenge.status != 401:
+            return challenge
+        second = Request("REGISTER", first.uri, list(first.headers))
+        second.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+        second.set("CSeq", "2 REGISTER")
+        proof = authorise(challenge.get_all("WWW-Authenticate"), username, password, "REGISTER", second.uri)
+        second.add("Authorization", proof)
+        self.last = second
+        return server.send(second)[-1]
+
+    def test_a_user_registers_and_call_control_is_told(self) -> None:
+        server = self.server()
+        answer = self.register(server, Expires="600")
+        assert answer.status == 200
+        assert "expires=600" in (answer.get("Contact") or "")
+        user, bindings = server.application.registrations[-1]
+        assert user == "alice"
+        assert bindings[0].source == ALICE
+        assert server.core.inbound.registrations.bindings("alice") == bindings
+
+    def test_a_repeated_register_gets_the_same_answer_though_its_nonce_was_used(self) -> None:
+        server = self.server()
+        assert self.register(server).status == 200
+        assert server.status(self.last) == 200
+        assert len(server.application.registrations) == 1
+
+    def test_a_wrong_password_is_challenged_again(self) -> None:
+        server = self.server()
+        assert self.register(server, password="guess").status == 401
+        assert not server.application.registrations
+
+    def test_nobody_registers_for_another(self) -> None:
+        server = self.server()
+        assert self.register(server, "bob", "hunter2").status == 403
+
+    def test_too_short_a_registration_is_refused(self) -> None:
+        assert self.register(self.server(), Expires="5").status == 423
+
+    def test_an_expired_contact_is_told_and_gone(self) -> None:
+        server = self.server()
+        self.register(server, Expires="60")
+        server.network.run(70)
+        assert server.application.registrations[-1] == ("alice", [])
+        assert len(server.core.timers) <= 1
+
+    def test_the_contacts_behind_a_closed_connection_are_dropped(self) -> None:
+        server = self.server()
+        self.register(server)
+        flow = Address("10.0.0.1", 45000, "tcp")
+        server.core.inbound.registrations.registrar.register(
+            "bob", request("REGISTER"), flow, server.network.clock.now()
+        )
+        server.core.transport_failed(flow)
+        assert server.application.registrations[-1] == ("bob", [])
+
+    def test_a_deleted_user_is_dropped(self) -> None:
+        server = self.server()
+        self.register(server)
+        server.core.inbound.registrations.remove("alice")
+        assert server.application.registrations[-1] == ("alice", [])
+
+    def test_an_application_that_fails_does_not_spoil_the_registration(self) -> None:
+        server = self.server()
+
+        def fail(_aor: str, _bindings: object) -> None:
+            raise RuntimeError("application")
+
+        server.application.registered = fail  # type: ignore[method-assign]
+        assert self.register(server).status == 200
+
+
+class TestRubbish:
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\r\n\r\n",
+            b"\x00" * 4,
+            b"\xff" * 60_000,
+            b"INVITE sip:x SIP/2.0\r\n\r\n",
+            b"SIP/2.0 200 OK\r\n\r\n",
+            b"A" * 20,
+        ],
+        ids=lambda data: repr(data[:20]),
+    )
+    def test_bytes_that_are_no_message_are_dropped(self, data: bytes) -> None:
+        server = Server()
+        server.core.receive(data, ALICE)
+        assert server.network.sent == []
+
+    def test_a_malformed_request_with_the_headers_for_an_answer_gets_400(self) -> None:
+        server = Server()
+        data = request("INVITE").encode().replace(b"CSeq: 1 INVITE", b"CSeq: one INVITE")
+        server.core.receive(data, ALICE)
+        assert server.network.sent[0].data.startswith(b"SIP/2.0 400 The CSeq is not a number")
+
+    def test_a_truncated_request_gets_400(self) -> None:
+        server = Server()
+        data = request("INVITE", body=OFFER).encode()[:-10]
+        server.core.receive(data, ALICE)
+        assert server.network.what == ["400 INVITE"]
+
+    def test_random_damage_never_raises_and_never_leaks(self) -> None:
+        server = Server()
+        dice = random.Random(3)
+        good = request("INVITE", body=OFFER, Content_Type="application/sdp").encode()
+        for _ in range(2000):
+            data = bytearray(good)
+            for _ in range(dice.randint(1, 6)):
+                where = dice.randrange(len(data))
+                if dice.random() < 0.5:
+                    data[where] = dice.randrange(256)
+                else:
+                    del data[where : where + dice.randint(1, 30)]
+            server.core.receive(bytes(data), ALICE)
+        for session in list(server.core.sessions.values()):
+            session.reject(480)
+        server.network.run(140)
+        assert server.core.transactions.live == 0
+        assert server.core.transactions.finished == 0
+        assert not server.core.sessions
