@@ -50,10 +50,10 @@ def build_generator() -> Path:
     return BINARY
 
 
-def run() -> dict[str, float]:
+def measure() -> dict[str, float]:
     """Measure, print a line for each, and return the figures by the names of `bench/results/latest.json`."""
-    relayed = measure(CALLS, recorded=False)
-    recorded = measure(CALLS, recorded=True)
+    relayed = measure_calls(CALLS, recorded=False)
+    recorded = measure_calls(CALLS, recorded=True)
     for name, figures in (("relayed", relayed), ("recorded", recorded)):
         print(
             f"{CALLS} {name} calls: {figures.cpu_ms_per_s:.2f} ms/s a call, {figures.memory_kb:.1f} kB a call, "
@@ -68,7 +68,7 @@ def run() -> dict[str, float]:
     }
 
 
-def measure(calls: int, *, recorded: bool, seconds: int = SECONDS) -> Figures:
+def measure_calls(calls: int, *, recorded: bool, seconds: int = SECONDS) -> Figures:
     """Run so many calls for a time."""
     generator = build_generator()
     with more_files(), on_core(0), tempfile.TemporaryDirectory(prefix="ramal-bench-") as folder:
@@ -158,4 +158,4 @@ def more_files() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run()))
+    print(json.dumps(measure()))
