@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -22,7 +23,9 @@ from api import (
     metrics,
     openapi,
     problems,
+    rates,
     session,
+    tariffs,
     tokens,
     users,
     visitors,
@@ -38,13 +41,15 @@ from api.metrics import Metrics
 from api.passwords import Passwords
 from api.security import AuthenticationMiddleware, Authenticator
 from api.services import Services
-from api.settings import ApiSettings
+from api.settings import VERSION, ApiSettings
 from api.user_store import UserStore
 from api.web_app import WebApp
 
 PREFIX: Final = "/api/v1"
 _RESOURCES: Final = (
     session,
+    tariffs,
+    rates,
     leads,
     contacts,
     companies,
@@ -84,14 +89,15 @@ def create_app(services: Services, settings: ApiSettings | None = None) -> FastA
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.router.default = WebApp(settings.web_dist)
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = lambda: openapi_description(settings.version)  # type: ignore[method-assign]  # FastAPI's documented way
     _surround(app, services, settings)
     return app
 
 
-def openapi_description() -> dict[str, Any]:
-    """Return the OpenAPI description without a running server."""
-    app = FastAPI(title="Ramal", version=ApiSettings().version, generate_unique_id_function=_operation_id)
+@functools.cache
+def openapi_description(version: str = VERSION) -> dict[str, Any]:
+    """Return the OpenAPI description, made once; no server is needed for it."""
+    app = FastAPI(title="Ramal", version=version, generate_unique_id_function=_operation_id)
     app.include_router(_version_one())
     return openapi.describe(app)
 
@@ -146,11 +152,16 @@ async def _show_openapi(request: Request) -> Response:
     return JSONResponse(request.app.openapi())
 
 
+@functools.cache
+def _query_parameters(version: str) -> dict[str, frozenset[str]]:
+    return openapi.query_parameters(openapi_description(version))
+
+
 def _refuse_unknown_query(request: Request) -> None:
     """Refuse query parameters that the operation does not know: a misspelt filter would show too much."""
     if not request.query_params:
         return
-    known = openapi.query_parameters(request.app).get(request.scope["route"].name, frozenset())
+    known = _query_parameters(request.app.version).get(request.scope["route"].name, frozenset())
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         rules = [FieldError(f"query.{name[:64]}", "There is no such parameter") for name in unknown[:5]]

@@ -45,6 +45,7 @@ class LeadIn(CustomerIn):
     )
     contact_id: RecordId = ""
     company_id: RecordId = ""
+    stage: LeadStage = Field(LeadStage.NEW, description="Where it begins.")
 
 
 class LeadChanges(CustomerChanges):
@@ -113,7 +114,11 @@ async def create_lead(
 async def store(rooms: Rooms, access: Access, lead: LeadIn) -> LeadOut:
     """Store a new lead and show it."""
     async with rooms.database.transaction() as session:
-        made = await rooms.crm.leads.create(session, LeadDraft(**draft_of(lead)))
+        draft = draft_of(lead)
+        stage = draft.pop("stage")
+        made = await rooms.crm.leads.create(session, LeadDraft(**draft))
+        if stage is not LeadStage.NEW and made.stage is LeadStage.NEW:
+            made = await rooms.crm.leads.update(session, made.id, Changes(stage=stage))
     access.note.target = made.id
     return await _shown(rooms, access, made)
 

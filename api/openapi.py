@@ -31,48 +31,42 @@ _KEY_HEADER: Final = {
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the description of the application, made once."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title="Ramal",
-            version=app.version,
-            summary="Contact-center and IP-telephony engine",
-            description=_DESCRIPTION,
-            routes=app.routes,
-            servers=[{"url": "/"}],
-        )
-        components = schema.setdefault("components", {})
-        models = components.setdefault("schemas", {})
-        for unused in ("HTTPValidationError", "ValidationError"):
-            models.pop(unused, None)
-        models["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        models["Problem"].pop("$defs", None)
-        models["ProblemField"] = ProblemField.model_json_schema()
-        components["securitySchemes"] = {
-            "token": {"type": "http", "scheme": "bearer"},
-            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
-        }
-        schema["security"] = [{"token": []}, {"session": []}]
-        for path, operations in schema["paths"].items():
-            for method in _METHODS & operations.keys():
-                _complete(path, method, operations[method])
-        app.openapi_schema = schema
-    return app.openapi_schema
+    """Return the description of the application."""
+    schema = get_openapi(
+        title="Ramal",
+        version=app.version,
+        summary="Contact-center and IP-telephony engine",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        servers=[{"url": "/"}],
+    )
+    components = schema.setdefault("components", {})
+    models = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        models.pop(unused, None)
+    models["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    models["Problem"].pop("$defs", None)
+    models["ProblemField"] = ProblemField.model_json_schema()
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    }
+    schema["security"] = [{"token": []}, {"session": []}]
+    for path, operations in schema["paths"].items():
+        for method in _METHODS & operations.keys():
+            _complete(path, method, operations[method])
+    return schema
 
 
-def query_parameters(app: FastAPI) -> dict[str, frozenset[str]]:
+def query_parameters(description: dict[str, Any]) -> dict[str, frozenset[str]]:
     """Return the names of the query parameters that each operation knows, by operation id."""
-    known: dict[str, frozenset[str]] | None = getattr(app.state, "query_parameters", None)
-    if known is None:
-        known = {
-            operation["operationId"]: frozenset(
-                one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
-            )
-            for operations in describe(app)["paths"].values()
-            for operation in operations.values()
-        }
-        app.state.query_parameters = known
-    return known
+    return {
+        operation["operationId"]: frozenset(
+            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
+        )
+        for operations in description["paths"].values()
+        for operation in operations.values()
+    }
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

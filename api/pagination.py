@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Depends, Query
@@ -83,13 +83,20 @@ def _not_ours() -> InvalidFieldsError:
 
 
 def cut(rows: Sequence[Row], limit: int, key: Callable[[Row], str]) -> tuple[Sequence[Row], str | None]:
-    """Split `limit + 1` fetched rows into those to show and the cursor of the next page.
+    """Split rows into those to show and the cursor of the next page.
 
     Args:
-        rows: up to `limit + 1` rows, in order.
+        rows: in order; at least `limit + 1` where there are so many.
         limit: rows to show.
         key: the sort key of a row, which the query of the next page begins after.
     """
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], encode_cursor(key(rows[limit - 1]))
+
+
+def cut_sorted(items: Iterable[Row], page: PageQuery, key: Callable[[Row], str]) -> tuple[Sequence[Row], str | None]:
+    """Return the page of a list that is whole in memory, in the order of `key`, and the cursor of the next page."""
+    after = page.after()
+    rows = sorted((item for item in items if after is None or key(item) > after), key=key)
+    return cut(rows, page.limit, key)

@@ -24,12 +24,14 @@ from api.errors import (
     NoSuchPathError,
     UnsupportedTypeError,
 )
+from billing.errors import RateImportError
 from core.errors import NotFoundError, RamalError, StorageError
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_FIELDS: Final = 20
+_MOST_LINES: Final = 1000
 
 
 class ProblemField(BaseModel):
@@ -64,7 +66,7 @@ class Problem(BaseModel):
 
 def problem_response(error: RamalError, *, request_id: str | None = None) -> Response:
     """Return the error as an answer with its status and headers."""
-    fields = error.errors if isinstance(error, ApiError) else ()
+    fields = _fields(error)
     content: dict[str, Any] = {
         "type": f"urn:ramal:problem:{error.id}",
         "title": error.id.rpartition(".")[2].replace("_", " ").capitalize(),
@@ -79,6 +81,14 @@ def problem_response(error: RamalError, *, request_id: str | None = None) -> Res
         content["request_id"] = request_id
     headers = {"Cache-Control": "no-store"} | (error.headers if isinstance(error, ApiError) else {})
     return JSONResponse(content, error.http_status, headers, media_type=MEDIA_TYPE)
+
+
+def _fields(error: RamalError) -> Sequence[FieldError]:
+    if isinstance(error, ApiError):
+        return error.errors
+    if isinstance(error, RateImportError):
+        return [FieldError(f"body.lines.{line.line}", line.reason) for line in error.lines[:_MOST_LINES]]
+    return ()
 
 
 def as_error(error: Exception) -> RamalError | None:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from billing.service import Billing
 from core.bus import EventBus
 from core.clock import Clock
 from core.company import Company
@@ -28,6 +29,7 @@ class Services:
     clock: Clock
     bus: EventBus
     company: Company
+    billing: Billing
     crm: EmbeddedCrm
     faces: FaceService
     readiness: dict[str, ReadinessCheck] = field(default_factory=dict)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 WEB_DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
 
+VERSION = "0.1.0"
+"""The version where nobody hands in another."""
+
 
 @dataclass(slots=True, frozen=True)
 class ApiSettings:
@@ -15,7 +18,7 @@ class ApiSettings:
 
     web_dist: Path = WEB_DIST
     """The built web app."""
-    version: str = "0.1.0"
+    version: str = VERSION
     """Shown in the OpenAPI description and in `/metrics`."""
     public_url: str = ""
     """How browsers reach the server, where a proxy in front changes the host; its origin may write too."""

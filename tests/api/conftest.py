@@ -18,6 +18,7 @@ from api.app import create_app
 from api.permissions import Role
 from api.services import Services
 from api.settings import ApiSettings
+from billing.service import Billing
 from core.bus import EventBus
 from core.clock import ManualClock
 from core.company import Company
@@ -84,6 +85,7 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
         clock=clock,
         bus=bus,
         company=company,
+        billing=Billing.build(database, company, clock),
         crm=EmbeddedCrm(database, company, bus, clock),
         faces=FaceService(
             database, clock, bus, FacesSettings(), tmp_path / "faces.key", lambda: ZoneInfo(company.settings.timezone)

@@ -110,7 +110,7 @@ async def test_a_lead_goes_through_its_stages_and_away(admin: httpx.AsyncClient)
         ({"phones": ["not a number"]}, "phones"),
         ({"phones": ["12"]}, "phones"),
         ({"name": "A", "emails": ["nobody"]}, "emails"),
-        ({"name": "A", "stage": "converted"}, "stage"),
+        ({"name": "A", "stage": "sold"}, "stage"),
         ({"name": "A\u0007"}, "name"),
         ({"name": "A", "call_id": "../x"}, "call_id"),
         ({"name": "A", "phones": ["+7916"] * 51}, "phones"),
@@ -120,6 +120,11 @@ async def test_wrong_leads_name_the_field(admin: httpx.AsyncClient, body: dict[s
     answer = await admin.post("/api/v1/leads", json=body)
     assert answer.status_code == 422
     assert named in answer.text
+
+
+async def test_a_lead_may_begin_in_another_stage(admin: httpx.AsyncClient) -> None:
+    lead = (await admin.post("/api/v1/leads", json={"name": "Ivan", "stage": "in_progress"})).json()
+    assert lead["stage"] == "in_progress"
 
 
 async def test_a_list_is_searched_and_paged(admin: httpx.AsyncClient) -> None:
