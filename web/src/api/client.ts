@@ -80,9 +80,9 @@ export async function patch<T>(path: string, body: unknown): Promise<T> {
   return json<T>(await request("PATCH", address(path), headers, JSON.stringify(body)));
 }
 
-/** Deletes a resource. */
-export async function remove(path: string): Promise<void> {
-  await request("DELETE", address(path), jsonHeaders);
+/** Deletes a resource; most answer nothing, some say what became of it. */
+export async function remove<T = void>(path: string): Promise<T> {
+  return json<T>(await request("DELETE", address(path), jsonHeaders));
 }
 
 /** Sends a file as it is. */

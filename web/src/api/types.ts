@@ -1,50 +1,33 @@
-/** What the API sends: times are RFC 3339 in UTC, durations seconds, money decimal strings, numbers E.164. */
+/** The names that the app uses for what the API sends; the shapes are generated from the API's own description. */
 
-export type Role = "agent" | "manager" | "owner" | "administrator";
-export type Direction = "inbound" | "outbound" | "internal";
-export type Disposition = "answered" | "no_answer" | "busy" | "failed" | "cancelled" | "interrupted";
-export type NumberKind = "landline" | "mobile" | "toll_free" | "premium" | "international" | "internal";
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Role = Schemas["Role"];
+export type Direction = Schemas["Direction"];
+export type Disposition = Schemas["Disposition"];
+export type NumberKind = Schemas["NumberKind"];
+export type Session = Schemas["SessionOut"];
+export type User = Schemas["UserOut"];
+export type NewUser = Schemas["NewUserOut"];
+export type Company = Schemas["CompanySettings"];
+export type Activity = Schemas["ActivityOut"];
+export type LeadStage = Schemas["LeadStage"];
+export type Contact = Schemas["ContactOut"];
+export type VisitSummary = Schemas["DaySummaryOut"];
+export type Camera = Schemas["CameraOut"];
+export type Rate = Schemas["RateOut"];
+export type RateImportResult = Schemas["ImportOut"];
+export type RateRemoval = Schemas["RateRemoval"];
+
+/** A lead or a contact; only leads have a stage. */
+export type Person = Contact & { stage?: LeadStage };
+
 export type TransferKind = "blind" | "attended";
 
-/** Who is signed in, and what they may do: by resource and action, `own` or `all`. */
-export interface Session {
-  user_id: string;
-  username: string;
-  name: string;
-  role: Role;
-  extension: string | null;
-  language: string | null;
-  permissions: Record<string, Record<string, string>>;
-}
-
-/** One who may sign in; `password` only stands in the answer that made it. */
-export interface User {
-  id: string;
-  username: string;
-  name: string;
-  role: Role;
-  extension: string | null;
-  email: string | null;
-  language: string | null;
-  active: boolean;
-  created_at: string;
-  last_sign_in_at: string | null;
-  password?: string | null;
-}
-
-export interface Company {
-  name: string;
-  country: string;
-  currency: string;
-  language: string;
-  timezone: string;
-  record_calls: boolean;
-  record_internal_calls: boolean;
-  ring_seconds: number;
-  notify_emails: string[];
-}
-
 /** A dialog with one phone or trunk, live or past. */
+
 export interface Leg {
   id: string;
   role?: "customer" | "agent";
@@ -130,10 +113,11 @@ export interface Recording {
   state: string;
 }
 
-/** Peaks of a recording: one list of values of -1..1 (or 0..1) a channel. */
+/** The loudest sample of each stretch, one list a channel, from 0 to 1. */
+
 export interface Waveform {
-  seconds?: number;
-  channels: number[][];
+  seconds: number;
+  peaks: number[][];
 }
 
 export interface TranscriptSegment {
@@ -150,68 +134,6 @@ export interface Transcript {
   language?: string;
   state?: string;
   segments: TranscriptSegment[];
-}
-
-/** A call or a note in the story of a customer; `outcome` is null while a call goes on. */
-export interface Activity {
-  id: string;
-  kind: "call" | "note";
-  call_id: string | null;
-  direction: Direction | null;
-  number: string | null;
-  extension: string | null;
-  transferred_to: string | null;
-  outcome: Disposition | null;
-  recording_id: string | null;
-  transcript: string | null;
-  text: string;
-  started_at: string;
-  answered_at: string | null;
-  ended_at: string | null;
-  talk_seconds: number;
-  created_by: string | null;
-}
-
-export type LeadStage = "new" | "in_progress" | "converted" | "junk";
-
-/** A lead or a contact; only leads have a stage. */
-export interface Person {
-  id: string;
-  name: string;
-  phones: string[];
-  emails: string[];
-  source: string;
-  responsible: string;
-  note: string;
-  stage?: LeadStage;
-  call_id: string | null;
-  created_at: string;
-  updated_at: string;
-  activities: Activity[];
-}
-
-/** A day at the door: `new` are people, `returning` visits of people known before, `by_hour` visits in each of 24 hours. */
-export interface VisitSummary {
-  day: string;
-  visitors: number;
-  visits: number;
-  new: number;
-  returning: number;
-  by_hour: number[];
-}
-
-export interface Camera {
-  id: string;
-  name: string;
-  source: string;
-  mode: "counting" | "recognition";
-  enabled: boolean;
-  gap_seconds: number;
-  template_days: number;
-  created_at: string;
-  running: boolean;
-  frames: number;
-  error: string | null;
 }
 
 export interface Registration {
@@ -256,17 +178,4 @@ export interface Route {
   strip: number;
   prepend: string;
   priority: number;
-}
-
-export interface Rate {
-  id: string;
-  prefix: string;
-  kind: NumberKind;
-  price_per_minute: string;
-  currency: string;
-  first_increment: number;
-  increment: number;
-  connection_fee: string;
-  valid_from?: string | null;
-  valid_to?: string | null;
 }

@@ -10,7 +10,7 @@ import { ProblemAlert } from "./problem-alert";
 import { type FieldSpec, FormField, type FormValues, missingFields, visibleFields } from "./resource-form";
 
 /** Sends what `toBody` makes of the values: to the thing with `id`, or as a new one. */
-export function ResourceDialog<Row>({
+export function ResourceDialog<New>({
   resource,
   title,
   id,
@@ -27,7 +27,7 @@ export function ResourceDialog<Row>({
   values: FormValues;
   toBody: (values: FormValues, isNew: boolean) => unknown;
   onClose: () => void;
-  onCreated?: (row: Row) => void;
+  onCreated?: (row: New) => void;
 }) {
   const { t } = useI18n();
   const isNew = id === undefined;
@@ -41,7 +41,7 @@ export function ResourceDialog<Row>({
   const save = useChange(
     (current: FormValues) => {
       const body = toBody(current, isNew);
-      return isNew ? post<Row>(`/${resource}`, body) : patch<Row>(`/${resource}/${id}`, body);
+      return isNew ? post<New>(`/${resource}`, body) : patch<New>(`/${resource}/${id}`, body);
     },
     [resource],
     (row) => {

@@ -38,8 +38,8 @@ export function RecordingPlayer({ id }: { id: string }) {
 function Player({ recording, waveform }: { recording: Recording; waveform: Waveform }) {
   const { t } = useI18n();
   const url = address(`/recordings/${recording.id}/audio`);
-  const player = useStereoPlayer(url, waveform.channels, recording.seconds);
-  const sides = waveform.channels.length > 1 ? [t.player.customer, t.player.agent] : [t.player.both];
+  const player = useStereoPlayer(url, waveform.peaks, recording.seconds);
+  const sides = waveform.peaks.length > 1 ? [t.player.customer, t.player.agent] : [t.player.both];
   return (
     <Stack gap="xs">
       <Group align="stretch" gap="xs" wrap="nowrap">

@@ -42,6 +42,13 @@ function connectGains(
   return { context, gains };
 }
 
+/** Peaks below this are drawn small, so that the noise of a silent line does not look like speech. */
+const QUIET = 0.15;
+
+function loudest(channel: readonly number[]): number {
+  return channel.reduce((most, peak) => Math.max(most, peak), 0);
+}
+
 function draw(container: HTMLElement, audio: HTMLAudioElement, peaks: number[][], seconds: number): WaveSurfer {
   return WaveSurfer.create({
     container,
@@ -53,6 +60,8 @@ function draw(container: HTMLElement, audio: HTMLAudioElement, peaks: number[][]
     barGap: 1,
     barRadius: 2,
     barMinHeight: 1,
+    normalize: true,
+    maxPeak: Math.max(QUIET, ...peaks.map(loudest)),
     cursorColor: "#868e96",
     dragToSeek: true,
     hideScrollbar: true,

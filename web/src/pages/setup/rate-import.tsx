@@ -1,37 +1,32 @@
 /** Imports a rate deck from a CSV file; the lines that are wrong are shown with their numbers. */
 
-import { Alert, Button, FileInput, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { Alert, Button, FileInput, Group, Modal, Stack, Switch, Table, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { upload } from "../../api/client";
 import { useChange } from "../../api/lists";
 import { ApiError } from "../../api/problem";
+import type { RateImportResult } from "../../api/types";
 import { Icon } from "../../components/icons";
 import { ProblemAlert, problemText } from "../../components/problem-alert";
 import { useI18n } from "../../i18n/i18n";
 import { lineErrors } from "./line-errors";
-
-interface ImportResult {
-  imported?: number;
-  created?: number;
-  rates?: number;
-}
 
 /** The button and its dialog. */
 export function RateImport() {
   const { t } = useI18n();
   const [opened, dialog] = useDisclosure(false);
   const [file, setFile] = useState<File | null>(null);
+  const [replacing, setReplacing] = useState(false);
   const load = useChange(
-    (chosen: File) => upload<ImportResult>("/rates/import", chosen, "text/csv"),
-    ["rates", "tariffs"],
+    (chosen: File) => upload<RateImportResult>("/rates/import", chosen, "text/csv", { close_previous: replacing }),
+    ["rates", "cdrs"],
   );
   const close = (): void => {
     setFile(null);
     load.reset();
     dialog.close();
   };
-  const imported = load.data ? (load.data.imported ?? load.data.created ?? load.data.rates ?? 0) : 0;
 
   return (
     <>
@@ -62,9 +57,16 @@ export function RateImport() {
             }}
             clearable
           />
+          <Switch
+            label={t.rates.replace}
+            description={t.rates.replaceHelp}
+            checked={replacing}
+            onChange={(event) => setReplacing(event.currentTarget.checked)}
+          />
           {load.data && (
             <Alert color="teal" role="status">
-              {t.rates.imported(imported)}
+              {t.rates.imported(load.data.imported)} {load.data.closed > 0 && t.rates.closed(load.data.closed)}{" "}
+              {load.data.rated > 0 && t.rates.rated(load.data.rated)}
             </Alert>
           )}
           {load.error && <ImportProblem error={load.error} />}

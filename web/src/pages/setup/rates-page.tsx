@@ -24,6 +24,9 @@ export function RatesPage() {
         texts: t.rates,
         actions: <RateImport />,
         editable: false,
+        kept: (answer) =>
+          (answer as { result?: string } | undefined)?.result === "closed" ? t.rates.stillNamed : undefined,
+        search: { parameter: "prefix", label: t.rates.findPrefix },
         nameOf: (row) => row.prefix,
         columns: [
           {
@@ -77,7 +80,7 @@ export function RatesPage() {
           },
           { name: "kind", label: t.fields.kind, kind: "select", options: kinds, help: t.rates.kindHelp },
           { name: "price_per_minute", label: t.rates.price, kind: "decimal", required: true, placeholder: "0.72" },
-          { name: "currency", label: t.fields.currency, kind: "text", required: true, placeholder: "RUB" },
+          { name: "currency", label: t.fields.currency, kind: "text", placeholder: "RUB", help: t.rates.currencyHelp },
           { name: "first_increment", label: t.rates.first, kind: "number", required: true, min: 1, max: 3600 },
           { name: "increment", label: t.rates.next, kind: "number", required: true, min: 1, max: 3600 },
           { name: "connection_fee", label: t.rates.fee, kind: "decimal", required: true },
@@ -88,7 +91,7 @@ export function RatesPage() {
           prefix: "",
           kind: "",
           price_per_minute: "",
-          currency: "RUB",
+          currency: "",
           first_increment: 60,
           increment: 60,
           connection_fee: "0",
@@ -98,7 +101,7 @@ export function RatesPage() {
         toBody: (values) => ({
           ...all(values, ["prefix", "first_increment", "increment"]),
           kind: values.kind || null,
-          currency: String(values.currency).trim().toUpperCase(),
+          currency: String(values.currency).trim().toUpperCase() || null,
           price_per_minute: decimalText(values.price_per_minute),
           connection_fee: decimalText(values.connection_fee),
           valid_from: time(values.valid_from),

@@ -3,7 +3,7 @@
 import { Badge, Text } from "@mantine/core";
 import { useState } from "react";
 import { useList } from "../../api/lists";
-import type { Extension, User } from "../../api/types";
+import type { Extension, NewUser, User } from "../../api/types";
 import { ResourcePage } from "../../components/resource-page";
 import { SecretDialog } from "../../components/secret-dialog";
 import { languageNames, useI18n } from "../../i18n/i18n";
@@ -14,11 +14,11 @@ export const roles = ["agent", "manager", "owner", "administrator"] as const;
 /** Lists users; a password that the server generated is shown once. */
 export function UsersPage() {
   const { t, f } = useI18n();
-  const [created, setCreated] = useState<User | null>(null);
+  const [created, setCreated] = useState<NewUser | null>(null);
   const extensions = useList<Extension>("extensions").rows ?? [];
   return (
     <>
-      <ResourcePage<User>
+      <ResourcePage<User, NewUser>
         spec={{
           resource: "users",
           title: t.pages.users,
