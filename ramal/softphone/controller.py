@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -32,18 +32,21 @@ class SoftPhoneError(RamalError):
 class PhoneSetup:
     """Who the phone is and where it connects.
 
-    `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `rtp_port` is the first of 8 UDP ports.
+    `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `port` is that of SIP, `rtp_port` the
+    first of 8 UDP ports for voices; 0 takes free ones. `codecs` names what is offered (`PCMA`, `PCMU`, `G722`, ...), the preferred one
+    first; none means all that the phone knows.
     """
 
     server: str
     username: str
-    port: int
-    rtp_port: int
+    port: int = 0
+    rtp_port: int = 0
     password: str = ""
     register: bool = True
     address: str = "127.0.0.1"
     transport: str = "udp"
     display_name: str = ""
+    codecs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +64,11 @@ class PhoneCall:
     media: str = "none"
     digits: str = ""
     transfer_status: int = 0
+    codec: str = ""
+    files_played: int = 0
+    """How many files that are said once have ended."""
+    followed_by: PhoneCall | None = field(default=None, repr=False)
+    """The call that took this one's place when the other side transferred us."""
     incoming: bool = False
     taken: bool = field(default=False, repr=False)
 
@@ -68,6 +76,19 @@ class PhoneCall:
     def ended(self) -> bool:
         """Whether the call is over."""
         return self.state == _ENDED
+
+    @property
+    def name(self) -> str:
+        """The other side's display name, or empty."""
+        name, bracket, _ = self.remote.rpartition("<")
+        quoted = name.strip().removeprefix('"').removesuffix('"')
+        return quoted.replace('\\"', '"').replace("\\\\", "\\") if bracket else ""
+
+    @property
+    def number(self) -> str:
+        """The other side's number: the user part of its address."""
+        address = self.remote.rpartition("<")[2].removeprefix("sips:").removeprefix("sip:")
+        return address.partition("@")[0] if "@" in address else ""
 
     async def answer(self, status: int = 200) -> None:
         """Answer: 180 rings, 200 takes the call, anything above refuses it."""
@@ -99,13 +120,33 @@ class PhoneCall:
         """Press keys (RFC 4733)."""
         await self.phone.do("digits", call=self.id, digits=digits)
 
-    async def play(self, file: Path) -> None:
-        """Speak a WAV file into the call, over and over."""
-        await self.phone.do("play", call=self.id, file=str(file))
+    async def play(self, file: Path, *, loop: bool = True) -> None:
+        """Speak a WAV file (mono, 16 bit) into the call, over and over or once."""
+        await self.phone.do("play", call=self.id, file=str(file), loop=loop)
+
+    async def say(self, file: Path, seconds: float = 20.0) -> None:
+        """Speak a WAV file into the call once, and wait until it has ended."""
+        before = self.files_played
+        await self.play(file, loop=False)
+        await self.until(lambda: self.files_played > before, f"say {file.name}", seconds)
+
+    async def stop_playing(self) -> None:
+        """Fall silent."""
+        await self.phone.do("play", call=self.id, file="")
 
     async def record(self, file: Path) -> None:
         """Write what the phone hears to a WAV file, which is complete when the call has ended."""
         await self.phone.do("record", call=self.id, file=str(file))
+
+    async def stop_recording(self) -> None:
+        """Close the WAV file; it is complete afterwards."""
+        await self.phone.do("record", call=self.id, file="")
+
+    async def follower(self, seconds: float = 10.0) -> PhoneCall:
+        """Wait for the call that takes this one's place because the other side transferred us."""
+        await self.until(lambda: self.followed_by is not None, "be transferred", seconds)
+        assert self.followed_by is not None  # noqa: S101 - just waited for
+        return self.followed_by
 
     async def confirmed(self, seconds: float = 10.0) -> Self:
         """Wait until the call is answered and acknowledged.
@@ -143,6 +184,12 @@ class SoftPhone:
         """Status of the last registration attempt, 0 before."""
         self.troubles: list[str] = []
         """What went wrong inside the phone's callbacks."""
+        self.uri = ""
+        """Where the phone can be called directly."""
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []
+        """Called with every event as the phone tells it, after `calls` is up to date."""
+        self.gone = False
+        """Whether its process has ended."""
         self._process = process
         self._numbers = itertools.count(1)
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -165,7 +212,10 @@ class SoftPhone:
         )
         phone = cls(setup, process)
         try:
-            await phone.do("start", **{name: getattr(setup, name) for name in PhoneSetup.__slots__})
+            started = await phone.do("start", **{name: getattr(setup, name) for name in PhoneSetup.__slots__})
+            phone.uri = f"sip:{setup.username}@{started['contact']}"
+            if setup.transport == "tcp":
+                phone.uri += ";transport=tcp"
             if setup.register:
                 await phone.until(lambda: phone.registration >= 200, "the registration", 10.0)
         except BaseException:
@@ -176,10 +226,34 @@ class SoftPhone:
             raise SoftPhoneError(f"{setup.username}: the registration was refused with {phone.registration}.")
         return phone
 
-    async def call(self, to: str, file: Path | None = None) -> PhoneCall:
-        """Call an extension, a number or a SIP URI, speaking `file` into the call; return at once."""
-        reply = await self.do("call", to=to, file=str(file or ""))
+    async def call(
+        self,
+        to: str,
+        file: Path | None = None,
+        *,
+        caller_number: str = "",
+        caller_name: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> PhoneCall:
+        """Call an extension, a number or a SIP URI; return at once.
+
+        Args:
+            to: who is called.
+            file: a WAV file that is spoken into the call over and over.
+            caller_number: shown instead of the line's own number, as a trunk does.
+            caller_name: shown with it.
+            headers: further headers of the INVITE.
+        """
+        values = {"caller_number": caller_number, "caller_name": caller_name, "headers": dict(headers or {})}
+        reply = await self.do("call", to=to, file=str(file or ""), **values)
         return self._find(reply["call"])
+
+    async def register(self, *, active: bool = True, seconds: float = 10.0) -> int:
+        """Register again, or leave the registrar; return the status of the answer."""
+        self.registration = 0
+        await self.do("register", active=active)
+        await self.until(lambda: self.registration > 0, "the registrar", seconds)
+        return self.registration
 
     async def incoming(self, seconds: float = 10.0) -> PhoneCall:
         """Wait for the next incoming call that nobody has taken yet."""
@@ -221,7 +295,9 @@ class SoftPhone:
         """
         try:
             async with asyncio.timeout(seconds), self._told:
-                await self._told.wait_for(condition)
+                await self._told.wait_for(lambda: condition() or self.gone)
+                if not condition():
+                    raise SoftPhoneError(f"The phone {self.setup.username} is gone; it was to wait for {what}.")
         except TimeoutError as error:
             told = f" It said: {'; '.join(self.troubles)}." if self.troubles else ""
             raise SoftPhoneError(f"The phone {self.setup.username} waited in vain for {what}.{told}") from error
@@ -251,8 +327,13 @@ class SoftPhone:
                     self._replies[message["reply"]].set_result(message)
                 continue
             async with self._told:
-                self._note(message)
+                self._note(dict(message))
                 self._told.notify_all()
+            for listener in self.listeners:
+                listener(message)
+        async with self._told:
+            self.gone = True
+            self._told.notify_all()
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_result({"error": "its process has ended"})
@@ -271,14 +352,25 @@ class SoftPhone:
 
     def _note_call(self, call: PhoneCall, event: str, message: dict[str, Any]) -> None:
         if event == "state":
+            self._note_follower(call, message["follows"])
             call.state, call.status, call.reason = message["state"], message["status"], message["reason"]
             call.remote, call.seconds = message["remote"], message["seconds"]
         elif event == "media":
-            call.media = message["status"]
+            call.media, call.codec = message["status"], message["codec"]
+        elif event == "played":
+            call.files_played += 1
         elif event == "digit":
             call.digits += message["digit"]
         elif event == "transfer":
             call.transfer_status = message["status"]
+
+    def _note_follower(self, call: PhoneCall, follows: int | None) -> None:
+        if follows is None or any(other.followed_by is call for other in self.calls):
+            return
+        for other in reversed(self.calls):
+            if other.id == follows and other is not call:
+                other.followed_by = call
+                return
 
     def _find(self, number: int) -> PhoneCall:
         """Return the newest call with this number, pjsua2 uses them again; make it when it is new."""
