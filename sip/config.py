@@ -30,8 +30,9 @@ class SipConfig:
     """
     max_transactions: int = 20_000
     """Transactions under way above which new calls are turned away with 503."""
-    max_backlog_bytes: int = 256 * 1024
-    """Bytes waiting in the UDP sockets above which new calls are turned away with 503."""
+    max_backlog_bytes: int = 1024 * 1024
+    """Kernel memory of waiting datagrams (some 2 kB each) above which new calls are turned away with 503: what is worked off
+    well before a peer repeats itself after T1. Half of the socket's buffer, where that is less."""
     max_lag_seconds: float = 0.5
     """How late the ticker may be before new calls are turned away with 503."""
     retry_after_seconds: int = 5

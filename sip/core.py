@@ -186,6 +186,7 @@ class SipCore:
         credentials: ClientCredentials | None = None,
         symmetric: bool = False,
         contact_user: str = "",
+        max_forwards: int = 70,
     ) -> InviteSession:
         """Call someone.
 
@@ -204,7 +205,7 @@ class SipCore:
         where = destination or address_of(target)
         tag = secrets.token_hex(6)
         lines = [
-            ("Max-Forwards", "70"),
+            ("Max-Forwards", str(max_forwards)),
             ("From", str(from_.with_tag(tag))),
             ("To", str(to) if to is not None else f"<{target}>"),
             ("Call-ID", secrets.token_hex(12)),

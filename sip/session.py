@@ -57,13 +57,13 @@ class InviteSession:
         "_bye_due",
         "_closed",
         "_contact",
-        "_credentials",
         "_invite",
         "_offers",
         "_over",
         "_remote_identity",
         "_transfers",
         "context",
+        "credentials",
         "dialog",
         "direction",
         "host",
@@ -112,7 +112,8 @@ class InviteSession:
         self._invite: OutgoingInvite | None = None
         self._offers = Offers(self)
         self._transfers = Transfers(self)
-        self._credentials: ClientCredentials | None = None
+        self.credentials: ClientCredentials | None = None
+        """Whom to be when the peer challenges a request of ours."""
         self._contact = ""
         self._remote_identity: NameAddress | None = None
         self._bye_due: tuple[tuple[str, str], ...] | None = None
@@ -152,12 +153,12 @@ class InviteSession:
         session = cls(host, Direction.OUTGOING, request, destination, symmetric=symmetric)
         session.local_tag = request.from_tag
         session.listener = listener
-        session._credentials = credentials
+        session.credentials = credentials
         return session
 
     def start(self) -> None:
         """Send the INVITE of an outgoing session."""
-        self._invite = OutgoingInvite(self, self.request, self.source, self._credentials)
+        self._invite = OutgoingInvite(self, self.request, self.source, self.credentials)
 
     # What the peer and the call are called.
 
@@ -187,6 +188,12 @@ class InviteSession:
             user = self.request.uri.user if incoming else self.request.from_.uri.user
             self._contact = self.host.contact(self.source, user)
         return self._contact
+
+    @property
+    def max_forwards(self) -> int:
+        """Incoming: how many further hops the caller allows; a call that is passed on gets one less (RFC 7332)."""
+        value = (self.request.get("Max-Forwards") or "").strip()
+        return min(int(value), 255) if value.isascii() and value.isdigit() and len(value) < 10 else 70
 
     @property
     def established(self) -> bool:
@@ -314,7 +321,7 @@ class InviteSession:
             request,
             self.host.next_hop(dialog),
             responded,
-            credentials=self._credentials,
+            credentials=self.credentials,
             next_cseq=dialog.next_cseq,
         )
 

@@ -132,6 +132,7 @@ class SipStack:
         credentials: ClientCredentials | None = None,
         symmetric: bool = False,
         contact_user: str = "",
+        max_forwards: int = 70,
     ) -> InviteSession:
         """Call someone; the parameters are those of `SipCore.invite`."""
         return self.core.invite(
@@ -145,6 +146,7 @@ class SipStack:
             credentials=credentials,
             symmetric=symmetric,
             contact_user=contact_user,
+            max_forwards=max_forwards,
         )
 
     async def request(
@@ -301,7 +303,7 @@ class SipStack:
         if self.lag > self.config.max_lag_seconds:
             return True
         limit = self.config.max_backlog_bytes
-        return any(udp.backlog() > limit for udp in self._udp)
+        return any(udp.backlog() > min(limit, udp.receive_buffer // 2) for udp in self._udp)
 
     def _local_address(self, destination: Address) -> Address:
         """Return where the peer at `destination` reaches us."""

@@ -32,6 +32,8 @@ class UdpTransport(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._socket: socket.socket | None = None
         self._source: Address | None = None
+        self.receive_buffer = 0
+        """Bytes of kernel memory that waiting datagrams may take."""
 
     @classmethod
     async def open(cls, receiver: Receiver, on_failure: OnFailure, local: Address) -> UdpTransport:
@@ -53,6 +55,7 @@ class UdpTransport(asyncio.DatagramProtocol):
             ) from error
         self = cls(receiver, on_failure, Address(local.host, sock.getsockname()[1], "udp"))
         self._socket = sock
+        self.receive_buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
         return self
 

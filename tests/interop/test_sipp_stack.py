@@ -50,8 +50,8 @@ async def sipp(folder: Path, *arguments: str) -> dict[str, str]:
     """Run SIPp to its end; return the last line of its statistics."""
     statistics = folder / "statistics.csv"
     process = await asyncio.create_subprocess_exec(
-        str(SIPP), *arguments, "-i", "127.0.0.1", "-nostdin", "-trace_stat", "-stf", str(statistics), "-fd", "1", "-timeout", "60s", "-max_socket", "500",
-        "-trace_err", "-error_file", str(folder / "errors.log"),
+        str(SIPP), *arguments, "-i", "127.0.0.1", "-nostdin", "-trace_stat", "-stf", str(statistics), "-fd", "1", "-timeout", "60s",
+        "-max_socket", "500", "-trace_err", "-error_file", str(folder / "errors.log"),
         cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     code = await process.wait()

@@ -1,0 +1,181 @@
+"""The limits of the transports: idle, too many, too slow, too large, and gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sip.address import Address
+from sip.errors import MalformedMessageError
+from sip.message import Request, Response
+from sip.transport.ports import StreamLimits, plain_host
+from sip.transport.tcp import TcpTransport
+from sip.transport.udp import UdpTransport
+
+OPTIONS = (
+    b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=a\r\nTo: <sip:b>\r\n"
+    b"Call-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+)
+LOCAL = Address("127.0.0.1", 0, "tcp")
+
+
+class Catcher:
+    """Keeps what the transports deliver."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+        self.messages: list[Request | Response] = []
+        self.malformed: list[MalformedMessageError] = []
+        self.failed: list[Address] = []
+        self.sources: list[Address] = []
+
+    def receive(self, data: bytes, source: Address) -> None:
+        self.datagrams.append(data)
+        self.sources.append(source)
+
+    def receive_message(self, message: Request | Response, source: Address) -> None:
+        self.messages.append(message)
+        self.sources.append(source)
+
+    def receive_malformed(self, error: MalformedMessageError, source: Address) -> None:
+        self.malformed.append(error)
+
+    def on_failure(self, destination: Address) -> None:
+        self.failed.append(destination)
+
+
+@contextlib.asynccontextmanager
+async def listening(catcher: Catcher, limits: StreamLimits | None = None) -> AsyncIterator[TcpTransport]:
+    transport = await TcpTransport.open(catcher, catcher.on_failure, LOCAL, limits or StreamLimits())
+    try:
+        yield transport
+    finally:
+        transport.close()
+        await asyncio.sleep(0.02)
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.005)
+
+
+async def test_messages_are_cut_out_of_the_stream_and_pings_answered() -> None:
+    catcher = Catcher()
+    async with listening(catcher) as transport:
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(OPTIONS + OPTIONS[:50])
+        await writer.drain()
+        writer.write(OPTIONS[50:] + b"\r\n\r\n")
+        assert await reader.readexactly(2) == b"\r\n"
+        assert len(catcher.messages) == 2
+        assert catcher.sources[0][:2] == writer.get_extra_info("sockname")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_broken_stream_is_told_and_closed() -> None:
+    catcher = Catcher()
+    async with listening(catcher) as transport:
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(b"X" * 100_000)
+        assert await reader.read() == b""
+        assert len(catcher.malformed) == 1
+        writer.close()
+
+
+async def test_a_silent_connection_is_closed() -> None:
+    catcher = Catcher()
+    async with listening(catcher, StreamLimits(idle_seconds=0.1)) as transport:
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_one_connection_too_many_is_closed_at_once() -> None:
+    catcher = Catcher()
+    async with listening(catcher, StreamLimits(max_connections=1)) as transport:
+        _, first = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        first.write(OPTIONS)
+        await until(lambda: catcher.messages)
+        reader, second = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        for writer in (first, second):
+            writer.close()
+
+
+async def test_one_connection_carries_all_requests_to_a_peer_in_order_and_their_answers() -> None:
+    ours, theirs = Catcher(), Catcher()
+    async with listening(ours) as here, listening(theirs) as there:
+        host, port, _ = there.local
+        for number in (1, 2, 3):
+            here.send(OPTIONS.replace(b"CSeq: 1", b"CSeq: %d" % number), host, port)
+        await until(lambda: len(theirs.messages) == 3)
+        assert [message.cseq[0] for message in theirs.messages] == [1, 2, 3]
+        assert len(set(theirs.sources)) == 1
+        back = theirs.sources[0]
+        assert there.connected(back.host, back.port)
+        there.send(OPTIONS, back.host, back.port)
+        await until(lambda: ours.messages)
+        assert ours.sources[0] == there.local
+
+
+async def test_a_peer_that_refuses_or_goes_away_is_told() -> None:
+    catcher, peer = Catcher(), Catcher()
+    async with listening(catcher) as transport:
+        transport.send(OPTIONS, "127.0.0.1", 1)
+        await until(lambda: catcher.failed)
+        assert catcher.failed == [Address("127.0.0.1", 1, "tcp")]
+        async with listening(peer) as other:
+            transport.send(OPTIONS, other.local.host, other.local.port)
+            await until(lambda: peer.messages)
+        await until(lambda: len(catcher.failed) == 2)
+        assert not transport.connected(other.local.host, other.local.port)
+
+
+async def test_a_peer_that_does_not_read_is_dropped() -> None:
+    catcher = Catcher()
+    async with listening(catcher, StreamLimits(max_unsent_bytes=10_000)) as transport:
+        _, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(OPTIONS)
+        await until(lambda: catcher.messages)
+        peer = catcher.sources[0]
+        for _ in range(400):
+            if not transport.connected(peer.host, peer.port):
+                break
+            transport.send(b"x" * 100_000, peer.host, peer.port)
+            await asyncio.sleep(0)
+        await until(lambda: catcher.failed)
+        writer.close()
+
+
+async def test_datagrams_arrive_with_their_source_and_an_impossible_one_is_told() -> None:
+    catcher = Catcher()
+    first = await UdpTransport.open(catcher, catcher.on_failure, Address("127.0.0.1", 0))
+    second = await UdpTransport.open(catcher, catcher.on_failure, Address("127.0.0.1", 0))
+    first.send(b"hello", second.local.host, second.local.port)
+    await until(lambda: catcher.datagrams)
+    assert catcher.sources == [first.local]
+    assert second.backlog() >= 0
+    first.send(b"x" * 70_000, second.local.host, second.local.port)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await until(lambda: catcher.failed)
+    first.close()
+    second.close()
+    first.send(b"late", second.local.host, second.local.port)
+    await asyncio.sleep(0.02)
+    assert len(catcher.datagrams) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"), [("::ffff:10.0.0.1", "10.0.0.1"), ("fe80::1%eth0", "fe80::1"), ("10.0.0.1", "10.0.0.1")]
+)
+def test_a_peers_host_is_written_plainly(given: str, plain: str) -> None:
+    assert plain_host(given) == plain
