@@ -1,0 +1,176 @@
+"""What every INVITE session has: who takes part, its dialog, its listener, and a way to send requests inside of it."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from core.identifiers import new_id
+from sip.address import Address
+from sip.capabilities import SESSION_HEADERS
+from sip.client_request import ClientCredentials, ClientRequest, SessionHost
+from sip.dialog import Dialog
+from sip.message import Headers, Request, Response
+from sip.session_events import Direction, SessionEvent, SessionListener, SessionState
+from sip.transaction import ClientTransaction, ResponseCallback
+from sip.transfer import Replaces
+from sip.uri import NameAddress
+
+if TYPE_CHECKING:
+    from sip.session import InviteSession
+
+log = structlog.get_logger(__name__)
+
+_DIALOG_IS_LOST = (408, 481)
+"""Answers to a request in a dialog after which the dialog is over (RFC 3261 section 12.2.1.2)."""
+
+
+class SessionBase(abc.ABC):
+    """The standing parts of a session; what can be done with it is in `InviteSession`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_contact",
+        "_over",
+        "_remote_identity",
+        "context",
+        "credentials",
+        "dialog",
+        "direction",
+        "host",
+        "id",
+        "identity",
+        "listener",
+        "local_tag",
+        "remote_offer",
+        "replaces",
+        "request",
+        "source",
+        "state",
+        "symmetric",
+        "trunk",
+    )
+
+    def __init__(
+        self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
+    ) -> None:
+        self.host = host
+        self.id = new_id()
+        self.direction = direction
+        self.request = request
+        """The INVITE that began it, as it was received or first sent."""
+        self.source = source
+        """Incoming: where the INVITE came from. Outgoing: where it was sent."""
+        self.symmetric = symmetric
+        """Whether the peer is always reached at its packets' source, whatever its Contact says."""
+        self.listener: SessionListener | None = None
+        """Who hears the events; set it in `Application.invite_received`."""
+        self.context: Any = None
+        """Free for the one who controls the call."""
+        self.identity: str | None = None
+        """Incoming: the user who proved who they are, or None."""
+        self.trunk: str | None = None
+        """Incoming: the trunk it came from, or None."""
+        self.replaces: Replaces | None = None
+        """Incoming: the dialog this one wants to take the place of (RFC 3891)."""
+        self.remote_offer: bytes | None = None
+        """Incoming: the session description of the INVITE; None means that our answer has to bring the offer."""
+        self.dialog: Dialog | None = None
+        self.state = SessionState.CALLING if direction is Direction.OUTGOING else SessionState.OFFERED
+        self.local_tag = ""
+        self.credentials: ClientCredentials | None = None
+        """Whom to be when the peer challenges a request of ours."""
+        self._contact = ""
+        self._remote_identity: NameAddress | None = None
+        self._over = False
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self.request.call_id
+
+    @property
+    def remote_tag(self) -> str:
+        """The peer's tag, or "" while it is not known."""
+        return self.dialog.remote_tag if self.dialog is not None else ""
+
+    @property
+    def remote_identity(self) -> NameAddress:
+        """The peer as From (incoming) or To (outgoing) names it."""
+        if self._remote_identity is None:
+            incoming = self.direction is Direction.INCOMING
+            self._remote_identity = self.request.from_ if incoming else self.request.to
+        return self._remote_identity
+
+    @property
+    def contact(self) -> str:
+        """Our Contact in this session."""
+        if not self._contact:
+            incoming = self.direction is Direction.INCOMING
+            user = self.request.uri.user if incoming else self.request.from_.uri.user
+            self._contact = self.host.contact(self.source, user)
+        return self._contact
+
+    @property
+    def max_forwards(self) -> int:
+        """Incoming: how many further hops the caller allows; a call that is passed on gets one less (RFC 7332)."""
+        value = (self.request.get("Max-Forwards") or "").strip()
+        return min(int(value), 255) if value.isascii() and value.isdigit() and len(value) < 10 else 70
+
+    @property
+    def established(self) -> bool:
+        """Whether it was answered and has not ended."""
+        return self.state in (SessionState.ANSWERED, SessionState.CONFIRMED)
+
+    def send(
+        self,
+        method: str,
+        *,
+        headers: Headers = (),
+        content_type: str = "",
+        body: bytes = b"",
+        on_response: ResponseCallback | None = None,
+    ) -> ClientRequest | None:
+        """Send a request inside the dialog; None when there is none yet."""
+        dialog = self.dialog
+        if dialog is None:
+            return None
+        request = dialog.request(method, headers=headers, content_type=content_type, body=body)
+
+        def responded(response: Response, transaction: ClientTransaction) -> None:
+            if on_response is not None:
+                on_response(response, transaction)
+            if response.status in _DIALOG_IS_LOST and method not in ("BYE", "NOTIFY"):
+                self.lost(response.status, response.reason)
+
+        return ClientRequest(
+            self.host,
+            request,
+            self.host.next_hop(dialog),
+            responded,
+            credentials=self.credentials,
+            next_cseq=dialog.next_cseq,
+        )
+
+    def emit(self, event: SessionEvent) -> bool:
+        """Tell the listener; return False when there is none, when it failed, or when the last word was said."""
+        if self.listener is None or self._over:
+            return False
+        try:
+            self.listener.session_event(cast("InviteSession", self), event)
+        except Exception:
+            log.exception("session_listener_failed", call_id=self.call_id, session_event=type(event).__name__)
+            return False
+        return True
+
+    @abc.abstractmethod
+    def lost(self, status: int, reason: str) -> None:
+        """End the session because the peer is gone or has lost the call."""
+
+    def _headers(self) -> list[tuple[str, str]]:
+        return [("Contact", self.contact), *SESSION_HEADERS]
+
+    def __repr__(self) -> str:
+        return f"<InviteSession {self.direction} {self.state} {self.call_id}>"
