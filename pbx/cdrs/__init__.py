@@ -1,1 +1,1 @@
-"""Call detail records, made from the journal."""
+"""Call detail records: what became of every call, made from the journal."""
