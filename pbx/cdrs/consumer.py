@@ -8,17 +8,16 @@ read again, from wherever, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from itertools import islice
-from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.events import CallTransferred, LegMoved
 from core.journal import Entry
 from pbx.cdrs.assembly import FACTS, Assembly, CallRecord, Draft, LegRecord, TransferRecord
+from pbx.cdrs.rows import Rows
 from pbx.cdrs.tables import CdrLegRow, CdrRow, CdrTransferRow
 
 _CHUNK: Final = 500
@@ -29,34 +28,21 @@ _LEGS: Final = cast(Table, CdrLegRow.__table__)
 _TRANSFERS: Final = cast(Table, CdrTransferRow.__table__)
 
 
-class _Rows:
-    """A record class as rows of its table: reads them, and writes new and changed ones."""
-
-    def __init__(self, table: Table, record: type[Any]) -> None:
-        self._names = tuple(field.name for field in fields(record))
-        self._values = attrgetter(*self._names)
-        self.columns = tuple(table.c[name] for name in self._names)
-        self.insert = insert(table)
-        keys = {column.name for column in table.primary_key}
-        self.update = (
-            update(table)
-            .where(*(table.c[name] == bindparam(f"of_{name}") for name in keys))
-            .values({name: bindparam(name) for name in self._names if name not in keys})
-        )
-        self._bound = tuple(f"of_{name}" if name in keys else name for name in self._names)
-
-    def new(self, records: Iterable[Any]) -> list[dict[str, Any]]:
-        """Return the parameters of `insert`."""
-        return [dict(zip(self._names, self._values(record), strict=True)) for record in records]
-
-    def changed(self, records: Iterable[Any]) -> list[dict[str, Any]]:
-        """Return the parameters of `update`."""
-        return [dict(zip(self._bound, self._values(record), strict=True)) for record in records]
-
-
-_CALL_ROWS: Final = _Rows(_CALLS, CallRecord)
-_LEG_ROWS: Final = _Rows(_LEGS, LegRecord)
-_TRANSFER_ROWS: Final = _Rows(_TRANSFERS, TransferRecord)
+_OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension", "trunk")
+_CALL_ROWS: Final = Rows(_CALLS, CallRecord, fixed=(*_OFFERED, "sip_call_id", "started_at"))
+_OPENED: Final = (
+    "leg_id",
+    "role",
+    "number",
+    "extension",
+    "trunk",
+    "incoming",
+    "sip_call_id",
+    "created_at",
+    "joined_at",
+)
+_LEG_ROWS: Final = Rows(_LEGS, LegRecord, fixed=_OPENED)
+_TRANSFER_ROWS: Final = Rows(_TRANSFERS, TransferRecord)
 
 
 class CdrConsumer:
@@ -106,15 +92,12 @@ async def _store(session: AsyncSession, drafts: Iterable[Draft]) -> None:
         leg for draft in drafts for leg in draft.changed_legs.values() if (leg.call_id, leg.position) not in fresh
     ]
     transfers = [transfer for draft in drafts for transfer in draft.transfers]
-    for statement, parameters in (
-        (_CALL_ROWS.insert, _CALL_ROWS.new(new)),
-        (_CALL_ROWS.update, _CALL_ROWS.changed(changed)),
-        (_LEG_ROWS.insert, _LEG_ROWS.new(new_legs)),
-        (_LEG_ROWS.update, _LEG_ROWS.changed(changed_legs)),
-        (_TRANSFER_ROWS.insert, _TRANSFER_ROWS.new(transfers)),
-    ):
-        if parameters:
-            await session.execute(statement, parameters)
+    connection = await session.connection()
+    await _CALL_ROWS.insert(connection, new)
+    await _CALL_ROWS.update(connection, changed)
+    await _LEG_ROWS.insert(connection, new_legs)
+    await _LEG_ROWS.update(connection, changed_legs)
+    await _TRANSFER_ROWS.insert(connection, transfers)
 
 
 def _chunks(ids: set[str]) -> Iterator[list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Id
@@ -14,13 +14,18 @@ class CdrRow(Base):
     """A call, live or over."""
 
     __tablename__ = "cdrs"
-    __table_args__ = (Index(None, "started_at", "call_id"),)
+    __table_args__ = (
+        Index(None, "started_at", "call_id"),
+        Index(
+            "ix_cdrs_live", "started_at", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")
+        ),
+    )
 
     call_id: Mapped[Id]
     node: Mapped[str] = mapped_column(String(64))
     sequence: Mapped[int] = mapped_column(BigInteger)
     """The last journal entry of the node that this row knows of; older ones are not told to it again."""
-    state: Mapped[str] = mapped_column(String(8), index=True)
+    state: Mapped[str] = mapped_column(String(8))
     direction: Mapped[str] = mapped_column(String(8))
     from_number: Mapped[str] = mapped_column(String(64), index=True)
     to_number: Mapped[str] = mapped_column(String(64), index=True)
