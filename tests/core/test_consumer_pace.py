@@ -1,0 +1,49 @@
+"""How often a consumer looks: at once when little happens, in large batches under load."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.consumer import ConsumerRunner
+from core.database import Database
+from core.events import CallEnded, Disposition
+from core.journal import Entry, Journal
+
+
+class Counting:
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+        self.batches.append(len(entries))
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(tmp_path / "journal", "n1")
+    yield journal
+    await journal.close()
+
+
+async def test_many_small_groups_are_digested_in_few_transactions(journal: Journal, tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite3")
+    await database.create_all()
+    counting = Counting()
+    runner = ConsumerRunner(journal, database, counting)
+    runner.start()
+    for index in range(200):
+        journal.append(
+            CallEnded(at=datetime(2026, 1, 1, tzinfo=UTC), call_id=f"c{index}", disposition=Disposition.BUSY)
+        )
+        await journal.flushed()
+    await runner.caught_up()
+    await runner.close()
+    await database.close()
+    assert sum(counting.batches) == 200
+    assert len(counting.batches) < 100
+    assert runner.failure is None
