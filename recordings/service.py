@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.bus import EventBus
@@ -74,8 +74,11 @@ class Recordings:
         state: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
+        calls: Select[str] | None = None,
     ) -> Page[RecordingView]:
         """Return a page, newest first; every given filter must hold. `since` is included, `until` is not.
+
+        `calls` is a query for the ids of the calls whose recordings may be shown.
 
         Raises:
             RecordingInputError: the limit, cursor or state is wrong.
@@ -93,6 +96,8 @@ class Recordings:
             query = query.where(RecordingRow.started_at >= since)
         if until is not None:
             query = query.where(RecordingRow.started_at < until)
+        if calls is not None:
+            query = query.where(RecordingRow.call_id.in_(calls))
         rows = list(await session.scalars(query.order_by(RecordingRow.id.desc()).limit(limit + 1)))
         more = len(rows) > limit
         rows = rows[:limit]
@@ -139,7 +144,7 @@ class Recordings:
             file_name=f"{recording.started_at:%Y-%m-%d_%H-%M-%S}_{recording.call_id}.{suffix}",
         )
 
-    async def read(self, audio: Audio, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, audio: Audio, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes]:
         """Give `length` bytes of the file from `start` (by default all) in blocks; the file is closed at the end in any case.
 
         Raises:

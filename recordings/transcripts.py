@@ -13,7 +13,7 @@ import uuid
 from typing import Final
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -72,6 +72,16 @@ class Transcripts:
         row = await session.get(TranscriptRow, transcript_id[:64])
         return self._shown(row, f"There is no transcript with the id “{transcript_id[:64]}”.")
 
+    async def find(self, session: AsyncSession, any_id: str) -> Transcript:
+        """Return the transcript with this id, or of the recording with this id.
+
+        Raises:
+            RecordingNotFoundError: there is neither.
+        """
+        either = (TranscriptRow.id == any_id[:64]) | (TranscriptRow.recording_id == any_id[:64])
+        row = await session.scalar(select(TranscriptRow).where(either))
+        return self._shown(row, f"There is no transcript with the id “{any_id[:64]}”, and none of such a recording.")
+
     async def list(
         self,
         session: AsyncSession,
@@ -80,8 +90,11 @@ class Transcripts:
         cursor: str | None = None,
         call_id: str = "",
         search: str = "",
+        calls: Select[str] | None = None,
     ) -> Page[Transcript]:
         """Return a page, newest first, of those in which `search` was said.
+
+        `calls` is a query for the ids of the calls whose transcripts may be shown.
 
         Raises:
             RecordingInputError: the limit or cursor is wrong.
@@ -98,6 +111,8 @@ class Transcripts:
             query = query.where(TranscriptRow.call_id == call_id[:64])
         if search.strip():
             query = query.where(TranscriptRow.search_text.contains(_folded(search.strip()[:200]), autoescape=True))
+        if calls is not None:
+            query = query.where(TranscriptRow.call_id.in_(calls))
         rows = list(await session.scalars(query.order_by(TranscriptRow.id.desc()).limit(limit + 1)))
         more = len(rows) > limit
         rows = rows[:limit]
