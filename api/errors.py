@@ -123,13 +123,6 @@ class BodyTooLargeError(ApiError):
     http_status = 413
 
 
-class RangeNotSatisfiableError(ApiError):
-    """The asked range of bytes lies outside the file."""
-
-    id = "api.range_not_satisfiable"
-    http_status = 416
-
-
 class IdempotencyConflictError(ApiError):
     """The Idempotency-Key was used for something else, or what it was used for has not ended."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ from api.errors import (
 )
 from billing.errors import RateImportError
 from core.errors import NotFoundError, RamalError, StorageError
+from crm_bridge.errors import CrmUnavailableError
+from recordings.errors import RangeNotSatisfiableError
 
 log = structlog.get_logger(__name__)
 
@@ -79,8 +82,18 @@ def problem_response(error: RamalError, *, request_id: str | None = None) -> Res
         content["errors"] = [{"field": one.field, "message": one.message} for one in fields]
     if request_id:
         content["request_id"] = request_id
-    headers = {"Cache-Control": "no-store"} | (error.headers if isinstance(error, ApiError) else {})
+    headers = {"Cache-Control": "no-store"} | _headers(error)
     return JSONResponse(content, error.http_status, headers, media_type=MEDIA_TYPE)
+
+
+def _headers(error: RamalError) -> dict[str, str]:
+    if isinstance(error, ApiError):
+        return error.headers
+    if isinstance(error, RangeNotSatisfiableError):
+        return {"Content-Range": f"bytes */{error.size}"}
+    if isinstance(error, CrmUnavailableError) and error.retry_after is not None:
+        return {"Retry-After": str(math.ceil(error.retry_after))}
+    return {}
 
 
 def _fields(error: RamalError) -> Sequence[FieldError]:

@@ -16,6 +16,9 @@ from core.company import Company
 from core.database import Database
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from pbx.cdrs.queries import CdrQueries
+from recordings.service import Recordings
+from recordings.transcripts import Transcripts
 
 ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Returns why a part is not ready, or None."""
@@ -29,6 +32,9 @@ class Services:
     clock: Clock
     bus: EventBus
     company: Company
+    cdrs: CdrQueries
+    recordings: Recordings
+    transcripts: Transcripts
     billing: Billing
     crm: EmbeddedCrm
     faces: FaceService

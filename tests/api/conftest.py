@@ -22,10 +22,19 @@ from billing.service import Billing
 from core.bus import EventBus
 from core.clock import ManualClock
 from core.company import Company
+from core.consumer import Consumer
 from core.database import Base, Database
+from core.events import CallFact
+from core.journal import Entry
 from core.settings import FacesSettings
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from pbx.cdrs.consumer import CdrConsumer
+from pbx.cdrs.queries import CdrQueries
+from recordings.consumer import RecordingConsumer
+from recordings.service import Recordings
+from recordings.storage import RecordingStore
+from recordings.transcripts import Transcripts
 
 PASSWORD = "lanterns over the river"
 BASE = "http://ramal.test"
@@ -38,6 +47,21 @@ class Server:
     app: FastAPI
     services: Services
     clock: ManualClock
+    folder: Path
+    sequence: int = 0
+
+    async def journal(self, *facts: CallFact) -> None:
+        """Let every room digest facts, as from the journal."""
+        entries = [Entry(self.sequence + number, fact) for number, fact in enumerate(facts, 1)]
+        self.sequence += len(facts)
+        consumers: tuple[Consumer, ...] = (
+            CdrConsumer(),
+            self.services.billing.consumer,
+            RecordingConsumer(lambda: None),
+        )
+        for consumer in consumers:
+            async with self.services.database.transaction() as session:
+                await consumer.consume(session, "node1", entries)
 
     def client(self, **kwargs: object) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("192.0.2.7", 50_000))
@@ -80,11 +104,16 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
     shutil.copyfile(empty_database, file)
     database = Database(f"sqlite+aiosqlite:///{file}")
     clock, bus, company = ManualClock(), EventBus(), Company(database)
+    store = RecordingStore(tmp_path / "recordings")
+    store.prepare()
     services = Services(
         database=database,
         clock=clock,
         bus=bus,
         company=company,
+        cdrs=CdrQueries(database),
+        recordings=Recordings(database, store, bus),
+        transcripts=Transcripts(enabled=False),
         billing=Billing.build(database, company, clock),
         crm=EmbeddedCrm(database, company, bus, clock),
         faces=FaceService(
@@ -92,7 +121,7 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
         ),
     )
     settings = ApiSettings(web_dist=tmp_path / "dist", argon2_memory_kib=64, argon2_passes=1)
-    yield Server(create_app(services, settings), services, clock)
+    yield Server(create_app(services, settings), services, clock, tmp_path)
     await database.close()
 
 

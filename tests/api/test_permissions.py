@@ -34,9 +34,7 @@ def _action(method: str, parts: list[str]) -> Action:
     if parts[0] == "calls" and len(parts) > 2:
         return {"lead": Action.CREATE, "contact": Action.CREATE}.get(parts[2], Action.CONTROL)
     if parts[0] == "recordings" and len(parts) > 2:
-        if parts[2] in {"audio", "waveform"}:
-            return Action.LISTEN
-        return Action.READ if method == "get" else Action.CHANGE
+        return Action.LISTEN if parts[2] == "audio" else Action.READ
     return _ACTIONS[method]
 
 
