@@ -15,6 +15,7 @@ from sip.message import Headers, Request, Response
 from sip.session_events import Answered, Progressed, Rejected, SessionState
 from sip.timers import Timer
 from sip.transaction import ClientTransaction, cancel_request
+from sip.transaction_tables import State
 
 if TYPE_CHECKING:
     from sip.session import InviteSession
@@ -50,7 +51,7 @@ class OutgoingInvite:
         """Give up: a CANCEL is sent now, or as soon as the peer showed a sign of life (RFC 3261 section 9.1)."""
         self._cancel_headers = list(headers)
         self.client.stop_retrying()
-        if self._session.state is not SessionState.CALLING or self.client.transaction.state == "proceeding":
+        if self._session.state is not SessionState.CALLING or self.client.transaction.state is State.PROCEEDING:
             self._send_cancel()
 
     def acknowledge(self, dialog: Dialog, sdp: bytes | None = None) -> None:

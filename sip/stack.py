@@ -16,6 +16,7 @@ from sip.core import SipCore, address_of
 from sip.errors import TransportError
 from sip.message import Headers, Response
 from sip.registrar import Binding
+from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionListener
 from sip.transaction import ClientTransaction
@@ -32,6 +33,8 @@ _LONGEST_SLEEP = 1.0
 """Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
 _NAME_SECONDS = 60.0
 """How long a resolved name is believed."""
+_MOST_NAMES = 1024
+"""Names remembered; a peer may write any name into its Contact."""
 _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 
 
@@ -61,6 +64,7 @@ class SipStack:
         self._resolving: dict[str, list[tuple[bytes, Address]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._routes: dict[str, str] = {}
+        self._waiting: set[asyncio.Future[Response]] = set()
 
     # Life.
 
@@ -94,13 +98,13 @@ class SipStack:
             raise TransportError(f"There is no transport {address.transport!r}.")
 
     async def close(self) -> None:
-        """Close the sockets and stop the ticker; calls are not ended."""
+        """Close the sockets and stop the ticker; calls are not ended, and whoever awaits a response is cancelled."""
         self.core.timers.on_earlier = None
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        for task in self._tasks:
-            task.cancel()
+        for waiting in (*self._tasks, *self._waiting):
+            waiting.cancel()
         for transport in [*self._transports.values(), *self._udp]:
             transport.close()
         self._transports.clear()
@@ -189,9 +193,11 @@ class SipStack:
             call_id=call_id,
             cseq=cseq,
         )
+        self._waiting.add(answer)
         try:
             return await answer
         finally:
+            self._waiting.discard(answer)
             request.stop_retrying()
 
     async def ping(self, uri: Uri, *, destination: Address | tuple[str, int, str] | None = None) -> bool:
@@ -205,9 +211,14 @@ class SipStack:
         """Return the session with this dialog, or None."""
         return self.core.find_session(call_id, local_tag, remote_tag)
 
+    @property
+    def registrations(self) -> RegistrationServer:
+        """The contacts of our users: to restore them after a start, or to drop those of a deleted user."""
+        return self.core.inbound.registrations
+
     def bindings(self, aor: str) -> list[Binding]:
         """Return the valid contacts of a user (`user` of the AOR), the freshest first."""
-        return self.core.inbound.registrations.bindings(aor)
+        return self.registrations.bindings(aor)
 
     def own_address(self, destination: Address, user: str = "ramal") -> NameAddress:
         """Return who we are towards a peer when nobody in particular speaks."""
@@ -272,6 +283,8 @@ class SipStack:
         try:
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
             found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
             self._names[host] = (self.clock.monotonic() + _NAME_SECONDS, str(found[0][4][0]))
         except (OSError, UnicodeError) as error:
             log.info("name_not_resolved", host=host, problem=str(error))

@@ -162,3 +162,12 @@ async def test_rubbish_on_both_transports_leaves_the_stack_working() -> None:
         assert await alice.ping(target(udp))
         assert await alice.ping(target(tcp))
         sender.close()
+
+
+async def test_closing_ends_the_wait_for_a_response() -> None:
+    async with running(PhoneApplication()) as alice:
+        nobody = Address("127.0.0.1", 9, "udp")
+        waiting = asyncio.create_task(alice.ping(target(nobody)))
+        await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
