@@ -1,0 +1,539 @@
+"""A call and its verbs: answer, ring, dial, bridge, play, say, menu, collect, record, transfer, hang up.
+
+One coroutine runs each call, and reads like the call it handles. It is cancelled when a party without whom the call has no sense
+is gone; whatever way the coroutine ends, all legs are hung up, every port is given back, the recording is closed, and the last fact
+in the journal is `CallEnded`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from core.errors import RamalError
+from core.events import (
+    CallAnswered,
+    CallEnded,
+    CallFact,
+    CallOffered,
+    Direction,
+    Disposition,
+    LegMoved,
+    MediaAlive,
+    PartyRole,
+)
+from core.identifiers import new_id
+from pbx import spoken
+from pbx.call_recording import CallRecording, RecordingState
+from pbx.dialling import Attempt, Dialling, DialResult
+from pbx.equipment import Equipment
+from pbx.errors import CallStateError, NoMediaError
+from pbx.leg import Leg, Party
+from pbx.outcomes import ENDINGS, Outcome
+from pbx.requests import LegGone, ReplaceLeg, Request
+from sip.session import InviteSession
+from sip.transfer import Refer
+
+log = structlog.get_logger(__name__)
+
+_KEY_END: Final = "#"
+
+
+class CallState(enum.StrEnum):
+    """What a call is doing, as shown to those who look on."""
+
+    ROUTING = "routing"
+    RINGING = "ringing"
+    TALKING = "talking"
+    HELD = "held"
+    TRANSFERRING = "transferring"
+    ENDED = "ended"
+
+
+Flow = Callable[["Call"], Awaitable[None]]
+"""What a call does, as a coroutine over its verbs."""
+
+
+class Talk(Protocol):
+    """What a call asks of the conversation in it; `pbx.conversation` is the one there is."""
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The two who talk."""
+        ...
+
+    @property
+    def held(self) -> bool:
+        """Whether one of them waits on hold."""
+        ...
+
+    def close(self) -> None:
+        """Part them."""
+
+    def hold_changed(self, leg: Leg) -> None:
+        """Hear that a party holds, or does so no more."""
+
+    def pressed(self, leg: Leg, key: str) -> None:
+        """Hear a key."""
+
+    def refers(self, leg: Leg, refer: Refer) -> None:
+        """Hear that a phone asks for a transfer."""
+
+
+class Call:
+    """One call, from the first INVITE to the last BYE."""
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        direction: Direction,
+        *,
+        from_party: Party,
+        to_number: str,
+        dialled: str,
+        changed: Callable[[Call, str], None],
+    ) -> None:
+        """Prepare a call; nothing is told of it before `offer`.
+
+        Args:
+            equipment: what calls work with.
+            direction: where it comes from.
+            from_party: who calls.
+            to_number: whom they call, E.164 or an extension.
+            dialled: the same as it was dialled.
+            changed: hears of every change by its kind; `call.ended` is the last.
+        """
+        self.equipment = equipment
+        self.id = new_id()
+        self.direction = direction
+        self.from_party = from_party
+        """Who calls, as shown to those who are called."""
+        self.to_number = to_number
+        self.dialled = dialled
+        self.started_at = equipment.clock.now()
+        self.answered_at: datetime | None = None
+        """When a person answered."""
+        self.caller: Leg | None = None
+        self.legs: list[Leg] = []
+        """The legs that are alive."""
+        self.vital: set[Leg] = set()
+        """The legs that the call ends with."""
+        self.inbox: asyncio.Queue[Request] = asyncio.Queue()
+        self.conversation: Talk | None = None
+        self.recording = CallRecording(equipment, self.id)
+        self.ringing_extension = ""
+        """The extension being rung, for those who pick up."""
+        self.transferring = False
+        self.ended = False
+        self._dialling: Dialling | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._ending = False
+        self._outcome: Outcome | None = None
+        self._status = 0
+        self._reason = ""
+        self._on_change = changed
+
+    # --- life ------------------------------------------------------------------------------------------------------------
+
+    def offer(self, *, sip_call_id: str = "") -> None:
+        """Put the call's beginning into the journal."""
+        self.note(
+            CallOffered,
+            direction=self.direction,
+            from_number=self.from_party.number,
+            to_number=self.to_number,
+            dialled=self.dialled,
+            from_name=self.from_party.name,
+            from_extension=self.from_party.extension,
+            trunk=self.from_party.trunk,
+            sip_call_id=sip_call_id,
+        )
+
+    def take(self, session: InviteSession, party: Party) -> Leg:
+        """Make an incoming session the calling leg of this call."""
+        role = PartyRole.CUSTOMER if party.trunk else PartyRole.AGENT
+        leg = Leg(self.equipment, self, party, role, incoming=True)
+        self.adopt_caller(leg)
+        self.legs.append(leg)
+        leg.take(session)
+        return leg
+
+    def adopt_caller(self, leg: Leg) -> None:
+        """Make a leg the one the call is for: it ends with it."""
+        self.caller = leg
+        self.vital = {leg}
+
+    def start(self, flow: Flow) -> None:
+        """Begin to run the call."""
+        self._task = asyncio.get_running_loop().create_task(self._run(flow), name=f"call-{self.id}")
+
+    def end(self, reason: str = "") -> None:
+        """End the call: its coroutine is cancelled, and everything it holds is given back."""
+        if self._ending:
+            return
+        self._ending = True
+        self._reason = self._reason or reason
+        if self._task is not None:
+            self._task.cancel()
+
+    def spawn(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Do something small beside the call's coroutine; it is cancelled when the call ends."""
+        task = asyncio.get_running_loop().create_task(errand, name=f"errand-{self.id}")
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finished(self) -> None:
+        """Wait until the call is over and its last fact is written."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _run(self, flow: Flow) -> None:
+        try:
+            await flow(self)
+        except asyncio.CancelledError:
+            log.debug("call_cancelled", call_id=self.id, reason=self._reason)
+        except NoMediaError as error:
+            log.warning("call_without_media", call_id=self.id, error=error.message)
+            self._outcome = Outcome.NO_MEDIA
+        except RamalError as error:
+            log.warning("call_failed", call_id=self.id, error=error.message, error_id=error.id)
+            self._outcome = Outcome.FAILED
+        except Exception:
+            # Whatever a flow does wrong costs this call only.
+            log.exception("call_flow_failed", call_id=self.id)
+            self._outcome = Outcome.FAILED
+        self._ending = True
+        at = self.equipment.clock.now()
+        self._release()
+        await self.recording.stop()
+        self._note_end(at)
+
+    def _release(self) -> None:
+        """Hang up every leg."""
+        self.vital.clear()
+        for errand in self._errands:
+            errand.cancel()
+        if self.conversation is not None:
+            self.conversation.close()
+            self.conversation = None
+        ending = ENDINGS[self._outcome] if self._outcome else None
+        for leg in tuple(self.legs):
+            if leg is self.caller and ending is not None and not leg.answered:
+                self._status = ending.status
+                leg.reject(ending.status, ending.reason)
+            else:
+                leg.hang_up(self._reason or "The call ended")
+
+    def _note_end(self, at: datetime) -> None:
+        self.ended = True
+        if self.answered_at is not None:
+            disposition = Disposition.ANSWERED
+        elif self._outcome is not None:
+            disposition = ENDINGS[self._outcome].disposition
+        elif self.caller is not None and self.caller.answered:
+            disposition = Disposition.NO_ANSWER
+        else:
+            disposition = Disposition.CANCELLED
+            self._status = self._status or 487
+        status = 0 if self.answered_at is not None else self._status
+        reason = self._reason or (ENDINGS[self._outcome].reason if self._outcome else "")
+        self.equipment.journal.append(
+            CallEnded(at=at, call_id=self.id, disposition=disposition, sip_status=status, reason=reason)
+        )
+        self.changed("call.ended")
+
+    # --- verbs -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def calling(self) -> Leg:
+        """The calling leg.
+
+        Raises:
+            CallStateError: there is none yet.
+        """
+        if self.caller is None:
+            raise CallStateError("The call has no calling party yet.")
+        return self.caller
+
+    def answer(self) -> None:
+        """Take the caller's call, if that was not done before."""
+        self.calling.answer()
+
+    def ring(self) -> None:
+        """Tell the caller that it rings."""
+        self.calling.ring()
+
+    async def dial(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        seconds: float,
+        listener: Leg | None = None,
+        sign_within: float | None = None,
+    ) -> DialResult:
+        """Ring devices or a trunk at once, until one answers.
+
+        Args:
+            attempts: what to ring.
+            seconds: how long.
+            listener: the leg that waits, and hears ringing or the other side's early voice.
+            sign_within: seconds within which a sign of life must come; without one the status is 408.
+        """
+        dialling = Dialling(self.equipment, listener)
+        self._dialling = dialling
+        prefer = listener.preferred_codec if listener is not None else ""
+        try:
+            for attempt in attempts:
+                self._open(attempt, dialling, prefer)
+            dialling.started()
+            return await dialling.result(seconds, sign_within)
+        finally:
+            self._dialling = None
+
+    def _open(self, attempt: Attempt, dialling: Dialling, prefer: str) -> None:
+        leg = Leg(self.equipment, self, attempt.party, attempt.role, incoming=False)
+        self.legs.append(leg)
+        dialling.legs.append(leg)
+        try:
+            leg.call(attempt.invite, prefer=prefer)
+        except RamalError as error:
+            log.warning("leg_not_opened", call_id=self.id, number=attempt.party.number, error=error.message)
+            self.legs.remove(leg)
+            dialling.legs.remove(leg)
+            dialling.ended(503)
+
+    async def play(self, prompt: str, leg: Leg | None = None) -> None:
+        """Play a prompt to a leg (by default the caller) to its end, in the language of whom it is for."""
+        leg = leg or self.calling
+        sound = await spoken.prompt(self.equipment, prompt, self.equipment.language(leg.party.extension))
+        if sound is not None and leg.alive:
+            await leg.play_to_end(sound)
+
+    async def say(self, words: str, leg: Leg | None = None) -> None:
+        """Speak free text to a leg (by default the caller) to its end."""
+        leg = leg or self.calling
+        sound = await spoken.text(self.equipment, words, self.equipment.language(leg.party.extension))
+        if sound is not None and leg.alive:
+            await leg.play_to_end(sound)
+
+    async def collect(self, leg: Leg, *, longest: int = 20, first: float, following: float) -> str:
+        """Collect keys until `#`, `longest` keys, or a pause.
+
+        Args:
+            leg: whose keys.
+            longest: keys that are enough.
+            first: seconds to wait for the first key.
+            following: seconds to wait for each further one.
+        """
+        keys: asyncio.Queue[str] = asyncio.Queue()
+        leg.keys = keys
+        collected = ""
+        try:
+            while len(collected) < longest:
+                key = await asyncio.wait_for(keys.get(), following if collected else first)
+                leg.stop_playing()
+                if key == _KEY_END:
+                    break
+                collected += key
+        except TimeoutError:
+            pass
+        finally:
+            leg.keys = None
+        return collected
+
+    async def menu(self, prompt: str, *, choices: str, seconds: float = 5.0, tries: int = 3) -> str | None:
+        """Answer, play a prompt and wait for one of the choices; None after so many tries."""
+        self.answer()
+        for _ in range(tries):
+            sound = await spoken.prompt(self.equipment, prompt, self.equipment.language())
+            if sound is not None:
+                self.calling.play(sound)
+            key = await self.collect(self.calling, longest=1, first=seconds + 10.0, following=seconds)
+            if key and key in choices:
+                return key
+        return None
+
+    def record(self, *, by_extension: str = "") -> RecordingState:
+        """Switch the recording on, or between on and paused."""
+        legs = self.conversation.legs if self.conversation is not None else tuple(self.legs)
+        state = self.recording.toggle(*legs, by_extension=by_extension)
+        self.changed("call.recording")
+        return state
+
+    def ask(self, request: Request) -> None:
+        """Ask something of the two who talk: a transfer, for instance.
+
+        Raises:
+            CallStateError: nobody talks yet.
+        """
+        if self.conversation is None or self._ending:
+            raise CallStateError("Nobody is talking in this call.")
+        self.inbox.put_nowait(request)
+
+    def hang_up(self, reason: str = "") -> None:
+        """End the call."""
+        self.end(reason)
+
+    async def fail(self, outcome: Outcome) -> None:
+        """Tell the caller in words why nobody was reached, then end the call with the status that says so."""
+        self._outcome = outcome
+        caller = self.caller
+        prompt = ENDINGS[outcome].prompt
+        if caller is None or not caller.alive or not prompt or not self.equipment.config.spoken_hints:
+            return
+        sound = await spoken.prompt(self.equipment, prompt, self.equipment.language(caller.party.extension))
+        if sound is not None and (caller.answered or caller.open_early()):
+            await caller.play_to_end(sound, limit=self.equipment.config.hint_seconds)
+
+    # --- what happens to its legs ----------------------------------------------------------------------------------------
+
+    def answered_by(self, leg: Leg) -> None:
+        """Note that a person took the call, the first time."""
+        if self.answered_at is None:
+            self.answered_at = self.equipment.clock.now()
+            self.note(CallAnswered, leg_id=leg.id, extension=leg.party.extension)
+
+    def role_of(self, party: Party, other: Leg | None) -> PartyRole:
+        """Return which side of the recording a new party is on, who is to talk with `other`."""
+        if party.extension or (other is not None and other.role is PartyRole.CUSTOMER):
+            return PartyRole.AGENT
+        return PartyRole.CUSTOMER
+
+    def adopt(self, leg: Leg) -> None:
+        """Take over a leg of another call."""
+        other_call = leg.owner.id
+        leg.owner = self
+        if self.customer is not None:
+            leg.role = PartyRole.AGENT
+        self.legs.append(leg)
+        self.note(LegMoved, leg_id=leg.id, from_call_id=other_call)
+
+    def let_go(self, leg: Leg) -> None:
+        """Give a leg to another call; what is left of this one ends."""
+        if self.conversation is not None:
+            self.conversation.close()
+        self.recording.forget(leg)
+        self.legs.remove(leg)
+        self.vital.discard(leg)
+
+    def pick_up(self, session: InviteSession, party: Party) -> Leg | None:
+        """Let somebody else take the call that is ringing; None when it does not ring any more."""
+        if self._dialling is None or not self._dialling.ringing:
+            return None
+        leg = Leg(self.equipment, self, party, self.role_of(party, self.caller), incoming=True)
+        self.legs.append(leg)
+        leg.take(session)
+        leg.answer()
+        if leg.alive:
+            self._dialling.answered(leg)
+        return leg
+
+    def replace(self, old: Leg, session: InviteSession, party: Party) -> Leg:
+        """Answer a session that takes the place of one of our legs (RFC 3891)."""
+        leg = Leg(self.equipment, self, party, old.role, incoming=True)
+        self.legs.append(leg)
+        leg.take(session)
+        leg.answer()
+        self.ask(ReplaceLeg(old, leg))
+        return leg
+
+    @property
+    def customer(self) -> Leg | None:
+        """The leg of the outside party the call is about, if there is one."""
+        return next((leg for leg in self.legs if leg.role is PartyRole.CUSTOMER), None)
+
+    @property
+    def rings(self) -> bool:
+        """Whether devices are ringing and nobody has answered."""
+        return self._dialling is not None and self._dialling.ringing and self.answered_at is None
+
+    @property
+    def state(self) -> CallState:
+        """What the call is doing."""
+        if self.ended:
+            return CallState.ENDED
+        if self.transferring:
+            return CallState.TRANSFERRING
+        if self.conversation is not None:
+            return CallState.HELD if self.conversation.held else CallState.TALKING
+        return CallState.RINGING if self._dialling is not None else CallState.ROUTING
+
+    def leg_ringing(self, _leg: Leg) -> None:
+        """Hear that a device rings."""
+        if self._dialling is not None:
+            self._dialling.ringing_heard()
+        self.changed("call.ringing")
+
+    def leg_early_media(self, leg: Leg) -> None:
+        """Hear that the other side sends voice before the answer."""
+        if self._dialling is not None:
+            self._dialling.early_media_heard(leg)
+        self.changed("call.ringing")
+
+    def leg_answered(self, leg: Leg) -> None:
+        """Hear that a leg was answered."""
+        if not leg.incoming:
+            if self._dialling is not None and leg in self._dialling.legs:
+                self._dialling.answered(leg)
+            else:
+                leg.hang_up(elsewhere=True)
+
+    def leg_ended(self, leg: Leg) -> None:
+        """Hear that a leg is over."""
+        self.recording.forget(leg)
+        if leg in self.legs:
+            self.legs.remove(leg)
+        if self._dialling is not None and leg in self._dialling.legs:
+            self._dialling.ended(leg.sip_status)
+        if leg in self.vital:
+            self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
+        else:
+            self.inbox.put_nowait(LegGone(leg))
+
+    def leg_held(self, leg: Leg) -> None:
+        """Hear that a party holds."""
+        if self.conversation is not None:
+            self.conversation.hold_changed(leg)
+        self.changed("call.held")
+
+    def leg_resumed(self, leg: Leg) -> None:
+        """Hear that a party took the call up again."""
+        if self.conversation is not None:
+            self.conversation.hold_changed(leg)
+        self.changed("call.resumed")
+
+    def leg_pressed(self, leg: Leg, key: str) -> None:
+        """Hear a key."""
+        if self.conversation is not None:
+            self.conversation.pressed(leg, key)
+
+    def leg_refers(self, leg: Leg, refer: Refer) -> None:
+        """Hear that a phone asks for a transfer."""
+        if self.conversation is not None:
+            self.conversation.refers(leg, refer)
+        else:
+            leg.answer_refer(refer, accepted=False, status=480)
+
+    def note_alive(self, since: float) -> None:
+        """Note which answered legs had packets since a monotonic time in seconds, if any had."""
+        if self.answered_at is None or self._ending:
+            return
+        alive = tuple([leg.id for leg in self.legs if leg.heard_since(since)])
+        if alive:
+            self.note(MediaAlive, leg_ids=alive)
+
+    # --- telling ---------------------------------------------------------------------------------------------------------
+
+    def changed(self, kind: str) -> None:
+        """Tell those who look on."""
+        self._on_change(self, kind)
+
+    def note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
+        """Append a fact of this call to the journal."""
+        self.equipment.journal.append(fact(at=self.equipment.clock.now(), call_id=self.id, **fields))

@@ -1,0 +1,218 @@
+"""Two parties who talk: hold, star codes, and the transfers that change who talks with whom."""
+
+from __future__ import annotations
+
+from core.events import LegHeld, LegResumed
+from pbx import features, transfer
+from pbx.bridge import Bridge
+from pbx.call import Call
+from pbx.call_recording import RecordingState
+from pbx.errors import CallStateError
+from pbx.leg import Leg
+from pbx.requests import Consult, ReplaceLeg, Report, TransferBlind, TransferJoin
+from sip.transfer import Refer
+
+_NO_SUCH_DIALOG = 481
+_REQUEST_PENDING = 491
+
+
+async def converse(call: Call, a: Leg, b: Leg) -> None:
+    """Let the waiting leg `a` and the leg `b` that answered talk, until the call ends or nobody is left to talk with."""
+    if b.alive:
+        a.answer()
+    call.answered_by(b)
+    conversation = Conversation(call, a, b)
+    call.conversation = conversation
+    await conversation.run()
+
+
+class Conversation:
+    """The two who talk now. Requests that change that are carried out one after the other."""
+
+    def __init__(self, call: Call, a: Leg, b: Leg) -> None:
+        self._call = call
+        self._bridge = Bridge(call.equipment, a, b)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The two who talk."""
+        return (self._bridge.a, self._bridge.b)
+
+    @property
+    def held(self) -> bool:
+        """Whether one of them waits on hold."""
+        return self._bridge.held_by is not None
+
+    async def run(self) -> None:
+        """Connect the two and carry out what is asked, until nobody is left to talk with."""
+        self._connect(*self.legs)
+        self._call.changed("call.answered")
+        while True:
+            request = await self._call.inbox.get()
+            if isinstance(request, ReplaceLeg):
+                self._replace(request)
+            elif isinstance(request, TransferBlind | TransferJoin | Consult) and not await self._transfer(request):
+                return
+
+    def close(self) -> None:
+        """Part the two."""
+        self._bridge.cut()
+
+    def hold_changed(self, leg: Leg) -> None:
+        """Hear that a party holds, or does so no more."""
+        if leg in self._bridge and not self._call.transferring:
+            self._bridge.update()
+
+    def hold(self, by_extension: str = "") -> None:
+        """Put the call on hold on behalf of an agent: the other party hears music.
+
+        Raises:
+            CallStateError: a transfer is under way.
+        """
+        if self._call.transferring:
+            raise CallStateError("A transfer is under way.")
+        holder = self.agent(by_extension)
+        if self._bridge.held_by_us is None:
+            self._bridge.held_by_us = holder
+            self._bridge.update()
+            self._call.note(LegHeld, leg_id=holder.id, by_extension=holder.party.extension)
+            self._call.changed("call.held")
+
+    def resume(self) -> None:
+        """End the hold that `hold` began."""
+        holder = self._bridge.held_by_us
+        if holder is not None:
+            self._bridge.held_by_us = None
+            self._bridge.update()
+            self._call.note(LegResumed, leg_id=holder.id, by_extension=holder.party.extension)
+            self._call.changed("call.resumed")
+
+    def pressed(self, leg: Leg, key: str) -> None:
+        """Take a key: part of an agent's star code, or one for the other party."""
+        if leg.party.extension:
+            code = leg.star_codes.press(key, self._call.equipment.clock.monotonic())
+            if code is not None:
+                features.carry_out(self._call, code, leg)
+                return
+            if leg.star_codes.collecting:
+                return
+        if leg in self._bridge and not self._call.transferring:
+            self._bridge.other(leg).send_key(key)
+
+    def refers(self, leg: Leg, refer: Refer) -> None:
+        """Take a transfer that a party's phone asks for, blind or attended (RFC 3515, RFC 3891)."""
+        if self._call.transferring or leg not in self._bridge:
+            leg.answer_refer(refer, accepted=False, status=_REQUEST_PENDING)
+            return
+
+        def report(status: int, reason: str) -> None:
+            leg.report_refer(refer, status, reason)
+
+        if refer.replaces is None:
+            if not refer.uri.user:
+                leg.answer_refer(refer, accepted=False, status=400)
+                return
+            leg.answer_refer(refer, accepted=True)
+            self._call.ask(TransferBlind(leg, refer.uri.user, report))
+            return
+        # The tags are as the one who would be asked sees them, and that is us (RFC 3891 section 3).
+        wanted = refer.replaces
+        session = self._call.equipment.sip.find_session(wanted.call_id, wanted.to_tag, wanted.from_tag)
+        consulted = session.context if session is not None else None
+        if not isinstance(consulted, Leg) or not consulted.alive or consulted is leg:
+            leg.answer_refer(refer, accepted=False, status=_NO_SUCH_DIALOG)
+            return
+        leg.answer_refer(refer, accepted=True)
+        self._ask_to_join(leg, consulted, report)
+
+    def _ask_to_join(self, leg: Leg, consulted: Leg, report: Report) -> None:
+        """Have the call with the customer take the other one in, whichever of them the phone named first."""
+        other = consulted.owner
+        if not isinstance(other, Call) or other is self._call:
+            report(_NO_SUCH_DIALOG, "No such call")
+            return
+        if other.conversation is not None and self._call.customer is None and other.customer is not None:
+            other.ask(TransferJoin(consulted, leg, report))
+        else:
+            self._call.ask(TransferJoin(leg, consulted, report))
+
+    async def _transfer(self, request: TransferBlind | TransferJoin | Consult) -> bool:
+        """Carry out a transfer; tell whether there are two who talk afterwards."""
+        by = request.by
+        if by not in self._bridge:
+            return True
+        kept = self._bridge.other(by)
+        self._bridge.cut()
+        self._bridge.held_by_us = None
+        self._call.transferring = True
+        self._call.recording.follow(kept)
+        try:
+            other = await self._other_after(request, kept, by)
+        finally:
+            self._call.transferring = False
+        if other is None:
+            return False
+        self._connect(kept, other)
+        self._call.changed("call.answered")
+        return True
+
+    async def _other_after(self, request: TransferBlind | TransferJoin | Consult, kept: Leg, by: Leg) -> Leg | None:
+        call = self._call
+        match request:
+            case TransferBlind():
+                call.changed("call.transferring")
+                return await transfer.blind(call, kept, by, request.target, request.report)
+            case Consult():
+                call.changed("call.transferring")
+                return await transfer.Consultation(call, kept, by).run(request.target)
+            case TransferJoin():
+                return await self._join(request, kept)
+
+    async def _join(self, request: TransferJoin, kept: Leg) -> Leg | None:
+        other = request.consulted.owner
+        if not isinstance(other, Call) or other.conversation is None:
+            # The colleague's phone still rings: ring it for the customer instead.
+            target = other.to_number if isinstance(other, Call) else ""
+            if isinstance(other, Call):
+                other.end("Transferred")
+            return await transfer.blind(self._call, kept, request.by, target, request.report)
+        self._call.vital = {kept}
+        target_leg = transfer.join(self._call, request.by, request.consulted, other, request.report)
+        if target_leg is None:
+            return await transfer.back(self._call, kept, request.by)
+        request.by.hang_up("Transferred")
+        return target_leg
+
+    def _replace(self, request: ReplaceLeg) -> None:
+        old, new = request.old, request.new
+        if old not in self._bridge or not new.alive:
+            new.hang_up("Nothing to replace")
+            return
+        kept = self._bridge.other(old)
+        self._bridge.cut()
+        self._call.vital = {kept}
+        transfer.note_replaced(self._call, old, new)
+        old.hang_up("Replaced")
+        self._connect(kept, new)
+
+    def _connect(self, a: Leg, b: Leg) -> None:
+        call = self._call
+        call.vital = {a, b}
+        if not (a.alive and b.alive):
+            call.end("Hung up during a transfer")
+            return
+        for leg in (a, b):
+            leg.stop_playing()
+        self._bridge = Bridge(call.equipment, a, b)
+        self._bridge.connect()
+        settings = call.equipment.company.settings
+        wanted = settings.record_calls if call.customer is not None else settings.record_internal_calls
+        if wanted and call.recording.state is RecordingState.OFF:
+            call.recording.start()
+        call.recording.follow(a, b)
+
+    def agent(self, extension: str = "") -> Leg:
+        """Return the agent's leg: of this extension, else the one who was called last, else any party."""
+        agents = [leg for leg in self.legs if leg.party.extension]
+        wanted = [leg for leg in agents if leg.party.extension == extension] or agents or list(self.legs)
+        return wanted[-1]

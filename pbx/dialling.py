@@ -1,0 +1,152 @@
+"""Ringing one or several devices at once: the first that answers wins, the others are told so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.events import PartyRole
+from pbx.bridge import Bridge
+from pbx.equipment import Equipment
+from pbx.leg import Leg, Party
+from pbx.outcomes import Outcome, of_phones
+from sip.session import InviteSession
+
+
+@dataclass(slots=True, frozen=True)
+class Attempt:
+    """One device or trunk to be rung."""
+
+    party: Party
+    role: PartyRole
+    invite: Callable[[bytes, Leg], InviteSession]
+    """Sends the INVITE with the given offer; the leg listens."""
+
+
+@dataclass(slots=True, frozen=True)
+class DialResult:
+    """Who answered, or why nobody did."""
+
+    leg: Leg | None = None
+    outcome: Outcome = Outcome.UNAVAILABLE
+    status: int = 0
+    """The final SIP status that said so, or 0."""
+
+    @property
+    def reached(self) -> Leg:
+        """The leg that answered; only to be asked where there is one."""
+        if self.leg is None:
+            raise RuntimeError("nobody answered")
+        return self.leg
+
+
+class Dialling:
+    """The legs being rung at one time, and what the one who waits hears of it."""
+
+    def __init__(self, equipment: Equipment, listener: Leg | None) -> None:
+        """Begin with nothing rung.
+
+        Args:
+            equipment: what calls work with.
+            listener: the leg that waits; None when nobody does.
+        """
+        self._equipment = equipment
+        self._listener = listener
+        self._winner: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
+        self._sign: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
+        self._early: Bridge | None = None
+        self._started = False
+        self.legs: list[Leg] = []
+        self.statuses: list[int] = []
+
+    @property
+    def ringing(self) -> bool:
+        """Whether the answer is still open."""
+        return not self._winner.done()
+
+    def started(self) -> None:
+        """Take note that all legs were opened, of which some may have failed already."""
+        self._started = True
+        self._finish_if_all_failed()
+
+    def ringing_heard(self) -> None:
+        """A device rings: let the one who waits know."""
+        self._note_sign()
+        listener = self._listener
+        if listener is None or not listener.alive or self._early is not None:
+            return
+        if listener.answered:
+            if not listener.playing:
+                listener.play(self._equipment.prompts.ringback(self._equipment.country), loop=True)
+        else:
+            listener.ring()
+
+    def early_media_heard(self, leg: Leg) -> None:
+        """The other side sends voice before the answer: let the one who waits hear it, if only one is rung."""
+        listener = self._listener
+        if len(self.legs) > 1 or listener is None or not listener.open_early():
+            self.ringing_heard()
+            return
+        self._note_sign()
+        if self._early is None:
+            listener.stop_playing()
+            self._early = Bridge(self._equipment, listener, leg)
+            self._early.connect()
+
+    def answered(self, leg: Leg) -> None:
+        """A leg of ours, or one that picks the call up, was answered."""
+        if self.ringing:
+            self._winner.set_result(leg)
+        else:
+            leg.hang_up(elsewhere=True)
+
+    def ended(self, status: int) -> None:
+        """A leg failed with a final SIP status, or could not even be opened."""
+        self.statuses.append(status)
+        self._finish_if_all_failed()
+
+    async def result(self, seconds: float, sign_within: float | None = None) -> DialResult:
+        """Wait for the answer, until all failed or the time is over; then only the winner is left.
+
+        Args:
+            seconds: how long it may ring.
+            sign_within: seconds within which any sign of life must come, if that matters; without one the status is 408.
+        """
+        try:
+            if sign_within is not None and not await self._first_sign(sign_within):
+                return DialResult(outcome=Outcome.FAILED, status=408)
+            await asyncio.wait({self._winner}, timeout=seconds)
+            if self.ringing:
+                return DialResult(outcome=Outcome.NO_ANSWER, status=480)
+            winner = self._winner.result()
+            if winner is not None:
+                return DialResult(winner)
+            return DialResult(outcome=of_phones(self.statuses), status=self.statuses[-1] if self.statuses else 480)
+        finally:
+            self._stop()
+
+    async def _first_sign(self, seconds: float) -> bool:
+        done, _ = await asyncio.wait({self._sign, self._winner}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
+
+    def _note_sign(self) -> None:
+        if not self._sign.done():
+            self._sign.set_result(None)
+
+    def _finish_if_all_failed(self) -> None:
+        if self._started and self.ringing and not any(leg.alive for leg in self.legs):
+            self._winner.set_result(None)
+
+    def _stop(self) -> None:
+        """Leave only the winner; whoever answers from now on comes too late."""
+        winner = self._winner.result() if self._winner.done() and not self._winner.cancelled() else None
+        if not self._winner.done():
+            self._winner.set_result(None)
+        if self._early is not None:
+            self._early.cut()
+        if self._listener is not None and self._listener.answered:
+            self._listener.stop_playing()
+        for leg in self.legs:
+            if leg is not winner:
+                leg.hang_up("No longer wanted", elsewhere=winner is not None)

@@ -1,0 +1,364 @@
+"""The directory: extensions, devices, trunks, inbound numbers and outbound routes, with the rules for changing them.
+
+Reading is by `directory.snapshot`, in memory. Every change is one database transaction, after which a new snapshot takes the old
+one's place as a whole; calls under way keep the one they began with. A change made by another node is taken over by `reload`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Final, TypeVar, Unpack
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.clock import Clock
+from core.company import Company
+from core.database import Base, Database
+from core.identifiers import new_id
+from pbx import snapshot as snapshots
+from pbx import validation
+from pbx.entries import (
+    DestinationKind,
+    Device,
+    DeviceFields,
+    Extension,
+    ExtensionFields,
+    InboundNumber,
+    NumberFields,
+    OutboundRoute,
+    RouteFields,
+    Trunk,
+    TrunkFields,
+)
+from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
+from pbx.snapshot import Snapshot
+from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+from sip.authentication import HA1s
+
+T = TypeVar("T")
+Row = TypeVar("Row", ExtensionRow, DeviceRow, TrunkRow, InboundNumberRow, OutboundRouteRow)
+
+_LONGEST_FORWARDING: Final = 8
+
+
+class Directory:
+    """The one who knows all entries and changes them."""
+
+    def __init__(self, database: Database, company: Company, clock: Clock, *, realm: str) -> None:
+        self._database = database
+        self._company = company
+        self._clock = clock
+        self._realm = realm
+        self._listeners: list[Callable[[Snapshot], None]] = []
+        self.snapshot = Snapshot()
+
+    def listen(self, listener: Callable[[Snapshot], None]) -> None:
+        """Call `listener` with every new snapshot."""
+        self._listeners.append(listener)
+
+    async def reload(self) -> Snapshot:
+        """Read everything anew and put it in the place of the old snapshot."""
+        async with self._database.reading() as session:
+            self.snapshot = await snapshots.load(session)
+        for listener in self._listeners:
+            listener(self.snapshot)
+        return self.snapshot
+
+    async def create_extension(self, **fields: Unpack[ExtensionFields]) -> Extension:
+        """Add an extension; `number`, `name` and `password` are required.
+
+        Raises:
+            InvalidEntryError: a field breaks its rule.
+            EntryExistsError: the number or login is taken.
+        """
+        number = validation.extension_number(_required(fields.get("number"), "number"))
+        row = ExtensionRow(id=new_id(), number=number, created_at=self._now(), email="", language="", forward_to="")
+        row.enabled = True
+        _required(fields.get("name"), "name")
+        _required(fields.get("password"), "password")
+        async with self._changing("number", number) as session:
+            await self._refuse_taken_login(session, number)
+            self._set_extension(row, fields)
+            session.add(row)
+        return snapshots.extension_entry(row)
+
+    async def update_extension(self, id: str, **fields: Unpack[ExtensionFields]) -> Extension:  # noqa: A002 - the entry's own name for it
+        """Change the given fields of an extension; a new number needs the password too, for the digests contain it."""
+        async with self._changing("number", fields.get("number", "")) as session:
+            row = await _find(session, ExtensionRow, id)
+            number = fields.get("number", row.number)
+            if number != row.number:
+                if "password" not in fields:
+                    raise InvalidEntryError("password: must be set again when the number changes.")
+                await self._refuse_taken_login(session, number)
+                row.number = validation.extension_number(number)
+            self._set_extension(row, fields)
+        return snapshots.extension_entry(row)
+
+    async def delete_extension(self, id: str) -> None:  # noqa: A002
+        """Remove an extension and its devices.
+
+        Raises:
+            EntryInUseError: an inbound number or a forwarding leads to it.
+        """
+        async with self._changing() as session:
+            row = await _find(session, ExtensionRow, id)
+            for number in self.snapshot.numbers.values():
+                if number.kind is DestinationKind.EXTENSION and number.target == row.number:
+                    raise EntryInUseError(f"The number {number.number} leads to extension {row.number}.")
+            for other in self.snapshot.extensions.values():
+                if other.forward_to == row.number:
+                    raise EntryInUseError(f"Extension {other.number} is forwarded to {row.number}.")
+            await session.delete(row)
+
+    async def create_device(self, **fields: Unpack[DeviceFields]) -> Device:
+        """Add a phone to an extension; `extension`, `username` and `password` are required."""
+        extension = self._extension(_required(fields.get("extension"), "extension"))
+        username = validation.username(_required(fields.get("username"), "username"))
+        row = DeviceRow(id=new_id(), extension_id=extension.id, username=username, created_at=self._now(), label="")
+        row.enabled = True
+        _required(fields.get("password"), "password")
+        async with self._changing("username", username) as session:
+            await self._refuse_taken_login(session, username)
+            self._set_device(row, fields)
+            session.add(row)
+        return snapshots.device_entry(row, extension.number)
+
+    async def update_device(self, id: str, **fields: Unpack[DeviceFields]) -> Device:  # noqa: A002
+        """Change the label, password or state of a device; login and extension stay."""
+        async with self._changing() as session:
+            row = await _find(session, DeviceRow, id)
+            if fields.get("username", row.username) != row.username:
+                raise InvalidEntryError("username: cannot be changed; create another device.")
+            owner = await session.get_one(ExtensionRow, row.extension_id)
+            if fields.get("extension", owner.number) != owner.number:
+                raise InvalidEntryError("extension: cannot be changed; create another device.")
+            self._set_device(row, fields)
+        return snapshots.device_entry(row, owner.number)
+
+    async def delete_device(self, id: str) -> None:  # noqa: A002
+        """Remove a device."""
+        async with self._changing() as session:
+            await session.delete(await _find(session, DeviceRow, id))
+
+    async def create_trunk(self, **fields: Unpack[TrunkFields]) -> Trunk:
+        """Add a trunk; `name` and `host` are required."""
+        name = validation.username(_required(fields.get("name"), "name"))
+        _required(fields.get("host"), "host")
+        row = TrunkRow(
+            id=new_id(), name=name, port=5060, transport="udp", username="", password="", created_at=self._now()
+        )
+        row.register, row.allow_from, row.caller_id, row.enabled = False, [], "", True
+        async with self._changing("name", name) as session:
+            self._set_trunk(row, fields)
+            session.add(row)
+        return snapshots.trunk_entry(row)
+
+    async def update_trunk(self, id: str, **fields: Unpack[TrunkFields]) -> Trunk:  # noqa: A002
+        """Change the given fields of a trunk; its name, by which routes and call records know it, stays."""
+        async with self._changing() as session:
+            row = await _find(session, TrunkRow, id)
+            if fields.get("name", row.name) != row.name:
+                raise InvalidEntryError("name: cannot be changed; create another trunk.")
+            self._set_trunk(row, fields)
+        return snapshots.trunk_entry(row)
+
+    async def delete_trunk(self, id: str) -> None:  # noqa: A002
+        """Remove a trunk.
+
+        Raises:
+            EntryInUseError: a route still uses it.
+        """
+        async with self._changing() as session:
+            row = await _find(session, TrunkRow, id)
+            for route in self.snapshot.routes:
+                if row.name in route.trunks:
+                    raise EntryInUseError(f"The route “{route.name}” uses the trunk “{row.name}”.")
+            await session.delete(row)
+
+    async def create_number(self, **fields: Unpack[NumberFields]) -> InboundNumber:
+        """Add an inbound number; `number`, `kind` and `target` are required."""
+        number = validation.public_number("number", _required(fields.get("number"), "number"), self._country)
+        row = InboundNumberRow(id=new_id(), number=number, greeting="", created_at=self._now())
+        row.destination_kind = validation.destination_kind(_required(fields.get("kind"), "kind"))
+        row.destination_target = _required(fields.get("target"), "target")
+        async with self._changing("number", number) as session:
+            self._set_number(row, fields)
+            session.add(row)
+        return snapshots.number_entry(row)
+
+    async def update_number(self, id: str, **fields: Unpack[NumberFields]) -> InboundNumber:  # noqa: A002
+        """Change the given fields of an inbound number."""
+        async with self._changing("number", fields.get("number", "")) as session:
+            row = await _find(session, InboundNumberRow, id)
+            if "number" in fields:
+                row.number = validation.public_number("number", fields["number"], self._country)
+            self._set_number(row, fields)
+        return snapshots.number_entry(row)
+
+    async def delete_number(self, id: str) -> None:  # noqa: A002
+        """Remove an inbound number."""
+        async with self._changing() as session:
+            await session.delete(await _find(session, InboundNumberRow, id))
+
+    async def create_route(self, **fields: Unpack[RouteFields]) -> OutboundRoute:
+        """Add an outbound route; `name` and `trunks` are required."""
+        name = validation.plain_text("name", _required(fields.get("name"), "name"), longest=64)
+        row = OutboundRouteRow(
+            id=new_id(), name=name, prefix="", strip=0, prepend="", priority=0, created_at=self._now()
+        )
+        row.trunks = []
+        _required(fields.get("trunks"), "trunks")
+        async with self._changing("name", name) as session:
+            self._set_route(row, fields)
+            session.add(row)
+        return snapshots.route_entry(row)
+
+    async def update_route(self, id: str, **fields: Unpack[RouteFields]) -> OutboundRoute:  # noqa: A002
+        """Change the given fields of an outbound route."""
+        async with self._changing("name", fields.get("name", "")) as session:
+            row = await _find(session, OutboundRouteRow, id)
+            if "name" in fields:
+                row.name = validation.plain_text("name", fields["name"], longest=64)
+            self._set_route(row, fields)
+        return snapshots.route_entry(row)
+
+    async def delete_route(self, id: str) -> None:  # noqa: A002
+        """Remove an outbound route."""
+        async with self._changing() as session:
+            await session.delete(await _find(session, OutboundRouteRow, id))
+
+    @property
+    def _country(self) -> str:
+        return self._company.settings.country
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+    @contextlib.asynccontextmanager
+    async def _changing(self, field: str = "", value: str = "") -> AsyncIterator[AsyncSession]:
+        """Give a transaction; afterwards load the new snapshot. A breach of uniqueness is told of `field`."""
+        try:
+            async with self._database.transaction() as session:
+                yield session
+        except IntegrityError as error:
+            raise EntryExistsError(f"{field or 'entry'}: “{value}” exists already.") from error
+        await self.reload()
+
+    async def _refuse_taken_login(self, session: AsyncSession, username: str) -> None:
+        # An extension's number is its login too, so both tables share one space of names.
+        for column in (ExtensionRow.number, DeviceRow.username):
+            if await session.scalar(select(column).where(column == username)) is not None:
+                raise EntryExistsError(f"“{username}” exists already.")
+
+    def _extension(self, number: str) -> Extension:
+        extension = self.snapshot.extensions.get(number)
+        if extension is None:
+            raise InvalidEntryError(f"extension: there is no extension “{number[:20]}”.")
+        return extension
+
+    def _digests(self, username: str, password: str) -> tuple[str, str]:
+        digests = HA1s.derive(username, self._realm, validation.password(password))
+        return digests.md5, digests.sha256
+
+    def _set_extension(self, row: ExtensionRow, fields: ExtensionFields) -> None:
+        if "name" in fields:
+            row.name = validation.plain_text("name", fields["name"], longest=200)
+        if "password" in fields:
+            row.ha1_md5, row.ha1_sha256 = self._digests(row.number, fields["password"])
+        if "email" in fields:
+            row.email = validation.email(fields["email"])
+        if "language" in fields:
+            row.language = validation.language(fields["language"])
+        if "enabled" in fields:
+            row.enabled = fields["enabled"]
+        if "forward_to" in fields:
+            row.forward_to = validation.target_number("forward_to", fields["forward_to"], self._country)
+        self._refuse_forwarding_loop(row.number, row.forward_to)
+
+    def _refuse_forwarding_loop(self, number: str, target: str) -> None:
+        chain = [number]
+        while target in self.snapshot.extensions or target == number:
+            chain.append(target)
+            if target == number or len(chain) > _LONGEST_FORWARDING:
+                raise InvalidEntryError(f"forward_to: {' → '.join(chain)} would go round in circles.")
+            target = self.snapshot.extensions[target].forward_to
+
+    def _set_device(self, row: DeviceRow, fields: DeviceFields) -> None:
+        if "label" in fields:
+            row.label = validation.plain_text("label", fields["label"], longest=200, required=False)
+        if "password" in fields:
+            row.ha1_md5, row.ha1_sha256 = self._digests(row.username, fields["password"])
+        if "enabled" in fields:
+            row.enabled = fields["enabled"]
+
+    def _set_trunk(self, row: TrunkRow, fields: TrunkFields) -> None:
+        if "host" in fields:
+            row.host = validation.host(fields["host"])
+        if "port" in fields:
+            row.port = validation.port(fields["port"])
+        if "transport" in fields:
+            row.transport = validation.transport(fields["transport"])
+        if "username" in fields:
+            row.username = validation.plain_text("username", fields["username"], longest=128, required=False)
+        if "password" in fields:
+            row.password = validation.plain_text("password", fields["password"], longest=128, required=False)
+        if "register" in fields:
+            row.register = fields["register"]
+        if "allow_from" in fields:
+            row.allow_from = [str(network) for network in validation.networks(fields["allow_from"])]
+        if "caller_id" in fields:
+            caller_id = fields["caller_id"]
+            row.caller_id = validation.public_number("caller_id", caller_id, self._country) if caller_id else ""
+        if "enabled" in fields:
+            row.enabled = fields["enabled"]
+        if row.register and not row.username:
+            raise InvalidEntryError("username: a trunk that registers needs one.")
+
+    def _set_number(self, row: InboundNumberRow, fields: NumberFields) -> None:
+        kind = validation.destination_kind(fields.get("kind", row.destination_kind))
+        target = validation.plain_text("target", fields.get("target", row.destination_target), longest=64)
+        if kind is DestinationKind.EXTENSION and target not in self.snapshot.extensions:
+            raise InvalidEntryError(f"destination: there is no extension “{target[:20]}”.", hint="Create it first.")
+        if kind is DestinationKind.NUMBER:
+            target = validation.public_number("destination", target, self._country)
+            if target == row.number or target in self.snapshot.numbers:
+                raise InvalidEntryError(f"destination: {target} is a number of this company; the call would come back.")
+        row.destination_kind, row.destination_target = kind, target
+        if "greeting" in fields:
+            row.greeting = validation.plain_text("greeting", fields["greeting"], longest=1000, required=False)
+
+    def _set_route(self, row: OutboundRouteRow, fields: RouteFields) -> None:
+        if "prefix" in fields:
+            row.prefix = validation.dial_digits("prefix", fields["prefix"])
+        if "trunks" in fields:
+            row.trunks = validation.trunk_list(fields["trunks"], self.snapshot.trunks)
+        if "strip" in fields:
+            row.strip = validation.strip(fields["strip"])
+        if "prepend" in fields:
+            row.prepend = validation.dial_digits("prepend", fields["prepend"])
+        if "priority" in fields:
+            row.priority = validation.priority(fields["priority"])
+
+
+def new_password() -> str:
+    """Return a random password for a phone: 16 characters that can be read out."""
+    return secrets.token_hex(8)
+
+
+def _required(value: T | None, field: str) -> T:
+    if not value:
+        raise InvalidEntryError(f"{field}: is required.")
+    return value
+
+
+async def _find(session: AsyncSession, table: type[Row], id: str) -> Row:  # noqa: A002
+    row: Base | None = await session.get(table, id)
+    if row is None:
+        raise UnknownEntryError(f"There is no such {table.__tablename__.rstrip('s').replace('_', ' ')}.")
+    return row  # type: ignore[return-value]

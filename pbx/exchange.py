@@ -1,0 +1,167 @@
+"""The call core as one part: it assembles stack, trunks, registrations and switch, starts them in order, and ends them in peace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from core.bus import EventBus
+from core.clock import Clock
+from core.company import Company
+from core.consumer import ConsumerRunner
+from core.database import Database
+from core.journal import Journal
+from media.engine import Engine
+from media.prompts import PromptStore
+from pbx.call import Flow
+from pbx.config import PbxConfig
+from pbx.directory import Directory
+from pbx.equipment import Equipment
+from pbx.open_calls import OpenCalls
+from pbx.ports import CallerDirectory
+from pbx.recovery import recover
+from pbx.registrations import RegistrationStore
+from pbx.snapshot import Snapshot
+from pbx.switch import Switch
+from pbx.trunks import Trunks
+from sip.address import Address
+from sip.authentication import HA1s
+from sip.config import SipConfig
+from sip.message import Request
+from sip.registrar import Binding
+from sip.session import InviteSession
+from sip.stack import SipStack
+
+log = structlog.get_logger(__name__)
+
+
+class Exchange:
+    """Everything between the SIP sockets and the journal. It is the application of its SIP stack."""
+
+    def __init__(
+        self,
+        config: PbxConfig,
+        sip_config: SipConfig,
+        *,
+        database: Database,
+        journal: Journal,
+        bus: EventBus,
+        company: Company,
+        engine: Engine,
+        prompts: PromptStore,
+        clock: Clock,
+        callers: CallerDirectory | None = None,
+        flows: Mapping[str, Flow] | None = None,
+    ) -> None:
+        """Assemble the parts; nothing is opened yet.
+
+        Args:
+            config: settings of the call core on this node.
+            sip_config: settings of the SIP stack; its realm is what passwords are stored for.
+            database: where directory, registrations and open calls are.
+            journal: this node's call journal.
+            bus: where live events go.
+            company: settings of the company, loaded.
+            engine: the media engine, started; its events are the exchange's from `start` on.
+            prompts: the sounds.
+            clock: the time.
+            callers: one who may know the names of callers.
+            flows: call flows by the names that inbound numbers may lead to.
+        """
+        self._config = config
+        self._database = database
+        self._journal = journal
+        self._prompts = prompts
+        self._company = company
+        self.sip = SipStack(sip_config, self, clock)
+        self.directory = Directory(database, company, clock, realm=sip_config.realm)
+        self.trunks = Trunks(self.sip, bus, ping_interval=config.trunk_ping_interval, monotonic=clock.monotonic)
+        self.switch = Switch(
+            Equipment(
+                config=config,
+                clock=clock,
+                journal=journal,
+                bus=bus,
+                company=company,
+                directory=self.directory,
+                engine=engine,
+                prompts=prompts,
+                sip=self.sip,
+                trunks=self.trunks,
+                callers=callers,
+            ),
+            flows,
+        )
+        self._registrations = RegistrationStore(database, clock, node=config.node)
+        self._open_calls = ConsumerRunner(journal, database, OpenCalls())
+        self._started = False
+
+    async def start(self) -> None:
+        """End what a killed process left, then open the doors.
+
+        Raises:
+            StorageError: the database or the journal cannot be used.
+            TransportError: a SIP port cannot be opened.
+        """
+        await recover(self._journal, self._database, self._config.recordings)
+        await asyncio.to_thread(self._prompts.prepare, self._company.settings.country)
+        await self.directory.reload()
+        stored = await self._registrations.load()
+        for username, bindings in stored.items():
+            if username in self.directory.snapshot.logins:
+                self.sip.core.inbound.registrations.restore(username, bindings)
+                self._show_registration(username, present=True)
+        await self.sip.start()
+        self._started = True
+        self.trunks.update(self.directory.snapshot)
+        self.directory.listen(self._directory_changed)
+        self._registrations.start()
+        self._open_calls.start()
+        self.switch.start()
+
+    async def close(self) -> None:
+        """End the calls and close the doors."""
+        await self.switch.close()
+        self.trunks.close()
+        if self._started:
+            await self.sip.close()
+        await self._registrations.close()
+        await self._open_calls.close()
+
+    # --- what the SIP stack asks and tells -------------------------------------------------------------------------------
+
+    def invite_received(self, session: InviteSession) -> None:
+        """Take a new incoming call."""
+        self.switch.invite_received(session)
+
+    def credentials(self, username: str) -> HA1s | None:
+        """Return what proves that someone is this user, or None when there is no such user."""
+        login = self.directory.snapshot.logins.get(username)
+        return None if login is None else HA1s(login.ha1_md5, login.ha1_sha256)
+
+    def identify_trunk(self, request: Request, source: Address) -> str | None:
+        """Return the trunk that a call comes from by its address, or None."""
+        return self.trunks.identify(self.directory.snapshot, request, source)
+
+    def registered(self, aor: str, bindings: Sequence[Binding]) -> None:
+        """Take note that a user's contacts changed."""
+        self._registrations.note(aor, bindings)
+        self._show_registration(aor, present=bool(bindings))
+
+    # --- inside ----------------------------------------------------------------------------------------------------------
+
+    def _show_registration(self, username: str, *, present: bool) -> None:
+        login = self.directory.snapshot.logins.get(username)
+        if login is not None:
+            others = present or bool(self.switch.contacts(login.extension))
+            self.switch.extensions.registered(login.extension, present=others)
+
+    def _directory_changed(self, snapshot: Snapshot) -> None:
+        """Begin to work by a new snapshot; phones whose login or password changed have to register again."""
+        self.trunks.update(snapshot)
+        registrar = self.sip.core.inbound.registrations
+        for username in registrar.registrar.users():
+            if username not in snapshot.logins:
+                registrar.remove(username)

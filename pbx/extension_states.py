@@ -1,0 +1,78 @@
+"""What each extension is doing, for lamps and wallboards: made from the legs of live calls."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from core.bus import EventBus
+from pbx.call import Call
+from pbx.leg import Leg, LegState
+
+
+class ExtensionState(enum.StrEnum):
+    """What an extension is doing."""
+
+    OFFLINE = "offline"
+    IDLE = "idle"
+    RINGING = "ringing"
+    TALKING = "talking"
+    HELD = "held"
+
+
+_RANK: Final = (ExtensionState.TALKING, ExtensionState.HELD, ExtensionState.RINGING)
+
+
+class ExtensionStates:
+    """Publishes `extension.state` whenever one changes."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._by_call: dict[str, dict[str, ExtensionState]] = {}
+        self._by_extension: dict[str, dict[str, ExtensionState]] = {}
+        self._registered: set[str] = set()
+        self._told: dict[str, ExtensionState] = {}
+
+    def state(self, extension: str) -> ExtensionState:
+        """Return what the extension is doing."""
+        busy = self._by_extension.get(extension)
+        if busy:
+            return min(busy.values(), key=_RANK.index)
+        return ExtensionState.IDLE if extension in self._registered else ExtensionState.OFFLINE
+
+    def registered(self, extension: str, *, present: bool) -> None:
+        """Take note that an extension has phones, or has none any more."""
+        (self._registered.add if present else self._registered.discard)(extension)
+        self._tell(extension)
+
+    def update(self, call: Call) -> None:
+        """Take note of what the legs of a call are doing now."""
+        before = self._by_call.pop(call.id, {})
+        now: dict[str, ExtensionState] = {}
+        for leg in call.legs:
+            if leg.party.extension:
+                state = _state_of(leg)
+                held = now.get(leg.party.extension, state)
+                now[leg.party.extension] = min(state, held, key=_RANK.index)
+        if now:
+            self._by_call[call.id] = now
+        for extension in before.keys() | now.keys():
+            states = self._by_extension.setdefault(extension, {})
+            states.pop(call.id, None)
+            if extension in now:
+                states[call.id] = now[extension]
+            elif not states:
+                del self._by_extension[extension]
+            self._tell(extension)
+
+    def _tell(self, extension: str) -> None:
+        state = self.state(extension)
+        if self._told.get(extension) != state:
+            self._told[extension] = state
+            self._bus.publish("extension.state", {"extension": extension, "state": state.value})
+
+
+def _state_of(leg: Leg) -> ExtensionState:
+    if leg.state is LegState.ANSWERED:
+        return ExtensionState.HELD if leg.held else ExtensionState.TALKING
+    return ExtensionState.RINGING

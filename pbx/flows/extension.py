@@ -1,0 +1,65 @@
+"""Ringing an extension: all its phones at once, until one answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.events import PartyRole
+from pbx.call import Call
+from pbx.dialling import Attempt, DialResult
+from pbx.entries import Extension
+from pbx.equipment import Equipment
+from pbx.leg import Leg, Party
+from pbx.outcomes import Outcome
+from sip.registrar import Binding
+from sip.session import InviteSession
+from sip.uri import NameAddress, Uri
+
+
+async def ring_extension(call: Call, extension: Extension, *, listener: Leg | None, shown: Party) -> DialResult:
+    """Ring every registered phone of the extension for as long as the company says.
+
+    Args:
+        call: the call the phones are rung for.
+        extension: who is rung; forwarding was followed before.
+        listener: the leg that waits.
+        shown: whom the phones show as the caller.
+    """
+    attempts = phones(call.equipment, extension, PartyRole.AGENT, shown)
+    if not attempts:
+        return DialResult(outcome=Outcome.UNAVAILABLE, status=480)
+    call.ringing_extension = extension.number
+    try:
+        return await call.dial(attempts, seconds=call.equipment.company.settings.ring_seconds, listener=listener)
+    finally:
+        call.ringing_extension = ""
+
+
+def phones(equipment: Equipment, extension: Extension, role: PartyRole, shown: Party) -> list[Attempt]:
+    """Return one attempt for each phone the extension has registered."""
+    party = Party(extension.number, extension.name, extension=extension.number)
+    return [
+        Attempt(party, role, _invite(equipment, extension, binding, shown))
+        for username in equipment.directory.snapshot.usernames.get(extension.number, ())
+        for binding in equipment.sip.bindings(username)
+    ]
+
+
+def _invite(
+    equipment: Equipment, extension: Extension, binding: Binding, shown: Party
+) -> Callable[[bytes, Leg], InviteSession]:
+    domain = equipment.config.domain
+
+    def invite(offer: bytes, leg: Leg) -> InviteSession:
+        return equipment.sip.invite(
+            binding.uri,
+            from_=NameAddress(shown.name, Uri("sip", shown.number, domain)),
+            to=NameAddress(extension.name, Uri("sip", extension.number, domain)),
+            sdp=offer,
+            listener=leg,
+            destination=binding.source,
+            headers=[("Route", path) for path in binding.path],
+            symmetric=True,
+        )
+
+    return invite

@@ -1,0 +1,57 @@
+"""A call from outside to one of the company's numbers: greeting, then the extension, number or flow it leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from pbx import routing
+from pbx.call import Call, Flow
+from pbx.conversation import converse
+from pbx.entries import InboundNumber
+from pbx.flows.reach import follow
+from pbx.outcomes import Outcome
+
+log = structlog.get_logger(__name__)
+
+
+def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
+    """Return the flow of a call to this number."""
+
+    async def run(call: Call) -> None:
+        await _name_caller(call)
+        if entry.greeting:
+            call.answer()
+            await call.say(entry.greeting)
+        decision = routing.reach_inbound_target(
+            call.equipment.directory.snapshot, entry, country=call.equipment.country
+        )
+        if isinstance(decision, str):
+            flow = flows.get(decision)
+            await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
+            return
+        result = await follow(call, decision, listener=call.calling, shown=call.from_party)
+        if result.leg is None:
+            await call.fail(result.outcome)
+        else:
+            await converse(call, call.calling, result.leg)
+
+    return run
+
+
+async def _name_caller(call: Call) -> None:
+    """Let the CRM name the caller, if it can do so at once."""
+    equipment = call.equipment
+    if equipment.callers is None:
+        return
+    try:
+        async with asyncio.timeout(equipment.config.caller_name_timeout):
+            name = await equipment.callers.caller_name(call.from_party.number)
+    except Exception as error:
+        # Whatever is wrong with the CRM, the phone rings.
+        log.warning("caller_not_looked_up", call_id=call.id, error=f"{type(error).__name__}: {error}")
+        return
+    if name:
+        call.from_party = replace(call.from_party, name=name)

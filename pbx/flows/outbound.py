@@ -1,0 +1,72 @@
+"""Calls to the outside: the trunks of the route in order, the next one when a trunk gives no sign or cannot take the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from pbx.call import Call
+from pbx.dialling import Attempt, DialResult
+from pbx.entries import Trunk
+from pbx.equipment import Equipment
+from pbx.leg import Leg, Party
+from pbx.outcomes import Outcome, of_status
+from pbx.routing import OutboundStep, ToOutside
+from sip.client_request import ClientCredentials
+from sip.session import InviteSession
+from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
+
+_NEXT_TRUNK: Final = frozenset({401, 403, 407, 408})
+"""Refusals that concern this trunk and not the number, beside all of 5xx."""
+
+
+async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None) -> DialResult:
+    """Send the call out by the first trunk that takes it."""
+    equipment = call.equipment
+    for step in destination.steps:
+        if not equipment.trunks.usable(step.trunk):
+            log.info("trunk_skipped", call_id=call.id, trunk=step.trunk.name)
+            continue
+        party = Party(destination.number, trunk=step.trunk.name)
+        attempt = Attempt(party, call.role_of(party, call.customer), _invite(equipment, step))
+        result = await call.dial(
+            [attempt],
+            seconds=equipment.config.outside_ring_seconds,
+            listener=listener,
+            sign_within=equipment.config.trunk_response_timeout,
+        )
+        if result.leg is not None or result.outcome is Outcome.NO_ANSWER:
+            return result
+        if (result.status not in _NEXT_TRUNK and result.status < 500) or result.status >= 600:
+            return DialResult(outcome=of_status(result.status), status=result.status)
+        log.warning("trunk_failed", call_id=call.id, trunk=step.trunk.name, status=result.status)
+        if result.status in (408, 503):
+            equipment.trunks.call_failed(step.trunk)
+    return DialResult(outcome=Outcome.TRUNKS_DOWN, status=503)
+
+
+def _invite(equipment: Equipment, step: OutboundStep) -> Callable[[bytes, Leg], InviteSession]:
+    trunk = step.trunk
+    domain = trunk.host if trunk.register else equipment.config.domain
+
+    def invite(offer: bytes, leg: Leg) -> InviteSession:
+        return equipment.sip.invite(
+            Uri("sip", step.digits, trunk.host, trunk.port),
+            from_=NameAddress("", Uri("sip", caller_id(equipment, trunk), domain)),
+            sdp=offer,
+            listener=leg,
+            destination=(trunk.host, trunk.port, trunk.transport.value),
+            credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
+            contact_user=trunk.username,
+        )
+
+    return invite
+
+
+def caller_id(equipment: Equipment, trunk: Trunk) -> str:
+    """Return the number that is shown outside: the trunk's, else the company's first, else the trunk's account."""
+    return trunk.caller_id or next(iter(equipment.directory.snapshot.numbers), "") or trunk.username or "anonymous"

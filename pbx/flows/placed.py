@@ -1,0 +1,50 @@
+"""A call that one of ours placed: to a colleague or to the outside, from the phone or by click."""
+
+from __future__ import annotations
+
+from core.events import PartyRole
+from pbx.call import Call, Flow
+from pbx.conversation import converse
+from pbx.dialling import DialResult
+from pbx.entries import Extension
+from pbx.flows.extension import phones
+from pbx.flows.reach import follow
+from pbx.leg import Party
+from pbx.outcomes import Outcome
+from pbx.routing import Decision
+
+
+def placed(decision: Decision) -> Flow:
+    """Return the flow of a call that was dialled on a phone."""
+
+    async def run(call: Call) -> None:
+        await _connect(call, decision)
+
+    return run
+
+
+def clicked(extension: Extension, decision: Decision) -> Flow:
+    """Return the flow of a click to call: first the one who clicked is rung, then the other party."""
+
+    async def run(call: Call) -> None:
+        equipment = call.equipment
+        shown = Party(call.to_number, f"→ {call.to_number}")
+        attempts = phones(equipment, extension, PartyRole.AGENT, shown)
+        own = DialResult(outcome=Outcome.UNAVAILABLE)
+        if attempts:
+            own = await call.dial(attempts, seconds=equipment.company.settings.ring_seconds)
+        if own.leg is None:
+            await call.fail(own.outcome)
+            return
+        call.adopt_caller(own.leg)
+        await _connect(call, decision)
+
+    return run
+
+
+async def _connect(call: Call, decision: Decision) -> None:
+    result = await follow(call, decision, listener=call.calling, shown=call.from_party)
+    if result.leg is None:
+        await call.fail(result.outcome)
+    else:
+        await converse(call, call.calling, result.leg)

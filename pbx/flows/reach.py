@@ -1,0 +1,65 @@
+"""Reaching whoever was dialled, an extension or an outside number, on behalf of a call or of a transfer in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from pbx import routing
+from pbx.call import Call
+from pbx.dialling import DialResult
+from pbx.entries import InboundNumber
+from pbx.flows.extension import ring_extension
+from pbx.flows.outbound import dial_outside
+from pbx.leg import Leg, Party
+from pbx.outcomes import Outcome
+from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+
+log = structlog.get_logger(__name__)
+
+_REFUSALS: Final = {404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
+
+
+async def reach(call: Call, dialled: str, *, listener: Leg | None, shown: Party, as_extension: str = "") -> DialResult:
+    """Ring whom the dialled string means, until somebody answers or it is clear that nobody will.
+
+    Args:
+        call: the call the new leg belongs to.
+        dialled: an extension or a public number, as dialled.
+        listener: the leg that waits and hears ringing; None when nobody does.
+        shown: whom the one who is called sees as the caller.
+        as_extension: who dials, so that nobody is led to their own phone.
+    """
+    snapshot = call.equipment.directory.snapshot
+    decision = routing.route(snapshot, dialled, country=call.equipment.country, from_extension=as_extension)
+    return await follow(call, decision, listener=listener, shown=shown)
+
+
+async def follow(call: Call, decision: Decision, *, listener: Leg | None, shown: Party) -> DialResult:
+    """Do what routing decided, as far as that is ringing somebody."""
+    visited: set[str] = set()
+    while True:
+        log.debug("routed", call_id=call.id, explanation=list(decision.explanation))
+        match decision:
+            case ToExtension(extension):
+                return await ring_extension(call, extension, listener=listener, shown=shown)
+            case ToOutside():
+                return await dial_outside(call, decision, listener=listener)
+            case Refused(status):
+                return DialResult(outcome=_REFUSALS.get(status, Outcome.FAILED), status=status)
+            case ToPickUp():
+                return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
+            case ToInboundNumber(entry) if entry.number in visited:
+                return DialResult(outcome=Outcome.LOOP, status=482)
+            case ToInboundNumber(entry):
+                visited.add(entry.number)
+                decision = _through(call, entry)
+
+
+def _through(call: Call, entry: InboundNumber) -> Decision:
+    """Return where one of the company's own numbers leads when one of ours dials it."""
+    decision = routing.reach_inbound_target(call.equipment.directory.snapshot, entry, country=call.equipment.country)
+    if isinstance(decision, str):
+        return Refused(404, "A flow answers outside calls only", [f"{entry.number} leads to the flow {decision}"])
+    return decision

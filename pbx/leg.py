@@ -1,0 +1,506 @@
+"""A leg: one SIP dialog between Ramal and a device or trunk, with its voice.
+
+The leg turns what its session and its endpoint tell into facts of the journal, and tells its call what matters there. Its state
+moves along `TRANSITIONS` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import structlog
+
+from core.errors import RamalError
+from core.events import (
+    CallFact,
+    LegAnswered,
+    LegCreated,
+    LegEnded,
+    LegHeld,
+    LegResumed,
+    LegRinging,
+    LegStatistics,
+    PartyRole,
+)
+from core.identifiers import new_id
+from media.engine import EndpointStatistics
+from media.errors import MediaError
+from pbx.equipment import Equipment
+from pbx.errors import NoMediaError
+from pbx.leg_media import LegMedia, preferred_codec
+from pbx.star_codes import StarCodeCollector
+from sip.session import InviteSession
+from sip.session_events import (
+    Answered,
+    Cancelled,
+    DigitReceived,
+    Ended,
+    OfferAnswered,
+    Offered,
+    Progressed,
+    Referred,
+    Rejected,
+    SessionEvent,
+)
+from sip.transfer import Refer
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_PLAYBACK: Final = 300.0
+"""Seconds after which a playback is taken for ended, should its event have been lost."""
+
+
+class LegState(enum.StrEnum):
+    """Where a leg stands."""
+
+    TRYING = "trying"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+TRANSITIONS: Final[dict[LegState, frozenset[LegState]]] = {
+    LegState.TRYING: frozenset({LegState.RINGING, LegState.ANSWERED, LegState.ENDED}),
+    LegState.RINGING: frozenset({LegState.ANSWERED, LegState.ENDED}),
+    LegState.ANSWERED: frozenset({LegState.ENDED}),
+    LegState.ENDED: frozenset(),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Party:
+    """Who is at the other end of a leg: exactly one of `extension` and `trunk` is set."""
+
+    number: str
+    name: str = ""
+    extension: str = ""
+    trunk: str = ""
+
+
+class LegOwner(Protocol):
+    """The call a leg belongs to: it hears what the leg's party does."""
+
+    id: str
+
+    def leg_ringing(self, leg: Leg) -> None:
+        """The party's device rings."""
+
+    def leg_early_media(self, leg: Leg) -> None:
+        """The party's side sends voice before the answer."""
+
+    def leg_answered(self, leg: Leg) -> None:
+        """The party took the call."""
+
+    def leg_ended(self, leg: Leg) -> None:
+        """The party, or what leads to it, is gone."""
+
+    def leg_held(self, leg: Leg) -> None:
+        """The party put the call on hold."""
+
+    def leg_resumed(self, leg: Leg) -> None:
+        """The party took the call up again."""
+
+    def leg_pressed(self, leg: Leg, key: str) -> None:
+        """The party pressed a key."""
+
+    def leg_refers(self, leg: Leg, refer: Refer) -> None:
+        """The party's phone asks for a transfer."""
+
+
+class Leg:
+    """One party's part in a call. `owner` changes when a transfer moves the leg to another call."""
+
+    __slots__ = (
+        "_equipment",
+        "_playback",
+        "_session",
+        "answered_at",
+        "created_at",
+        "held",
+        "id",
+        "incoming",
+        "keys",
+        "media",
+        "owner",
+        "party",
+        "role",
+        "sip_call_id",
+        "sip_status",
+        "star_codes",
+        "state",
+    )
+
+    def __init__(self, equipment: Equipment, owner: LegOwner, party: Party, role: PartyRole, *, incoming: bool) -> None:
+        self._equipment = equipment
+        self._session: InviteSession | None = None
+        self._playback: tuple[int, asyncio.Future[None]] | None = None
+        self.id = new_id()
+        self.owner = owner
+        self.party = party
+        self.role = role
+        self.incoming = incoming
+        self.media = LegMedia(equipment.engine)
+        self.state = LegState.TRYING
+        self.created_at = equipment.clock.now()
+        self.answered_at: datetime | None = None
+        self.held = False
+        """Whether the party has put the call on hold."""
+        self.keys: asyncio.Queue[str] | None = None
+        """While set, pressed keys go here instead of making star codes."""
+        self.star_codes = StarCodeCollector(equipment.config.star_code_timeout)
+        self.sip_call_id = ""
+        self.sip_status = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the party is still there."""
+        return self.state is not LegState.ENDED
+
+    @property
+    def answered(self) -> bool:
+        """Whether the party talks to us."""
+        return self.state is LegState.ANSWERED
+
+    @property
+    def playing(self) -> bool:
+        """Whether something is being played to the party."""
+        return self._playback is not None
+
+    @property
+    def preferred_codec(self) -> str:
+        """The codec the party speaks or, before that is agreed, wants most; empty when unknown."""
+        if self.media.codec or not self.incoming or self._session is None:
+            return self.media.codec
+        return preferred_codec(self._session.remote_offer)
+
+    @property
+    def session(self) -> InviteSession:
+        """The SIP session; set by `take` or `call`, one of which comes first."""
+        if self._session is None:
+            raise RuntimeError("the leg has no session yet")
+        return self._session
+
+    # --- beginning -------------------------------------------------------------------------------------------------------
+
+    def take(self, session: InviteSession) -> None:
+        """Make the leg the one of a session that came in."""
+        session.listener = self
+        self._begin(session)
+
+    def call(self, invite: Callable[[bytes, Leg], InviteSession], *, prefer: str = "") -> None:
+        """Open the leg outwards.
+
+        Args:
+            invite: sends the INVITE with the given offer and listener.
+            prefer: the codec the other leg uses, so that nothing must be converted.
+
+        Raises:
+            NoMediaError: no RTP port is free.
+            RamalError: the INVITE cannot be sent; the leg is over then, and was never told of.
+        """
+        self._open_endpoint()
+        try:
+            session = invite(self.media.offer(prefer), self)
+        except RamalError:
+            self._close_media()
+            self.state = LegState.ENDED
+            raise
+        if self._session is None:
+            self._begin(session)
+
+    def _begin(self, session: InviteSession) -> None:
+        self._session = session
+        session.context = self
+        self.sip_call_id = session.call_id
+        self._note(
+            LegCreated,
+            role=self.role,
+            number=self.party.number,
+            incoming=self.incoming,
+            extension=self.party.extension,
+            trunk=self.party.trunk,
+            sip_call_id=session.call_id,
+        )
+
+    # --- what we do to the party -------------------------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Tell the caller that it rings (180)."""
+        if self._move(LegState.RINGING):
+            self.session.progress(180)
+            self._note(LegRinging)
+
+    def open_early(self) -> bool:
+        """Open the voice towards the caller before the answer (183); tell whether that was possible.
+
+        A caller whose INVITE had no offer cannot be played to.
+        """
+        if self.media.agreed is not None:
+            return True
+        offer = self.session.remote_offer
+        if self.answered or not self.alive or not self.incoming or offer is None:
+            return False
+        self._open_endpoint()
+        self.session.progress(183, sdp=self.media.answer(offer))
+        self._move(LegState.RINGING)
+        return True
+
+    def answer(self) -> None:
+        """Take the caller's call (200).
+
+        Raises:
+            NoMediaError: no port is free, or the offer has no codec of ours.
+        """
+        if self.answered or not self.alive:
+            return
+        self._open_endpoint()
+        offer = self.session.remote_offer
+        if self.media.agreed is not None:
+            answer = self.media.description()
+        else:
+            answer = self.media.offer() if offer is None else self.media.answer(offer)
+        self.session.answer(answer)
+        self._answered()
+
+    def reject(self, status: int, reason: str) -> None:
+        """Refuse the caller with a final status, or end the leg where it was answered already."""
+        if not self.alive:
+            return
+        if self.incoming and not self.answered:
+            self._end(status, reason)
+            self.session.reject(status, reason=reason)
+        else:
+            self.hang_up(reason)
+
+    def hang_up(self, reason: str = "", *, elsewhere: bool = False) -> None:
+        """End the leg in whatever way its state asks for; nothing happens when it is over already.
+
+        Args:
+            reason: why, for the journal.
+            elsewhere: another phone took the call, so that this one shows no missed call (RFC 3326).
+        """
+        if not self.alive:
+            return
+        if elsewhere:
+            reason = "Call completed elsewhere"
+        self._end(0 if self.answered else 487, reason)
+        if self._session is not None:
+            self._session.hang_up(status=200 if elsewhere or self.answered else 603, reason=reason if elsewhere else "")
+
+    def play(self, paths: Path | list[Path], *, loop: bool = False) -> None:
+        """Play a sound file, or several in turn, to the party; what was played before stops."""
+        if self.media.endpoint is None or not self.alive:
+            return
+        self._forget_playback()
+        try:
+            playback = self.media.endpoint.play(paths, loop=loop)
+        except MediaError as error:
+            log.warning("sound_not_played", call_id=self.owner.id, leg_id=self.id, error=error.message)
+            return
+        self._playback = (playback, asyncio.get_running_loop().create_future())
+
+    async def play_to_end(self, path: Path, *, limit: float = _LONGEST_PLAYBACK) -> None:
+        """Play a sound file and wait until it has ended, or `limit` seconds have passed."""
+        self.play(path)
+        if self._playback is None:
+            return
+        try:
+            await asyncio.wait_for(self._playback[1], limit)
+        except TimeoutError:
+            self.stop_playing()
+
+    def stop_playing(self) -> None:
+        """Stop what is being played to the party."""
+        if self._playback is not None:
+            self._forget_playback()
+            if self.media.endpoint is not None:
+                self.media.endpoint.stop_play()
+
+    def answer_refer(self, refer: Refer, *, accepted: bool, status: int = 603) -> None:
+        """Tell the party's phone whether the transfer it asked for is begun."""
+        if accepted:
+            self.session.accept_refer(refer)
+        else:
+            self.session.reject_refer(refer, status)
+
+    def report_refer(self, refer: Refer, status: int, reason: str) -> None:
+        """Tell the party's phone how the transfer it asked for goes; a phone that is gone needs no telling."""
+        if self.alive:
+            self.session.notify_refer(refer, status, reason)
+
+    # --- what the party does -----------------------------------------------------------------------------------------------
+
+    def session_event(self, session: InviteSession, event: SessionEvent) -> None:
+        """Take an event of the SIP session."""
+        if self._session is None:
+            self._begin(session)
+        handler = _HANDLERS.get(type(event))
+        if handler is not None and self.alive:
+            handler(self, event)
+
+    def key_pressed(self, key: str) -> None:
+        """Take a key the party pressed, by RFC 4733 or SIP INFO."""
+        if self.keys is not None:
+            self.keys.put_nowait(key)
+        else:
+            self.owner.leg_pressed(self, key)
+
+    def send_key(self, key: str) -> None:
+        """Pass a key on to the party, if its phone takes keys."""
+        if self.media.endpoint is not None and self.media.takes_keys:
+            self.media.endpoint.send_digit(key)
+
+    def playback_ended(self, playback: int) -> None:
+        """Take the engine's word that a playback came to its end."""
+        if self._playback is not None and self._playback[0] == playback:
+            self._forget_playback()
+
+    def silent(self, seconds: float) -> None:
+        """Take the engine's word that nothing was heard of the party for so long; a party that holds may be silent."""
+        if self.answered and not self.held:
+            log.warning("party_vanished", call_id=self.owner.id, leg_id=self.id, silent_seconds=round(seconds))
+            self.hang_up(f"Vanished phone: no voice packets for {seconds:.0f} seconds")
+
+    def _progressed(self, event: Progressed) -> None:
+        if event.sdp and self._accept_answer(event.sdp):
+            if self._move(LegState.RINGING):
+                self._note(LegRinging)
+            self.owner.leg_early_media(self)
+        elif event.status == 180 and self._move(LegState.RINGING):
+            self._note(LegRinging)
+            self.owner.leg_ringing(self)
+
+    def _remote_answered(self, event: Answered) -> None:
+        if self._accept_answer(event.sdp):
+            self._answered()
+        else:
+            self._end(488, "No common codec")
+            self.session.hang_up(status=488, reason="No common codec")
+
+    def _rejected(self, event: Rejected) -> None:
+        self._end(event.status, event.reason)
+
+    def _cancelled(self, event: Cancelled) -> None:
+        self._end(487, event.reason or "Cancelled by the caller")
+
+    def _ended(self, event: Ended) -> None:
+        self._end(0 if self.answered else event.status, event.reason or ("Hung up" if event.by_peer else ""))
+
+    def _offered(self, event: Offered) -> None:
+        if event.sdp is None:
+            self.session.accept_offer(self.media.offer(self.media.codec))
+            return
+        try:
+            answer = self.media.answer(event.sdp)
+        except NoMediaError:
+            self.session.reject_offer(488)
+            return
+        self.session.accept_offer(answer)
+        self._note_hold()
+
+    def _offer_answered(self, event: OfferAnswered) -> None:
+        if self._accept_answer(event.sdp):
+            self._note_hold()
+
+    def _note_hold(self) -> None:
+        if not self.answered or self.media.held_by_party == self.held:
+            return
+        self.held = self.media.held_by_party
+        self._note(LegHeld if self.held else LegResumed, by_extension=self.party.extension)
+        (self.owner.leg_held if self.held else self.owner.leg_resumed)(self)
+
+    def _referred(self, event: Referred) -> None:
+        self.owner.leg_refers(self, event.refer)
+
+    def _digit_by_info(self, event: DigitReceived) -> None:
+        self.key_pressed(event.digit)
+
+    def heard_since(self, since: float) -> bool:
+        """Tell whether a packet of the party came after a monotonic time in seconds."""
+        figures = self.media.statistics() if self.answered else None
+        return figures is not None and figures.last_packet_at is not None and figures.last_packet_at > since
+
+    # --- inside ------------------------------------------------------------------------------------------------------------
+
+    def _open_endpoint(self) -> None:
+        endpoint = self.media.open()
+        self._equipment.legs_by_endpoint[endpoint.id] = self
+
+    def _accept_answer(self, sdp: bytes) -> bool:
+        try:
+            self.media.accept_answer(sdp)
+        except NoMediaError as error:
+            log.warning("answer_unusable", call_id=self.owner.id, leg_id=self.id, error=error.message)
+            return False
+        return True
+
+    def _answered(self) -> None:
+        if self._move(LegState.ANSWERED):
+            self.answered_at = self._equipment.clock.now()
+            self._note(LegAnswered)
+            self.owner.leg_answered(self)
+
+    def _end(self, status: int, reason: str) -> None:
+        was_answered = self.answered
+        if not self._move(LegState.ENDED):
+            return
+        self.sip_status = 0 if was_answered else status
+        self._forget_playback()
+        endpoint = self.media.endpoint
+        if endpoint is not None and was_answered:
+            self._note_statistics(endpoint.statistics())
+        self.owner.leg_ended(self)
+        self._close_media()
+        self._note(LegEnded, sip_status=self.sip_status, reason=reason)
+
+    def _close_media(self) -> None:
+        if self.media.endpoint is not None:
+            self._equipment.legs_by_endpoint.pop(self.media.endpoint.id, None)
+        self.media.close()
+
+    def _note_statistics(self, figures: EndpointStatistics) -> None:
+        self._note(
+            LegStatistics,
+            packets_received=figures.packets_received,
+            packets_sent=figures.packets_sent,
+            packets_lost=figures.packets_lost,
+            jitter_ms=round(figures.jitter_ms, 2),
+            mos=figures.mos,
+        )
+
+    def _forget_playback(self) -> None:
+        if self._playback is not None:
+            ended = self._playback[1]
+            self._playback = None
+            if not ended.done():
+                ended.set_result(None)
+
+    def _move(self, state: LegState) -> bool:
+        if state not in TRANSITIONS[self.state]:
+            return False
+        self.state = state
+        return True
+
+    def _note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
+        self._equipment.journal.append(
+            fact(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id, **fields)
+        )
+
+
+_HANDLERS: Final[dict[type, Callable[[Leg, Any], None]]] = {
+    Progressed: Leg._progressed,  # noqa: SLF001 - the table of this class's own event methods
+    Answered: Leg._remote_answered,  # noqa: SLF001
+    Rejected: Leg._rejected,  # noqa: SLF001
+    Cancelled: Leg._cancelled,  # noqa: SLF001
+    Ended: Leg._ended,  # noqa: SLF001
+    Offered: Leg._offered,  # noqa: SLF001
+    OfferAnswered: Leg._offer_answered,  # noqa: SLF001
+    Referred: Leg._referred,  # noqa: SLF001
+    DigitReceived: Leg._digit_by_info,  # noqa: SLF001
+}

@@ -1,0 +1,137 @@
+"""The voice of one leg: its endpoint in the media engine, kept in step with what its SDP agrees (RFC 3264)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from media.engine import Codec, Endpoint, EndpointStatistics, Engine
+from media.errors import MediaError
+from pbx.errors import NoMediaError
+from sip import offer_answer
+from sip.errors import SipError
+from sip.offer_answer import MediaNegotiation, NegotiatedMedia
+
+_ENGINE_CODECS: Final = {"PCMU": Codec.PCMU, "PCMA": Codec.PCMA}
+_NOWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - the old spelling of hold, no address to listen on
+
+
+class LegMedia:
+    """Opens the endpoint when it is first needed, and points it where offers and answers say."""
+
+    __slots__ = ("_engine", "_negotiation", "endpoint")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._negotiation: MediaNegotiation | None = None
+        self.endpoint: Endpoint | None = None
+
+    @property
+    def agreed(self) -> NegotiatedMedia | None:
+        """What the last completed offer and answer settled."""
+        return self._negotiation.agreed if self._negotiation else None
+
+    @property
+    def held_by_party(self) -> bool:
+        """Whether the party does not want to hear us."""
+        return self.agreed is not None and self.agreed.held_by_peer
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the party understands RFC 4733."""
+        return self.agreed is not None and self.agreed.telephone_event is not None
+
+    @property
+    def codec(self) -> str:
+        """The name of the codec in use, or an empty string."""
+        return self.agreed.codec.name if self.agreed else ""
+
+    def open(self) -> Endpoint:
+        """Return the endpoint, taking a port when there is none yet.
+
+        Raises:
+            NoMediaError: no port is free.
+        """
+        if self.endpoint is None:
+            try:
+                self.endpoint = self._engine.create_endpoint()
+            except MediaError as error:
+                raise NoMediaError(error.message, hint=error.hint) from error
+            self._negotiation = MediaNegotiation(self.endpoint.address, self.endpoint.port, secrets.randbits(62))
+        return self.endpoint
+
+    def offer(self, prefer: str = "") -> bytes:
+        """Return our offer, the preferred codec first."""
+        negotiation = self._opened()
+        negotiation.codecs = sorted(offer_answer.DEFAULT_CODECS, key=lambda codec: codec.name != prefer)
+        return negotiation.offer()
+
+    def accept_answer(self, sdp: bytes) -> None:
+        """Take the party's answer to our offer.
+
+        Raises:
+            NoMediaError: it cannot be read, or has no codec or address that can be used.
+        """
+        negotiation = self._opened()
+        try:
+            self._apply(negotiation.accept(sdp))
+        except (SipError, MediaError) as error:
+            raise NoMediaError(error.message) from error
+
+    def answer(self, sdp: bytes) -> bytes:
+        """Take the party's offer, and return our answer.
+
+        Raises:
+            NoMediaError: as `accept_answer`.
+        """
+        negotiation = self._opened()
+        try:
+            agreed = negotiation.answer(sdp)
+            self._apply(agreed)
+        except (SipError, MediaError) as error:
+            raise NoMediaError(error.message) from error
+        return agreed.answer
+
+    def description(self) -> bytes:
+        """Return the answer that was given already, for the 200 after a 183."""
+        return self.agreed.answer if self.agreed else b""
+
+    def statistics(self) -> EndpointStatistics | None:
+        """Return the figures of the endpoint, if there is one."""
+        return self.endpoint.statistics() if self.endpoint is not None else None
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self.endpoint is not None:
+            self.endpoint.close()
+
+    def _opened(self) -> MediaNegotiation:
+        if self._negotiation is None:
+            self.open()
+        if self._negotiation is None:
+            raise NoMediaError("The leg has no endpoint.")
+        return self._negotiation
+
+    def _apply(self, agreed: NegotiatedMedia) -> None:
+        if self.endpoint is None:
+            return
+        self.endpoint.configure(
+            remote=None if agreed.remote[0] in _NOWHERE else agreed.remote,
+            codec=_ENGINE_CODECS[agreed.codec.name],
+            payload_type=agreed.payload_type,
+            telephone_event=agreed.telephone_event,
+            send=agreed.direction.sends,
+            receive=agreed.direction.receives,
+            # Keys go to the call first: a star code must not sound in the customer's ear.
+            relay_digits=False,
+        )
+
+
+def preferred_codec(offer: bytes | None) -> str:
+    """Return the name of the codec an offer wants most, of those we speak; empty where there is none."""
+    if offer is None:
+        return ""
+    try:
+        return offer_answer.negotiate(offer, offer_answer.LocalMedia("127.0.0.1", 9)).codec.name
+    except SipError:
+        return ""

@@ -1,0 +1,59 @@
+"""Which calls are open in the journal: a consumer that keeps one row a call for as long as it lasts.
+
+It lets recovery begin to read at the oldest open call instead of at the beginning of the journal, which may hold years. A call
+that begins and ends within one batch leaves no trace in the table at all, so the cost per call is near nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.events import CallEnded, CallOffered
+from core.journal import Entry
+from pbx.tables import OpenCallRow
+
+_CHUNK: Final = 500
+
+
+class OpenCalls:
+    """The consumer that notes beginnings and ends."""
+
+    name = "open_calls"
+
+    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+        """Add the calls that began in these entries and drop those that ended."""
+        began: dict[str, int] = {}
+        ended: list[str] = []
+        for entry in entries:
+            if isinstance(entry.fact, CallOffered):
+                began.setdefault(entry.fact.call_id, entry.sequence)
+            elif isinstance(entry.fact, CallEnded) and began.pop(entry.fact.call_id, None) is None:
+                ended.append(entry.fact.call_id)
+        if began:
+            known = set(
+                await session.scalars(
+                    select(OpenCallRow.call_id).where(OpenCallRow.node == node, OpenCallRow.call_id.in_(list(began)))
+                )
+            )
+            rows = [
+                {"node": node, "call_id": call_id, "sequence": sequence}
+                for call_id, sequence in began.items()
+                if call_id not in known
+            ]
+            if rows:
+                await session.execute(insert(OpenCallRow), rows)
+        for start in range(0, len(ended), _CHUNK):
+            chunk = ended[start : start + _CHUNK]
+            await session.execute(delete(OpenCallRow).where(OpenCallRow.node == node, OpenCallRow.call_id.in_(chunk)))
+
+
+async def first_open(session: AsyncSession, node: str) -> dict[str, int]:
+    """Return the open calls of a node with the sequence of their first fact."""
+    rows = await session.execute(
+        select(OpenCallRow.call_id, OpenCallRow.sequence).where(OpenCallRow.node == node).order_by(OpenCallRow.sequence)
+    )
+    return {row.call_id: row.sequence for row in rows}

@@ -1,0 +1,13 @@
+"""What the call core asks of its siblings; `ramal.app` hands in those who answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class CallerDirectory(Protocol):
+    """One who may know who is calling: the CRM."""
+
+    async def caller_name(self, number: str) -> str | None:
+        """Return the name that belongs to an E.164 number, or None. It is given little time, and may fail without harm."""
+        ...

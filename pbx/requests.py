@@ -1,0 +1,69 @@
+"""What may be asked of a call while its parties talk; carried out in turn by the call's own coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pbx.leg import Leg
+
+Report = Callable[[int, str], None]
+"""Tells the one who asked how it goes, as a SIP status with its reason; 200 or more is the last word."""
+
+
+def unreported(_status: int, _reason: str) -> None:
+    """Tell nobody: the one who asked does not listen."""
+
+
+@dataclass(slots=True, frozen=True)
+class TransferBlind:
+    """Send the party that talks with `by` to `target`."""
+
+    by: Leg
+    target: str
+    report: Report = unreported
+
+
+@dataclass(slots=True, frozen=True)
+class TransferJoin:
+    """Join the party that talks with `by` with the one that talks with `consulted`, a leg of the same phone in another call."""
+
+    by: Leg
+    consulted: Leg
+    report: Report = unreported
+
+
+@dataclass(slots=True, frozen=True)
+class Consult:
+    """Let `by` talk to `target` while the other party waits; an empty target is asked of `by`, who dials it."""
+
+    by: Leg
+    target: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class CompleteTransfer:
+    """End a consultation well: the one who waits gets the one who was consulted."""
+
+
+@dataclass(slots=True, frozen=True)
+class CancelTransfer:
+    """End a consultation without effect: the two talk again."""
+
+
+@dataclass(slots=True, frozen=True)
+class ReplaceLeg:
+    """Let `new`, which is answered, take the place of `old` (RFC 3891)."""
+
+    old: Leg
+    new: Leg
+
+
+@dataclass(slots=True, frozen=True)
+class LegGone:
+    """A leg that the call does not end with has ended."""
+
+    leg: Leg
+
+
+Request = TransferBlind | TransferJoin | Consult | CompleteTransfer | CancelTransfer | ReplaceLeg | LegGone

@@ -1,0 +1,177 @@
+"""Where a call goes: pure decisions over a snapshot of the directory, each with the lines that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pbx import numbers
+from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Trunk
+from pbx.numbers import DialledKind
+from pbx.snapshot import Snapshot
+
+_LONGEST_FORWARDING: Final = 8
+_PICK_UP: Final = "*8"
+
+
+@dataclass(slots=True, frozen=True)
+class ToExtension:
+    """Ring this extension; forwarding has been followed."""
+
+    extension: Extension
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
+class OutboundStep:
+    """One trunk to try and the digits it is given."""
+
+    trunk: Trunk
+    route: OutboundRoute
+    digits: str
+
+
+@dataclass(slots=True, frozen=True)
+class ToOutside:
+    """Send the call out to `number` (E.164) by the first of `steps` that takes it."""
+
+    number: str
+    steps: Sequence[OutboundStep]
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
+class ToInboundNumber:
+    """Treat it as a call to one of the company's own public numbers."""
+
+    entry: InboundNumber
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
+class ToPickUp:
+    """Take over a ringing call: of `extension`, or of anyone when it is empty."""
+
+    extension: str
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Refused:
+    """The call cannot go there: end it with this SIP status."""
+
+    status: int
+    reason: str
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | Refused
+
+
+def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str = "") -> Decision:
+    """Decide where a call that one of ours dialled goes.
+
+    Args:
+        snapshot: the directory to decide by.
+        dialled: what was dialled.
+        country: the company's, ISO 3166-1 alpha-2.
+        from_extension: who dials; empty where it is no extension (a forwarding, an administrator's test).
+    """
+    lines = [f"dialled “{dialled[:40]}”" + (f" from {from_extension}" if from_extension else "")]
+    read = numbers.read(dialled, country)
+    if read.kind is DialledKind.STAR:
+        if read.number == _PICK_UP:
+            lines.append(
+                "star code *8: pick up " + (f"a call of {read.argument}" if read.argument else "any ringing call")
+            )
+            return ToPickUp(read.argument, lines)
+        lines.append(f"{read.number} is no code that can be dialled: 404")
+        return Refused(404, "Unknown code", lines)
+    if read.kind is DialledKind.SHORT:
+        if read.number in snapshot.extensions:
+            return _to_extension(snapshot, read.number, country, from_extension, lines)
+        lines.append(f"{read.number} is no extension")
+        read = numbers.public(read.number, country) or read
+    if read.kind is not DialledKind.PUBLIC:
+        lines.append("no extension and no possible public number: 404")
+        return Refused(404, "Unknown number", lines)
+    return _to_public(snapshot, read.number, lines)
+
+
+def route_inbound(snapshot: Snapshot, dialled: str, *, country: str) -> Decision:
+    """Decide where a call from a trunk goes: only to the company's own numbers, never out again by itself."""
+    lines = [f"a trunk asks for “{dialled[:40]}”"]
+    read = numbers.public(dialled, country)
+    entry = snapshot.numbers.get(read.number if read else dialled)
+    if entry is None:
+        lines.append("no inbound number is set up for it: 404")
+        return Refused(404, "Unknown number", lines)
+    lines.append(f"inbound number {entry.number} leads to {entry.kind} {entry.target}")
+    return ToInboundNumber(entry, lines)
+
+
+def _to_extension(snapshot: Snapshot, number: str, country: str, from_extension: str, lines: list[str]) -> Decision:
+    if number == from_extension:
+        lines.append(f"{number} calls itself: 482")
+        return Refused(482, "Loop detected: the caller's own number", lines)
+    chain = [number]
+    while True:
+        extension = snapshot.extensions[number]
+        if not extension.enabled:
+            lines.append(f"extension {number} is switched off: 480")
+            return Refused(480, "Switched off", lines)
+        if not extension.forward_to:
+            lines.append(f"extension {number} ({extension.name}) is rung")
+            return ToExtension(extension, lines)
+        number = extension.forward_to
+        lines.append(f"extension {extension.number} is forwarded to {number}")
+        if number in chain or number == from_extension or len(chain) >= _LONGEST_FORWARDING:
+            lines.append(f"that goes round in circles ({' → '.join([*chain, number])}): 482")
+            return Refused(482, "Loop detected: forwarding goes round in circles", lines)
+        chain.append(number)
+        if number not in snapshot.extensions:
+            public = numbers.public(number, country)
+            if public is None:
+                lines.append(f"{number} is no extension any more: 404")
+                return Refused(404, "Forwarded to an unknown number", lines)
+            return _to_public(snapshot, public.number, lines)
+
+
+def _to_public(snapshot: Snapshot, number: str, lines: list[str]) -> Decision:
+    own = snapshot.numbers.get(number)
+    if own is not None:
+        lines.append(f"{number} is the company's own number: stays inside")
+        if own.kind is DestinationKind.NUMBER:
+            lines.append(f"it leads outside to {own.target}")
+        return ToInboundNumber(own, lines)
+    steps: list[OutboundStep] = []
+    for candidate in snapshot.routes_for(number):
+        digits = candidate.prepend + number[candidate.strip :]
+        lines.append(f"route “{candidate.name}” (prefix {candidate.prefix or 'any'}) sends {digits}")
+        for name in candidate.trunks:
+            trunk = snapshot.trunks.get(name)
+            if trunk is None or not trunk.enabled:
+                lines.append(f"  trunk {name} is switched off")
+                continue
+            lines.append(f"  by trunk {name}")
+            steps.append(OutboundStep(trunk, candidate, digits))
+    if not steps:
+        lines.append(f"no route leads to {number}: 404")
+        return Refused(404, "No route to this number", lines)
+    return ToOutside(number, steps, lines)
+
+
+def reach_inbound_target(snapshot: Snapshot, entry: InboundNumber, *, country: str) -> Decision | str:
+    """Decide what an inbound number's destination means; a flow is returned by its name."""
+    match entry.kind:
+        case DestinationKind.FLOW:
+            return entry.target
+        case DestinationKind.EXTENSION:
+            if entry.target not in snapshot.extensions:
+                return Refused(404, "Its extension is gone", [f"extension {entry.target} does not exist: 404"])
+            return _to_extension(snapshot, entry.target, country, "", [f"{entry.number} leads to {entry.target}"])
+        case DestinationKind.NUMBER:
+            if entry.target in snapshot.numbers:
+                return Refused(482, "Loop detected", [f"{entry.number} leads to an own number: 482"])
+            return _to_public(snapshot, entry.target, [f"{entry.number} leads outside"])

@@ -1,0 +1,158 @@
+"""The whole directory in memory, as one immutable value: calls are routed by it without touching the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pbx import validation
+from pbx.entries import (
+    DestinationKind,
+    Device,
+    Extension,
+    InboundNumber,
+    Login,
+    OutboundRoute,
+    Transport,
+    Trunk,
+)
+from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+
+
+@dataclass(slots=True, frozen=True)
+class Snapshot:
+    """The directory at one moment; replaced as a whole when an entry changes."""
+
+    extensions: Mapping[str, Extension] = field(default_factory=dict)
+    """By number."""
+    devices: Sequence[Device] = ()
+    trunks: Mapping[str, Trunk] = field(default_factory=dict)
+    """By name."""
+    numbers: Mapping[str, InboundNumber] = field(default_factory=dict)
+    """By E.164 number."""
+    routes: Sequence[OutboundRoute] = ()
+    """The longest prefix first, then the smallest priority."""
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    """Enabled logins by SIP username."""
+    usernames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The enabled logins of each enabled extension."""
+
+    def routes_for(self, number: str) -> list[OutboundRoute]:
+        """Return the routes whose prefix the E.164 number has, best first."""
+        return [route for route in self.routes if number.startswith(route.prefix)]
+
+
+def build(
+    extensions: Iterable[Extension] = (),
+    devices: Iterable[Device] = (),
+    trunks: Iterable[Trunk] = (),
+    numbers: Iterable[InboundNumber] = (),
+    routes: Iterable[OutboundRoute] = (),
+) -> Snapshot:
+    """Index entries into a snapshot."""
+    by_number = {extension.number: extension for extension in extensions}
+    devices = tuple(devices)
+    logins = {e.number: Login(e.number, e.number, e.ha1_md5, e.ha1_sha256) for e in by_number.values() if e.enabled}
+    for device in devices:
+        if device.enabled and device.extension in logins:
+            logins[device.username] = Login(device.username, device.extension, device.ha1_md5, device.ha1_sha256)
+    usernames: dict[str, tuple[str, ...]] = {}
+    for login in logins.values():
+        usernames[login.extension] = (*usernames.get(login.extension, ()), login.username)
+    return Snapshot(
+        extensions=by_number,
+        devices=devices,
+        trunks={trunk.name: trunk for trunk in trunks},
+        numbers={number.number: number for number in numbers},
+        routes=tuple(sorted(routes, key=lambda route: (-len(route.prefix), route.priority, route.name))),
+        logins=logins,
+        usernames=usernames,
+    )
+
+
+async def load(session: AsyncSession) -> Snapshot:
+    """Read the whole directory."""
+    extension_rows = (await session.scalars(select(ExtensionRow).order_by(ExtensionRow.number))).all()
+    numbers_by_id = {row.id: row.number for row in extension_rows}
+    return build(
+        extensions=map(extension_entry, extension_rows),
+        devices=[
+            device_entry(row, numbers_by_id[row.extension_id]) for row in await session.scalars(select(DeviceRow))
+        ],
+        trunks=map(trunk_entry, await session.scalars(select(TrunkRow).order_by(TrunkRow.name))),
+        numbers=map(number_entry, await session.scalars(select(InboundNumberRow).order_by(InboundNumberRow.number))),
+        routes=map(route_entry, await session.scalars(select(OutboundRouteRow))),
+    )
+
+
+def extension_entry(row: ExtensionRow) -> Extension:
+    """Turn a row into its value."""
+    return Extension(
+        id=row.id,
+        number=row.number,
+        name=row.name,
+        ha1_md5=row.ha1_md5,
+        ha1_sha256=row.ha1_sha256,
+        email=row.email,
+        language=row.language,
+        enabled=row.enabled,
+        forward_to=row.forward_to,
+    )
+
+
+def device_entry(row: DeviceRow, extension: str) -> Device:
+    """Turn a row into its value; `extension` is the number of the extension it belongs to."""
+    return Device(
+        id=row.id,
+        extension=extension,
+        username=row.username,
+        label=row.label,
+        ha1_md5=row.ha1_md5,
+        ha1_sha256=row.ha1_sha256,
+        enabled=row.enabled,
+    )
+
+
+def trunk_entry(row: TrunkRow) -> Trunk:
+    """Turn a row into its value."""
+    return Trunk(
+        id=row.id,
+        name=row.name,
+        host=row.host,
+        port=row.port,
+        transport=Transport(row.transport),
+        username=row.username,
+        password=row.password,
+        register=row.register,
+        allow_from=tuple(row.allow_from),
+        caller_id=row.caller_id,
+        enabled=row.enabled,
+        networks=validation.networks(row.allow_from),
+    )
+
+
+def number_entry(row: InboundNumberRow) -> InboundNumber:
+    """Turn a row into its value."""
+    return InboundNumber(
+        id=row.id,
+        number=row.number,
+        kind=DestinationKind(row.destination_kind),
+        target=row.destination_target,
+        greeting=row.greeting,
+    )
+
+
+def route_entry(row: OutboundRouteRow) -> OutboundRoute:
+    """Turn a row into its value."""
+    return OutboundRoute(
+        id=row.id,
+        name=row.name,
+        prefix=row.prefix,
+        trunks=tuple(row.trunks),
+        strip=row.strip,
+        prepend=row.prepend,
+        priority=row.priority,
+    )

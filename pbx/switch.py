@@ -1,0 +1,361 @@
+"""The switch: what the SIP stack hands calls to. It knows all live calls, starts each one's coroutine, and acts on them by id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from core.events import Direction, TransferKind
+from media.events import DigitReceived, MediaEvent, MediaTimeout, PlaybackEnded, RecordingClosed, RecordingFailed
+from pbx import features, live, numbers, routing
+from pbx.call import Call, Flow
+from pbx.call_recording import RecordingState
+from pbx.conversation import Conversation
+from pbx.entries import Contact
+from pbx.equipment import Equipment
+from pbx.errors import CallStateError, InvalidEntryError, NoMediaError, UnknownCallError, UnreachableError
+from pbx.extension_states import ExtensionStates
+from pbx.flows.inbound import inbound
+from pbx.flows.placed import clicked, placed
+from pbx.leg import Leg, Party
+from pbx.live import CallView
+from pbx.outcomes import ENDINGS, Outcome
+from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
+from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+from sip.session import InviteSession
+
+log = structlog.get_logger(__name__)
+
+_ALIVE_MARGIN: Final = 0.5
+"""Seconds beside the interval within which a packet must have come for a leg to be alive."""
+
+
+class Switch:
+    """All live calls of this node."""
+
+    def __init__(self, equipment: Equipment, flows: Mapping[str, Flow] | None = None) -> None:
+        """Begin without calls.
+
+        Args:
+            equipment: what calls work with.
+            flows: call flows by the names that inbound numbers may lead to.
+        """
+        self._equipment = equipment
+        self._flows = dict(flows or {})
+        self._calls: dict[str, Call] = {}
+        self._pulse: asyncio.Task[None] | None = None
+        self._closing = False
+        self.extensions = ExtensionStates(equipment.bus)
+
+    def start(self) -> None:
+        """Begin to watch the calls' media."""
+        self._equipment.engine.on_event = self.media_event
+        self._pulse = asyncio.create_task(self._watch_media(), name="media-alive")
+
+    async def close(self) -> None:
+        """Take no new calls, end the present ones, and wait a little until they are over."""
+        self._closing = True
+        calls = list(self._calls.values())
+        for call in calls:
+            call.end("The server stops")
+        if calls:
+            await asyncio.wait(
+                [asyncio.ensure_future(call.finished()) for call in calls],
+                timeout=self._equipment.config.drain_seconds,
+            )
+        if self._pulse is not None:
+            self._pulse.cancel()
+            await asyncio.gather(self._pulse, return_exceptions=True)
+
+    # --- what comes from SIP and media -----------------------------------------------------------------------------------
+
+    def invite_received(self, session: InviteSession) -> None:
+        """Take a new incoming call, from a trunk or from a user who proved who they are."""
+        if self._closing or len(self._calls) >= self._equipment.config.max_calls:
+            session.reject(503, reason="No more calls", headers=[("Retry-After", "5")])
+        elif session.trunk is not None:
+            self._take_inbound(session, session.trunk)
+        elif session.identity is not None:
+            self._take_placed(session, session.identity)
+        else:
+            session.reject(403)
+
+    def media_event(self, event: MediaEvent) -> None:
+        """Hand an event of the media engine to the leg or recording it is about."""
+        match event:
+            case DigitReceived(endpoint_id, digit):
+                if leg := self._leg(endpoint_id):
+                    leg.key_pressed(digit)
+            case PlaybackEnded(endpoint_id, playback_id):
+                if leg := self._leg(endpoint_id):
+                    leg.playback_ended(playback_id)
+            case MediaTimeout(endpoint_id, seconds):
+                if leg := self._leg(endpoint_id):
+                    leg.silent(seconds)
+            case RecordingFailed(recording_id, reason, lost_seconds):
+                if recording := self._equipment.recordings_by_id.get(recording_id):
+                    recording.failed(reason, lost_seconds)
+            case RecordingClosed(recording_id):
+                if recording := self._equipment.recordings_by_id.get(recording_id):
+                    recording.closed()
+
+    def _leg(self, endpoint_id: int) -> Leg | None:
+        return self._equipment.legs_by_endpoint.get(endpoint_id)
+
+    def _take_inbound(self, session: InviteSession, trunk: str) -> None:
+        equipment = self._equipment
+        snapshot = equipment.directory.snapshot
+        dialled = session.request.uri.user
+        decision = routing.route_inbound(snapshot, dialled, country=equipment.country)
+        if not isinstance(decision, ToInboundNumber):
+            # A carrier that calls our registered contact names the number in To only.
+            alternative = routing.route_inbound(snapshot, session.request.to.uri.user, country=equipment.country)
+            decision = alternative if isinstance(alternative, ToInboundNumber) else decision
+        caller = session.remote_identity
+        party = Party(numbers.shown(caller.uri.user, equipment.country), caller.display_name[:80], trunk=trunk)
+        to_number = decision.entry.number if isinstance(decision, ToInboundNumber) else dialled[:40]
+        call = self._begin(session, Direction.INBOUND, party, to_number, dialled)
+        if isinstance(decision, ToInboundNumber):
+            self._run(call, inbound(decision.entry, self._flows))
+        else:
+            self._run(call, _refuse(Outcome.UNKNOWN_NUMBER))
+
+    def _take_placed(self, session: InviteSession, username: str) -> None:
+        equipment = self._equipment
+        snapshot = equipment.directory.snapshot
+        login = snapshot.logins.get(username)
+        extension = snapshot.extensions.get(login.extension) if login is not None else None
+        if extension is None:
+            session.reject(403)
+            return
+        party = Party(extension.number, extension.name, extension=extension.number)
+        if session.replaces is not None:
+            self._take_replacing(session, party)
+            return
+        dialled = session.request.uri.user
+        decision = routing.route(snapshot, dialled, country=equipment.country, from_extension=extension.number)
+        if isinstance(decision, ToPickUp) and self._pick_up(session, party, decision.extension):
+            return
+        direction, to_number = _bound_for(decision, dialled)
+        call = self._begin(session, direction, party, to_number, dialled)
+        self._run(call, placed(decision))
+
+    def _take_replacing(self, session: InviteSession, party: Party) -> None:
+        """Take an INVITE that wants to take another dialog's place (RFC 3891 section 3)."""
+        wanted = session.replaces
+        if wanted is None:
+            return
+        old_session = self._equipment.sip.find_session(wanted.call_id, wanted.to_tag, wanted.from_tag)
+        old = old_session.context if old_session is not None else None
+        if not isinstance(old, Leg) or not isinstance(old.owner, Call) or not old.alive:
+            session.reject(481)
+            return
+        call = old.owner
+        try:
+            if old.answered and not wanted.early_only:
+                call.replace(old, session, party)
+            elif old.answered or call.pick_up(session, party) is None:
+                session.reject(486)
+        except (CallStateError, NoMediaError) as error:
+            log.info("replaces_refused", call_id=call.id, error=error.message)
+            session.reject(488)
+
+    def _pick_up(self, session: InviteSession, party: Party, extension: str) -> bool:
+        for call in self._calls.values():
+            if call.rings and call.ringing_extension and extension in ("", call.ringing_extension):
+                try:
+                    leg = call.pick_up(session, party)
+                except NoMediaError:
+                    session.reject(ENDINGS[Outcome.NO_MEDIA].status)
+                    return True
+                if leg is not None:
+                    return True
+        return False
+
+    def _begin(self, session: InviteSession, direction: Direction, party: Party, to_number: str, dialled: str) -> Call:
+        call = self._new_call(direction, party, to_number, dialled)
+        call.offer(sip_call_id=session.call_id)
+        call.take(session, party)
+        return call
+
+    def _new_call(self, direction: Direction, party: Party, to_number: str, dialled: str) -> Call:
+        call = Call(
+            self._equipment,
+            direction,
+            from_party=party,
+            to_number=to_number,
+            dialled=dialled[:64],
+            changed=self._call_changed,
+        )
+        self._calls[call.id] = call
+        return call
+
+    def _run(self, call: Call, flow: Flow) -> None:
+        call.changed("call.offered")
+        call.start(flow)
+
+    def _call_changed(self, call: Call, kind: str) -> None:
+        if call.ended:
+            self._calls.pop(call.id, None)
+        self.extensions.update(call)
+        self._equipment.bus.publish(kind, live.view(call).payload(), call_id=call.id)
+
+    # --- what users ask for ----------------------------------------------------------------------------------------------
+
+    def calls(self) -> list[CallView]:
+        """Return all live calls, oldest first."""
+        return [live.view(call) for call in self._calls.values()]
+
+    def call(self, call_id: str) -> CallView:
+        """Return one live call.
+
+        Raises:
+            UnknownCallError: there is none with this id.
+        """
+        return live.view(self._find(call_id))
+
+    def originate(self, from_extension: str, to: str) -> CallView:
+        """Click to call: ring the extension's phones, then dial `to` for whoever takes it.
+
+        Raises:
+            InvalidEntryError: no such extension, or nothing that can be dialled.
+            UnreachableError: none of the extension's phones is registered.
+        """
+        equipment = self._equipment
+        snapshot = equipment.directory.snapshot
+        extension = snapshot.extensions.get(from_extension)
+        if extension is None or not extension.enabled:
+            raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
+        decision = routing.route(snapshot, to, country=equipment.country, from_extension=from_extension)
+        if isinstance(decision, routing.Refused | ToPickUp):
+            raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
+        if not self.contacts(from_extension):
+            raise UnreachableError(f"No phone of extension {from_extension} is registered.")
+        direction, to_number = _bound_for(decision, to)
+        party = Party(extension.number, extension.name, extension=extension.number)
+        call = self._new_call(direction, party, to_number, to)
+        call.offer()
+        self._run(call, clicked(extension, decision))
+        return live.view(call)
+
+    def transfer(self, call_id: str, to: str, kind: TransferKind, *, by_extension: str = "") -> None:
+        """Begin a transfer on behalf of an agent in the call.
+
+        An attended one is completed by the agent's hanging up or by `complete_transfer`.
+
+        Raises:
+            UnknownCallError: there is no such call.
+            CallStateError: nobody talks in it, or a transfer is under way.
+        """
+        call = self._find(call_id)
+        conversation = self._conversation(call)
+        if call.transferring:
+            raise CallStateError("A transfer is under way already.")
+        agent = conversation.agent(by_extension)
+        if kind is TransferKind.BLIND:
+            call.ask(TransferBlind(agent, to))
+        else:
+            call.ask(Consult(agent, to))
+
+    def complete_transfer(self, call_id: str) -> None:
+        """End a consultation well: the agent leaves."""
+        self._transferring(call_id).ask(CompleteTransfer())
+
+    def cancel_transfer(self, call_id: str) -> None:
+        """End a consultation without effect: the customer comes back to the agent."""
+        self._transferring(call_id).ask(CancelTransfer())
+
+    def hold(self, call_id: str, *, by_extension: str = "") -> None:
+        """Put a call on hold: the other party hears music."""
+        self._conversation(self._find(call_id)).hold(by_extension)
+
+    def resume(self, call_id: str) -> None:
+        """Take a call up again that `hold` put on hold."""
+        self._conversation(self._find(call_id)).resume()
+
+    def record(self, call_id: str, *, by_extension: str = "") -> RecordingState:
+        """Switch the recording of a call on or off, and return what it is now."""
+        call = self._find(call_id)
+        self._conversation(call)
+        return call.record(by_extension=by_extension)
+
+    def request_lead(self, call_id: str, *, by_extension: str = "") -> None:
+        """Have the CRM make the call's customer a lead."""
+        features.request_lead(self._find(call_id), by_extension)
+
+    def request_contact(self, call_id: str, *, by_extension: str = "") -> None:
+        """Have the CRM make the call's customer a contact."""
+        features.request_contact(self._find(call_id), by_extension)
+
+    def hang_up(self, call_id: str, reason: str = "Hung up by the web app") -> None:
+        """End a call."""
+        self._find(call_id).hang_up(reason)
+
+    def explain(self, dialled: str, *, from_extension: str = "") -> Sequence[str]:
+        """Return, line by line, where a call would go and why."""
+        equipment = self._equipment
+        return routing.route(
+            equipment.directory.snapshot, dialled, country=equipment.country, from_extension=from_extension
+        ).explanation
+
+    def contacts(self, extension: str) -> list[Contact]:
+        """Return the registered phones of an extension."""
+        return [
+            Contact(username, str(binding.uri), _source(binding.source), binding.expires_at, binding.user_agent)
+            for username in self._equipment.directory.snapshot.usernames.get(extension, ())
+            for binding in self._equipment.sip.bindings(username)
+        ]
+
+    def _find(self, call_id: str) -> Call:
+        call = self._calls.get(call_id)
+        if call is None:
+            raise UnknownCallError("There is no live call with this id.")
+        return call
+
+    def _conversation(self, call: Call) -> Conversation:
+        if not isinstance(call.conversation, Conversation):
+            raise CallStateError("Nobody is talking in this call.")
+        return call.conversation
+
+    def _transferring(self, call_id: str) -> Call:
+        call = self._find(call_id)
+        if not call.transferring:
+            raise CallStateError("No transfer is under way in this call.")
+        return call
+
+    # --- media -----------------------------------------------------------------------------------------------------------
+
+    async def _watch_media(self) -> None:
+        interval = self._equipment.config.alive_interval
+        while True:
+            await asyncio.sleep(interval)
+            now = self._equipment.clock.monotonic()
+            for call in tuple(self._calls.values()):
+                call.note_alive(now - interval - _ALIVE_MARGIN)
+
+
+def _bound_for(decision: Decision, dialled: str) -> tuple[Direction, str]:
+    match decision:
+        case ToOutside(number):
+            return Direction.OUTBOUND, number
+        case ToExtension():
+            # A forwarded extension stays the number that was called.
+            return Direction.INTERNAL, dialled[:40]
+        case ToInboundNumber(entry):
+            return Direction.INTERNAL, entry.number
+        case _:
+            return Direction.INTERNAL, dialled[:40]
+
+
+def _refuse(outcome: Outcome) -> Flow:
+    async def run(call: Call) -> None:
+        await call.fail(outcome)
+
+    return run
+
+
+def _source(source: tuple[str, int, str]) -> str:
+    return f"{source[2]}:{source[0]}:{source[1]}"

@@ -1,0 +1,119 @@
+"""The tables of the directory: who can be called, from where, and through what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, Id
+
+
+class ExtensionRow(Base):
+    """A number inside the company. Only digests of its password are kept (RFC 8760)."""
+
+    __tablename__ = "extensions"
+
+    id: Mapped[Id]
+    number: Mapped[str] = mapped_column(String(16), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    ha1_md5: Mapped[str] = mapped_column(String(32))
+    ha1_sha256: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(254), default="")
+    language: Mapped[str] = mapped_column(String(8), default="")
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    forward_to: Mapped[str] = mapped_column(String(40), default="")
+    created_at: Mapped[datetime]
+
+
+class DeviceRow(Base):
+    """A further phone of an extension, with a SIP login of its own."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[Id]
+    extension_id: Mapped[str] = mapped_column(ForeignKey("extensions.id", ondelete="CASCADE"), index=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    label: Mapped[str] = mapped_column(String(200), default="")
+    ha1_md5: Mapped[str] = mapped_column(String(32))
+    ha1_sha256: Mapped[str] = mapped_column(String(64))
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime]
+
+
+class TrunkRow(Base):
+    """A line to a carrier. Its password stands in the clear: a digest client needs it."""
+
+    __tablename__ = "trunks"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    host: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int] = mapped_column(Integer, default=5060)
+    transport: Mapped[str] = mapped_column(String(8), default="udp")
+    username: Mapped[str] = mapped_column(String(128), default="")
+    password: Mapped[str] = mapped_column(String(128), default="")
+    register: Mapped[bool] = mapped_column(Boolean, default=False)
+    allow_from: Mapped[list[str]] = mapped_column(JSON, default=list)
+    caller_id: Mapped[str] = mapped_column(String(40), default="")
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime]
+
+
+class InboundNumberRow(Base):
+    """A public number of the company and where its calls go."""
+
+    __tablename__ = "inbound_numbers"
+
+    id: Mapped[Id]
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    destination_kind: Mapped[str] = mapped_column(String(16))
+    destination_target: Mapped[str] = mapped_column(String(64))
+    greeting: Mapped[str] = mapped_column(String(1000), default="")
+    created_at: Mapped[datetime]
+
+
+class OutboundRouteRow(Base):
+    """Which trunks, in order, carry calls to numbers that begin with a prefix."""
+
+    __tablename__ = "outbound_routes"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    prefix: Mapped[str] = mapped_column(String(20), index=True)
+    trunks: Mapped[list[str]] = mapped_column(JSON, default=list)
+    strip: Mapped[int] = mapped_column(Integer, default=0)
+    prepend: Mapped[str] = mapped_column(String(20), default="")
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime]
+
+
+class RegistrationRow(Base):
+    """A phone's contact as it was last registered, so that a restart knows where to ring."""
+
+    __tablename__ = "registrations"
+
+    id: Mapped[Id]
+    node: Mapped[str] = mapped_column(String(32), index=True)
+    username: Mapped[str] = mapped_column(String(64), index=True)
+    uri: Mapped[str] = mapped_column(String(512))
+    source: Mapped[str] = mapped_column(String(80))
+    transport: Mapped[str] = mapped_column(String(8))
+    path: Mapped[list[str]] = mapped_column(JSON, default=list)
+    instance: Mapped[str] = mapped_column(String(128), default="")
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+    call_id: Mapped[str] = mapped_column(String(256), default="")
+    cseq: Mapped[int] = mapped_column(BigInteger, default=0)
+    refreshed_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class OpenCallRow(Base):
+    """A call that the journal tells of and that has no end yet; recovery begins to read at `sequence`."""
+
+    __tablename__ = "open_calls"
+
+    node: Mapped[str] = mapped_column(String(32), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,223 @@
+"""Transfers of a call: blind, by joining two calls, and by consulting first.
+
+Each returns the leg that the party who was kept talks with from now on: the new one, the old one when the transfer failed, or None
+when nobody is left to talk with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import Any, Final
+
+import structlog
+
+from core.events import CallTransferred, TransferKind, TransferResult
+from core.identifiers import new_id
+from pbx.bridge import Bridge
+from pbx.call import Call
+from pbx.dialling import DialResult
+from pbx.flows.reach import reach
+from pbx.leg import Leg
+from pbx.outcomes import ENDINGS, Outcome
+from pbx.requests import (
+    CancelTransfer,
+    CompleteTransfer,
+    LegGone,
+    Report,
+    Request,
+    TransferBlind,
+    TransferJoin,
+)
+
+log = structlog.get_logger(__name__)
+
+_BUSY: Final = 491
+"""A transfer asked for while another is under way (RFC 3261 section 21.4.27)."""
+
+
+async def blind(call: Call, kept: Leg, by: Leg, target: str, report: Report) -> Leg | None:
+    """Dial the target on behalf of `by`, who need not stay; on failure the kept party comes back to `by`."""
+    call.vital = {kept}
+    kept.play(call.equipment.prompts.ringback(call.equipment.country), loop=True)
+    result = await reach(call, target, listener=kept, shown=kept.party, as_extension=by.party.extension)
+    note(call, TransferKind.BLIND, by, target, result)
+    if result.leg is not None:
+        report(200, "OK")
+        by.hang_up("Transferred")
+        return result.leg
+    ending = ENDINGS[result.outcome]
+    report(ending.status, ending.reason)
+    return await back(call, kept, by)
+
+
+async def back(call: Call, kept: Leg, by: Leg) -> Leg | None:
+    """Return the kept party to the one who wanted to transfer: to the leg, or, when that is gone, to the extension."""
+    if by.alive:
+        await call.play("transfer_failed", by)
+        if by.alive:
+            return by
+    if by.party.extension:
+        result = await reach(call, by.party.extension, listener=kept, shown=kept.party)
+        if result.leg is not None:
+            return result.leg
+    kept.stop_playing()
+    await call.play(ENDINGS[Outcome.FAILED].prompt, kept)
+    return None
+
+
+def join(call: Call, by: Leg, consulted: Leg, other: Call, report: Report) -> Leg | None:
+    """Take the one who talks with `consulted` in the other call over into this one; the other call ends.
+
+    None means that nobody talks there any more.
+    """
+    talk = other.conversation
+    if talk is None or consulted not in talk.legs:
+        report(481, "The consultation is over")
+        return None
+    target = next(leg for leg in talk.legs if leg is not consulted)
+    other.let_go(target)
+    call.adopt(target)
+    note(call, TransferKind.ATTENDED, by, target.party.number, DialResult(target), other_call_id=other.id)
+    report(200, "OK")
+    other.end("Transferred")
+    return target
+
+
+def note(call: Call, kind: TransferKind, by: Leg, target: str, result: DialResult, *, other_call_id: str = "") -> None:
+    """Put what became of a transfer into the journal."""
+    call.note(
+        CallTransferred,
+        transfer_id=new_id(),
+        kind=kind,
+        result=TransferResult.FAILED if result.leg is None else TransferResult.COMPLETED,
+        from_extension=by.party.extension,
+        to_number=target if result.leg is None else result.leg.party.number,
+        new_leg_id="" if result.leg is None else result.leg.id,
+        other_call_id=other_call_id,
+        sip_status=ENDINGS[result.outcome].status if result.leg is None else 0,
+    )
+    call.changed("call.transferred")
+
+
+def note_replaced(call: Call, old: Leg, new: Leg) -> None:
+    """Put into the journal that another phone took a party's place (RFC 3891)."""
+    note(call, TransferKind.ATTENDED, old, new.party.number, DialResult(new))
+
+
+class _Wish(enum.Enum):
+    """How a consultation is to end."""
+
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+
+
+class Consultation:
+    """An agent talks to a colleague or an outside number while the customer hears music.
+
+    Hanging up completes the transfer, also while it still rings; cancelling it, or the colleague's end, brings the customer back.
+    """
+
+    def __init__(self, call: Call, kept: Leg, by: Leg) -> None:
+        self._call = call
+        self._kept = kept
+        self._by = by
+
+    async def run(self, target: str) -> Leg | None:
+        """Carry the consultation out.
+
+        Args:
+            target: whom to consult; empty: the agent is asked to dial it.
+        """
+        call = self._call
+        call.vital = {self._kept}
+        self._kept.play(call.equipment.prompts.hold_music(), loop=True)
+        target = target or await self._dialled()
+        if not target:
+            return await self._failed("", DialResult(outcome=Outcome.UNKNOWN_NUMBER))
+        ringing = asyncio.ensure_future(
+            reach(call, target, listener=self._by, shown=self._by.party, as_extension=self._by.party.extension)
+        )
+        try:
+            cancelled = await self._wait_for(ringing) is _Wish.CANCEL
+        finally:
+            ringing.cancel()
+            await asyncio.wait({ringing})
+        result = DialResult() if ringing.cancelled() else ringing.result()
+        if cancelled or result.leg is None:
+            if result.leg is not None:
+                result.leg.hang_up("The transfer was cancelled")
+            return await self._failed(target, DialResult(outcome=result.outcome))
+        return await self._talk(target, result.leg)
+
+    async def _dialled(self) -> str:
+        """Ask the agent for the target; empty when nothing came or the agent is gone."""
+        config = self._call.equipment.config
+        self._call.spawn(self._call.play("transfer_dial", self._by))
+        dialling = asyncio.ensure_future(
+            self._call.collect(self._by, first=config.transfer_dial_timeout, following=config.star_code_timeout)
+        )
+        try:
+            await self._wait_for(dialling)
+        finally:
+            dialling.cancel()
+            await asyncio.wait({dialling})
+        dialled = "" if dialling.cancelled() else dialling.result()
+        return "" if dialled.startswith("*") else dialled
+
+    async def _wait_for(self, work: asyncio.Future[Any]) -> _Wish | None:
+        """Wait until the work is done, or it is wished to end it; the agent's leaving does not stop a ringing."""
+        asked: asyncio.Future[Request] | None = None
+        try:
+            while True:
+                asked = asyncio.ensure_future(self._call.inbox.get())
+                await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
+                if asked.done() and self._wish(asked.result(), None) is _Wish.CANCEL:
+                    return _Wish.CANCEL
+                if work.done():
+                    return None
+        finally:
+            if asked is not None:
+                asked.cancel()
+
+    async def _talk(self, target: str, colleague: Leg) -> Leg | None:
+        """Let agent and colleague talk until one of them ends it."""
+        call = self._call
+        bridge = Bridge(call.equipment, self._by, colleague)
+        if self._by.alive:
+            self._by.stop_playing()
+            bridge.connect()
+            call.changed("call.consulting")
+        while self._by.alive and colleague.alive:
+            wish = self._wish(await call.inbox.get(), colleague)
+            if wish is _Wish.COMPLETE:
+                break
+            if wish is _Wish.CANCEL:
+                colleague.hang_up("The transfer was cancelled")
+        bridge.cut()
+        if not colleague.alive:
+            return await self._failed(target, DialResult(outcome=Outcome.DECLINED))
+        note(call, TransferKind.ATTENDED, self._by, target, DialResult(colleague))
+        self._by.hang_up("Transferred")
+        return colleague
+
+    def _wish(self, request: Request, colleague: Leg | None) -> _Wish | None:
+        match request:
+            case CompleteTransfer():
+                if colleague is None:
+                    # It still rings: the agent leaves, and the customer gets whoever answers.
+                    self._by.hang_up("Transferred")
+                return _Wish.COMPLETE
+            case CancelTransfer():
+                return _Wish.CANCEL
+            case LegGone(leg) if leg is self._by:
+                return _Wish.COMPLETE
+            case LegGone(leg) if leg is colleague:
+                return _Wish.CANCEL
+            case TransferBlind() | TransferJoin():
+                request.report(_BUSY, "Another transfer is under way")
+        return None
+
+    async def _failed(self, target: str, result: DialResult) -> Leg | None:
+        note(self._call, TransferKind.ATTENDED, self._by, target, result)
+        return await back(self._call, self._kept, self._by)

@@ -1,0 +1,68 @@
+"""Phones and a server for calls with real peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from ramal.softphone.controller import PhoneSetup, SoftPhone
+from tests.support.ramal_server import PASSWORD, RamalServer, free_port, ramal_server
+from tests.support.tones import write_tone
+
+TONES = {"1001": 500.0, "1002": 800.0, "1003": 1100.0, "trunk": 1500.0}
+"""What each phone says."""
+
+PhoneFactory = Callable[..., Awaitable[SoftPhone]]
+
+
+@pytest.fixture(scope="session")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sounds, made once for all tests."""
+    return tmp_path_factory.mktemp("prompts")
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tone for each phone."""
+    folder = tmp_path_factory.mktemp("voices")
+    return {name: write_tone(folder / f"{name}.wav", hertz) for name, hertz in TONES.items()}
+
+
+@pytest.fixture
+async def server(tmp_path: Path, prompts: Path) -> AsyncIterator[RamalServer]:
+    """A server with the extensions 1001, 1002 and 1003."""
+    async with ramal_server(tmp_path / "server", prompts=prompts) as running:
+        for number, name in (("1001", "Ana"), ("1002", "Boris"), ("1003", "Clara")):
+            await running.exchange.directory.create_extension(number=number, name=name, password=PASSWORD)
+        yield running
+
+
+@pytest.fixture
+async def phone(server: RamalServer) -> AsyncIterator[PhoneFactory]:
+    """Starts registered phones, and closes them at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(username: str, *, register: bool = True, port: int = 0) -> SoftPhone:
+            setup = PhoneSetup(
+                server=server.address,
+                username=username,
+                port=port or free_port(),
+                rtp_port=_rtp_port(),
+                password=PASSWORD if register else "",
+                register=register,
+                display_name=username,
+            )
+            started = await SoftPhone.start(setup)
+            stack.push_async_callback(started.close)
+            return started
+
+        yield start
+        await asyncio.sleep(0)
+
+
+def _rtp_port() -> int:
+    return free_port() & ~1
