@@ -103,8 +103,10 @@ class SipStack:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        for waiting in (*self._tasks, *self._waiting):
-            waiting.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for answer in self._waiting:
+            answer.cancel()
         for transport in [*self._transports.values(), *self._udp]:
             transport.close()
         self._transports.clear()
