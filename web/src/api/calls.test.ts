@@ -1,8 +1,44 @@
 import { describe, expect, it } from "vitest";
 import { customerNumber, isHeld, ringingLegs, speakingLegs, timeline, totals } from "./calls";
-import type { Leg, LiveCall } from "./types";
+import type { CdrLeg, Leg, LiveCall } from "./types";
 
-const leg = (id: string, change: Partial<Leg> = {}): Leg => ({ id, number: id, ...change });
+const leg = (id: string, change: Partial<Leg> = {}): Leg => ({
+  id,
+  role: "agent",
+  number: id,
+  name: null,
+  extension: null,
+  trunk: null,
+  incoming: false,
+  state: "answered",
+  held: false,
+  answered_at: null,
+  ...change,
+});
+
+const pastLeg = (change: Partial<CdrLeg>): CdrLeg => ({
+  id: "1001",
+  role: "agent",
+  number: "1001",
+  extension: "1001",
+  trunk: null,
+  incoming: false,
+  sip_call_id: null,
+  started_at: "2026-03-01T10:00:00Z",
+  joined_at: "2026-03-01T10:00:00Z",
+  ringing_at: null,
+  answered_at: null,
+  ended_at: null,
+  moved_to: null,
+  sip_status: 0,
+  reason: "",
+  packets_received: null,
+  packets_sent: null,
+  packets_lost: null,
+  jitter_ms: null,
+  mos: null,
+  ...change,
+});
 
 const call = (change: Partial<LiveCall> = {}): LiveCall => ({
   id: "c",
@@ -26,12 +62,11 @@ describe("the customer's number", () => {
 });
 
 describe("who speaks", () => {
-  const at = "2026-03-01T10:00:05Z";
   const legs = [
-    leg("1001", { role: "agent", answered_at: at }),
-    leg("customer", { role: "customer", answered_at: at, incoming: true }),
-    leg("gone", { role: "agent", answered_at: at, ended_at: at }),
-    leg("1002", { role: "agent" }),
+    leg("1001"),
+    leg("customer", { role: "customer", incoming: true }),
+    leg("gone", { state: "ended" }),
+    leg("1002", { state: "ringing" }),
   ];
 
   it("is everyone who answered and has not left, customers first", () => {
@@ -47,44 +82,38 @@ describe("hold", () => {
   it("is told by the state of the call or by a leg that is still there", () => {
     expect(isHeld(call({ state: "held" }))).toBe(true);
     expect(isHeld(call({ legs: [leg("a", { held: true })] }))).toBe(true);
-    expect(isHeld(call({ legs: [leg("a", { held: true, ended_at: "2026-03-01T10:00:05Z" })] }))).toBe(false);
+    expect(isHeld(call({ legs: [leg("a", { held: true, state: "ended" })] }))).toBe(false);
   });
 });
 
 describe("the timeline of a call", () => {
+  const started_at = "2026-03-01T10:00:00Z";
+  const ended_at = "2026-03-01T10:01:40Z";
+
   it("places ringing and talking between start and end", () => {
-    const [bar] = timeline(
-      {
-        started_at: "2026-03-01T10:00:00Z",
-        ended_at: "2026-03-01T10:01:40Z",
-        legs: [
-          leg("1001", {
-            started_at: "2026-03-01T10:00:10Z",
-            answered_at: "2026-03-01T10:00:20Z",
-            ended_at: "2026-03-01T10:01:00Z",
-          }),
-        ],
-      },
-      0,
-    );
+    const stay = pastLeg({
+      joined_at: "2026-03-01T10:00:10Z",
+      answered_at: "2026-03-01T10:00:20Z",
+      ended_at: "2026-03-01T10:01:00Z",
+    });
+    const [bar] = timeline({ started_at, ended_at, legs: [stay] }, 0);
     expect(bar).toMatchObject({ start: 0.1, answered: 0.2, end: 0.6, seconds: 40 });
   });
 
+  it("begins the talk of a leg that a transfer brought when it came", () => {
+    const stay = pastLeg({ joined_at: "2026-03-01T10:00:50Z", answered_at: "2026-03-01T09:59:00Z", ended_at });
+    const [bar] = timeline({ started_at, ended_at, legs: [stay] }, 0);
+    expect(bar).toMatchObject({ start: 0.5, answered: 0.5, end: 1, seconds: 50 });
+  });
+
   it("does not divide by the length of a call that had none", () => {
-    const at = "2026-03-01T10:00:00Z";
-    const [bar] = timeline({ started_at: at, ended_at: at, legs: [leg("1001", { started_at: at, ended_at: at })] }, 0);
+    const [bar] = timeline({ started_at, ended_at: started_at, legs: [pastLeg({ ended_at: started_at })] }, 0);
     expect(bar).toMatchObject({ start: 0, answered: null, end: 0, seconds: 0 });
   });
-});
 
-describe("the timeline of a call that goes on", () => {
-  it("ends now", () => {
-    const at = "2026-03-01T10:00:00Z";
+  it("ends now where the call goes on", () => {
     const now = Date.parse("2026-03-01T10:00:40Z");
-    const [bar] = timeline(
-      { started_at: at, ended_at: null, legs: [leg("1001", { started_at: at, answered_at: at })] },
-      now,
-    );
+    const [bar] = timeline({ started_at, ended_at: null, legs: [pastLeg({ answered_at: started_at })] }, now);
     expect(bar).toMatchObject({ answered: 0, end: 1, seconds: 40 });
   });
 });

@@ -1,7 +1,7 @@
 /** What the pages ask of a call: who is the customer, who speaks now, and how its past unfolds in time. */
 
 import { secondsBetween } from "../i18n/format";
-import type { Cdr, Direction, Leg, LiveCall } from "./types";
+import type { Cdr, CdrLeg, Direction, Leg, LiveCall } from "./types";
 
 /** The number of the outside party, or of the caller where both are inside. */
 export function customerNumber(call: { direction: Direction; from_number: string; to_number: string }): string {
@@ -11,18 +11,18 @@ export function customerNumber(call: { direction: Direction; from_number: string
 /** The legs that are connected at this moment, customers first. */
 export function speakingLegs(legs: readonly Leg[]): Leg[] {
   return legs
-    .filter((leg) => leg.answered_at && !leg.ended_at)
+    .filter((leg) => leg.state === "answered")
     .sort((a, b) => Number(a.role === "agent") - Number(b.role === "agent"));
 }
 
 /** The legs that ring at this moment. */
 export function ringingLegs(legs: readonly Leg[]): Leg[] {
-  return legs.filter((leg) => !leg.answered_at && !leg.ended_at && !leg.incoming);
+  return legs.filter((leg) => leg.state === "ringing");
 }
 
 /** Whether the call is on hold: by its state, or by one of its legs. */
 export function isHeld(call: LiveCall): boolean {
-  return call.state === "held" || call.legs.some((leg) => leg.held && !leg.ended_at);
+  return call.state === "held" || call.legs.some((leg) => leg.held && leg.state === "answered");
 }
 
 /** Whether the call is being recorded now. */
@@ -32,7 +32,7 @@ export function isRecording(call: LiveCall): boolean {
 
 /** One bar of a timeline: shares of the whole from 0 to 1, first the ringing and then the talking. */
 export interface TimelineBar {
-  leg: Leg;
+  leg: CdrLeg;
   start: number;
   answered: number | null;
   end: number;
@@ -44,13 +44,21 @@ export function timeline(call: Pick<Cdr, "started_at" | "ended_at" | "legs">, no
   const whole = secondsBetween(call.started_at, call.ended_at ?? now) || 1;
   const share = (time: string | null | undefined, otherwise: number): number =>
     time ? Math.min(1, secondsBetween(call.started_at, time) / whole) : otherwise;
-  return call.legs.map((leg) => ({
-    leg,
-    start: share(leg.started_at, 0),
-    answered: leg.answered_at ? share(leg.answered_at, 0) : null,
-    end: share(leg.ended_at, 1),
-    seconds: secondsBetween(leg.answered_at, leg.ended_at ?? call.ended_at ?? now),
-  }));
+  return call.legs.map((leg) => {
+    // A leg that a transfer brought was answered before it came into this call.
+    const talkedFrom = leg.answered_at && later(leg.answered_at, leg.joined_at);
+    return {
+      leg,
+      start: share(leg.joined_at, 0),
+      answered: talkedFrom ? share(talkedFrom, 0) : null,
+      end: share(leg.ended_at, 1),
+      seconds: secondsBetween(talkedFrom, leg.ended_at ?? call.ended_at ?? now),
+    };
+  });
+}
+
+function later(one: string, other: string): string {
+  return Date.parse(one) > Date.parse(other) ? one : other;
 }
 
 /** The sum of a call's charges by currency, those without a rate left out, exact to the last digit the charges have. */

@@ -52,6 +52,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cdrs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cdrs
+         * @description List calls that are over, the newest first.
+         */
+        get: operations["list_cdrs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cdrs/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Cdr
+         * @description Show the record of a call, live or over; its id is the call's.
+         */
+        get: operations["get_cdr"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recordings
+         * @description List recordings, the newest first.
+         */
+        get: operations["list_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Recording
+         * @description Show a recording.
+         */
+        get: operations["get_recording"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Recording
+         * @description Delete a recording with its waveform and transcript, for good.
+         */
+        delete: operations["delete_recording"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Waveform
+         * @description Show the waveform of a sealed recording.
+         */
+        get: operations["get_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Play Recording
+         * @description Play a recording, whole or in the range asked for; noted in the audit trail.
+         */
+        get: operations["play_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transcripts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Transcripts
+         * @description List transcripts, the newest first.
+         */
+        get: operations["list_transcripts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transcripts/{transcript_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Transcript
+         * @description Show a transcript by its own id or by its recording's.
+         */
+        get: operations["get_transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tariffs": {
         parameters: {
             query?: never;
@@ -971,6 +1135,230 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * CdrLegOut
+         * @description The stay of a party in the call.
+         */
+        CdrLegOut: {
+            /** Id */
+            id: string;
+            /** @description Which side of the recording it is on: customers left, agents right. */
+            role: components["schemas"]["PartyRole"];
+            /** Number */
+            number: string;
+            /** Extension */
+            extension: string | null;
+            /** Trunk */
+            trunk: string | null;
+            /**
+             * Incoming
+             * @description Whether the party called us; else we called it.
+             */
+            incoming: boolean;
+            /** Sip Call Id */
+            sip_call_id: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             * @description When the leg was opened.
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            started_at: string;
+            /**
+             * Joined At
+             * Format: date-time
+             * @description When it came into this call; later than `started_at` after a transfer.
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            joined_at: string;
+            /** Ringing At */
+            ringing_at: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /**
+             * Ended At
+             * @description When it ended, or left for the call `moved_to`.
+             */
+            ended_at: string | null;
+            /** Moved To */
+            moved_to: string | null;
+            /**
+             * Sip Status
+             * @description The final SIP status where it was not answered, else 0.
+             */
+            sip_status: number;
+            /** Reason */
+            reason: string;
+            /** Packets Received */
+            packets_received: number | null;
+            /** Packets Sent */
+            packets_sent: number | null;
+            /** Packets Lost */
+            packets_lost: number | null;
+            /** Jitter Ms */
+            jitter_ms: number | null;
+            /**
+             * Mos
+             * @description Estimated quality, 1 to 4.5.
+             */
+            mos: number | null;
+        };
+        /**
+         * CdrOut
+         * @description A call detail record.
+         */
+        CdrOut: {
+            /** Id */
+            id: string;
+            /** Call Id */
+            call_id: string;
+            direction: components["schemas"]["Direction"];
+            /** From Number */
+            from_number: string;
+            /** From Name */
+            from_name: string | null;
+            /** From Extension */
+            from_extension: string | null;
+            /** To Number */
+            to_number: string;
+            /** Dialled */
+            dialled: string;
+            /** Trunk */
+            trunk: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            started_at: string;
+            /**
+             * Answered At
+             * @description When a person answered.
+             */
+            answered_at: string | null;
+            /**
+             * Answered By
+             * @description The extension that answered.
+             */
+            answered_by: string | null;
+            /**
+             * Ended At
+             * @description null while the call goes on.
+             */
+            ended_at: string | null;
+            /** Talk Seconds */
+            talk_seconds: number;
+            /** @description null while the call goes on. */
+            disposition: components["schemas"]["Disposition"] | null;
+            /** Sip Status */
+            sip_status: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Recovered
+             * @description The server died in mid-call; the end is the last sign of voice.
+             */
+            recovered: boolean;
+            /** Recording Id */
+            recording_id: string | null;
+            /**
+             * Merged Into
+             * @description The call that an attended transfer joined this one's party to.
+             */
+            merged_into: string | null;
+            /** Legs */
+            legs: components["schemas"]["CdrLegOut"][];
+            /** Transfers */
+            transfers: components["schemas"]["CdrTransferOut"][];
+            /** Charges */
+            charges: components["schemas"]["ChargeOut"][];
+        };
+        /**
+         * CdrPage
+         * @description One page of call detail records.
+         */
+        CdrPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["CdrOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * CdrTransferOut
+         * @description A transfer of the call.
+         */
+        CdrTransferOut: {
+            /** Id */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            at: string;
+            kind: components["schemas"]["TransferKind"];
+            result: components["schemas"]["TransferResult"];
+            /** From Extension */
+            from_extension: string;
+            /** To Number */
+            to_number: string;
+            /** New Leg Id */
+            new_leg_id: string | null;
+            /**
+             * Other Call Id
+             * @description The consultation call that was merged in.
+             */
+            other_call_id: string | null;
+            /** Sip Status */
+            sip_status: number;
+        };
+        /**
+         * ChargeOut
+         * @description What an outgoing trunk leg of the call costs.
+         */
+        ChargeOut: {
+            /** Id */
+            id: string;
+            /** Leg Id */
+            leg_id: string;
+            /** Trunk */
+            trunk: string;
+            /** Number */
+            number: string;
+            kind: components["schemas"]["NumberKind"];
+            /** @description `unrated`: no rate matches yet, so there is no amount. */
+            state: components["schemas"]["ChargeState"];
+            /** Seconds */
+            seconds: number;
+            /** Billed Seconds */
+            billed_seconds: number | null;
+            /** Amount */
+            amount: string | null;
+            /** Currency */
+            currency: string | null;
+            /** Rate Id */
+            rate_id: string | null;
+            /** Price Per Minute */
+            price_per_minute: string | null;
+            /** First Increment */
+            first_increment: number | null;
+            /** Increment */
+            increment: number | null;
+            /** Connection Fee */
+            connection_fee: string | null;
+        };
+        /**
+         * ChargeState
+         * @description Whether a charge has an amount.
+         * @enum {string}
+         */
+        ChargeState: "rated" | "unrated";
+        /**
          * CompanyIn
          * @description A new company: at least a name, a phone or an e-mail address.
          */
@@ -1695,6 +2083,31 @@ export interface components {
          */
         LeadStage: "new" | "in_progress" | "converted" | "junk";
         /**
+         * MarkerKind
+         * @description What a stretch of a recording is marked as.
+         * @enum {string}
+         */
+        MarkerKind: "pause";
+        /**
+         * MarkerOut
+         * @description A marked stretch of a recording.
+         */
+        MarkerOut: {
+            kind: components["schemas"]["MarkerKind"];
+            /**
+             * Start
+             * @description Seconds from the start.
+             */
+            start: number;
+            /**
+             * End
+             * @description null while it lasts.
+             */
+            end: number | null;
+            /** By Extension */
+            by_extension: string;
+        };
+        /**
          * NewTokenOut
          * @description A token that was just made.
          */
@@ -1810,6 +2223,12 @@ export interface components {
             /** Id */
             id: string;
         };
+        /**
+         * PartyRole
+         * @description Which side of the recording a leg is on: customers left, agents right.
+         * @enum {string}
+         */
+        PartyRole: "customer" | "agent";
         /**
          * PasswordChange
          * @description A new password for the one who is signed in.
@@ -1979,6 +2398,90 @@ export interface components {
             result: components["schemas"]["Removal"];
         };
         /**
+         * RecordingOut
+         * @description A recording.
+         */
+        RecordingOut: {
+            /** Id */
+            id: string;
+            /** Call Id */
+            call_id: string;
+            state: components["schemas"]["RecordingState"];
+            /**
+             * Format
+             * @example wav
+             */
+            format: string;
+            /**
+             * Seconds
+             * @description Measured when it is sealed.
+             */
+            seconds: number | null;
+            /**
+             * Channels
+             * @description 2: customers left, agents right.
+             */
+            channels: number;
+            /**
+             * Sample Rate
+             * @description Hertz.
+             */
+            sample_rate: number;
+            /** Bytes */
+            bytes: number | null;
+            /**
+             * Sha256
+             * @description Of the file, taken when it is sealed.
+             */
+            sha256: string | null;
+            /**
+             * Lost Seconds
+             * @description Audio that could not be kept.
+             */
+            lost_seconds: number;
+            /**
+             * Failure
+             * @description Why audio is missing.
+             */
+            failure: string | null;
+            /** Recovered */
+            recovered: boolean;
+            /** Markers */
+            markers: components["schemas"]["MarkerOut"][];
+            /**
+             * Started At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            started_at: string;
+            /** Stopped At */
+            stopped_at: string | null;
+            /** Sealed At */
+            sealed_at: string | null;
+        };
+        /**
+         * RecordingPage
+         * @description One page of recordings.
+         */
+        RecordingPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["RecordingOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * RecordingState
+         * @description Where a recording stands.
+         * @enum {string}
+         */
+        RecordingState: "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
+        /**
          * Removal
          * @description What deleting a rate came to.
          * @enum {string}
@@ -1990,6 +2493,31 @@ export interface components {
          * @enum {string}
          */
         Role: "agent" | "manager" | "owner" | "administrator";
+        /**
+         * SegmentOut
+         * @description Something said without a longer pause.
+         */
+        SegmentOut: {
+            /**
+             * Channel
+             * @description 0: the customer, 1: the agents.
+             */
+            channel: number;
+            /**
+             * Start
+             * @description Seconds from the start of the recording.
+             */
+            start: number;
+            /** End */
+            end: number;
+            /** Text */
+            text: string;
+            /**
+             * Confidence
+             * @description 0 to 1.
+             */
+            confidence: number;
+        };
         /**
          * SessionOut
          * @description Who is signed in, and what they may do.
@@ -2174,6 +2702,70 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /**
+         * TranscriptOut
+         * @description A transcript.
+         */
+        TranscriptOut: {
+            /** Id */
+            id: string;
+            /** Recording Id */
+            recording_id: string;
+            /** Call Id */
+            call_id: string;
+            state: components["schemas"]["TranscriptState"];
+            /**
+             * Model
+             * @description The speech model that wrote it.
+             */
+            model: string;
+            /** Failure */
+            failure: string | null;
+            /** Segments */
+            segments: components["schemas"]["SegmentOut"][];
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * TranscriptPage
+         * @description One page of transcripts.
+         */
+        TranscriptPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["TranscriptOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * TranscriptState
+         * @description Where a transcript stands.
+         * @enum {string}
+         */
+        TranscriptState: "waiting" | "done" | "failed";
+        /**
+         * TransferKind
+         * @description Blind transfers name a target, attended ones talk to it first.
+         * @enum {string}
+         */
+        TransferKind: "blind" | "attended";
+        /**
+         * TransferResult
+         * @description What became of a transfer.
+         * @enum {string}
+         */
+        TransferResult: "completed" | "failed";
         /**
          * UserChanges
          * @description Fields to change; those left out stay as they are.
@@ -2386,6 +2978,21 @@ export interface components {
              * @description Give this as `cursor` to get the next page; null at the end.
              */
             next_cursor: string | null;
+        };
+        /**
+         * WaveformOut
+         * @description The loudest sample of each of equal stretches.
+         */
+        WaveformOut: {
+            /** Recording Id */
+            recording_id: string;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Channels
+             * @description A list a channel, from 0 (silence) to 1 (full scale).
+             */
+            channels: number[][];
         };
         /**
          * CompanyChanges
@@ -2648,6 +3255,347 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cdrs: {
+        parameters: {
+            query?: {
+                /** @description Began at this time or later. */
+                started_from?: string | null;
+                /** @description Began before this time. */
+                started_to?: string | null;
+                /** @description From, to, or with a leg of this number. */
+                number?: string;
+                /** @description With this extension. */
+                extension?: string;
+                /** @description Only calls in this direction. */
+                direction?: components["schemas"]["Direction"] | null;
+                /** @description Only calls that ended so. */
+                disposition?: components["schemas"]["Disposition"] | null;
+                /** @description The SIP Call-ID of the first leg. */
+                sip_call_id?: string;
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CdrPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_cdr: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CdrOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_recordings: {
+        parameters: {
+            query?: {
+                /** @description Only those of this call. */
+                call_id?: string;
+                /** @description Only those in this state. */
+                state?: components["schemas"]["RecordingState"] | null;
+                /** @description Began at this time or later. */
+                started_from?: string | null;
+                /** @description Began before this time. */
+                started_to?: string | null;
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_waveform: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaveformOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    play_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The range asked for (RFC 9110 section 14) */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description Not changed since the ETag given in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The range lies beyond the end; Content-Range tells the size */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_transcripts: {
+        parameters: {
+            query?: {
+                /** @description Only those of this call. */
+                call_id?: string;
+                /** @description Only those in which this was said. */
+                search?: string;
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_transcript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                transcript_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptOut"];
+                };
             };
             /** @description A problem */
             default: {

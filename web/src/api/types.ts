@@ -20,34 +20,29 @@ export type Camera = Schemas["CameraOut"];
 export type Rate = Schemas["RateOut"];
 export type RateImportResult = Schemas["ImportOut"];
 export type RateRemoval = Schemas["RateRemoval"];
+export type TransferKind = Schemas["TransferKind"];
+export type Cdr = Schemas["CdrOut"];
+export type CdrLeg = Schemas["CdrLegOut"];
+export type Charge = Schemas["ChargeOut"];
+export type Recording = Schemas["RecordingOut"];
+export type Waveform = Schemas["WaveformOut"];
+export type Transcript = Schemas["TranscriptOut"];
 
 /** A lead or a contact; only leads have a stage. */
 export type Person = Contact & { stage?: LeadStage };
 
-export type TransferKind = "blind" | "attended";
-
-/** A dialog with one phone or trunk, live or past. */
-
+/** A dialog with one phone or trunk of a live call. */
 export interface Leg {
   id: string;
-  role?: "customer" | "agent";
+  role: "customer" | "agent";
   number: string;
-  name?: string | null;
-  extension?: string | null;
-  trunk?: string | null;
-  incoming?: boolean;
-  state?: string;
-  held?: boolean;
-  started_at?: string | null;
-  ringing_at?: string | null;
-  answered_at?: string | null;
-  ended_at?: string | null;
-  held_seconds?: number;
-  sip_status?: number;
-  reason?: string;
-  packets_lost?: number | null;
-  jitter_ms?: number | null;
-  mos?: number | null;
+  name: string | null;
+  extension: string | null;
+  trunk: string | null;
+  incoming: boolean;
+  state: string;
+  held: boolean;
+  answered_at: string | null;
 }
 
 export interface LiveCall {
@@ -61,79 +56,6 @@ export interface LiveCall {
   answered_at?: string | null;
   recording: "off" | "on" | "paused" | "failed";
   legs: Leg[];
-}
-
-export interface Transfer {
-  id?: string;
-  kind: TransferKind;
-  result: "completed" | "failed";
-  at: string;
-  from_extension: string;
-  to_number: string;
-  other_call_id?: string | null;
-}
-
-export interface Charge {
-  id?: string;
-  number: string;
-  kind: NumberKind;
-  seconds: number;
-  billed_seconds: number | null;
-  amount: string | null;
-  currency: string | null;
-  rate_id?: string | null;
-  price_per_minute?: string | null;
-}
-
-export interface Cdr {
-  id: string;
-  call_id: string;
-  direction: Direction;
-  from_number: string;
-  from_name?: string | null;
-  to_number: string;
-  started_at: string;
-  answered_at?: string | null;
-  ended_at: string | null;
-  talk_seconds: number;
-  disposition: Disposition | null;
-  legs: Leg[];
-  transfers: Transfer[];
-  charges: Charge[];
-  recording_id?: string | null;
-}
-
-export interface Recording {
-  id: string;
-  call_id: string;
-  seconds: number;
-  channels: number;
-  format: string;
-  sha256: string;
-  state: string;
-}
-
-/** The loudest sample of each stretch, one list a channel, from 0 to 1. */
-
-export interface Waveform {
-  seconds: number;
-  peaks: number[][];
-}
-
-export interface TranscriptSegment {
-  channel: number;
-  start: number;
-  end: number;
-  text: string;
-}
-
-export interface Transcript {
-  id: string;
-  recording_id?: string;
-  call_id?: string;
-  language?: string;
-  state?: string;
-  segments: TranscriptSegment[];
 }
 
 export interface Registration {

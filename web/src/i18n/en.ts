@@ -164,7 +164,7 @@ export const en = {
   },
   calls: {
     about: "Every call with its recording and its bill.",
-    numberPlaceholder: "Part of a number",
+    numberPlaceholder: "Extension or number",
     since: "From day",
     until: "To day",
     transferred: "Transferred",
@@ -206,6 +206,7 @@ export const en = {
     unmute: (side: string) => `Unmute: ${side}`,
     notReady: "The recording is still being finished. It can be heard shortly.",
     failed: "The recording could not be played. Download it, or ask the administrator to look at the storage.",
+    lost: "There is no audio",
     transcript: "Transcript",
   },
   people: {

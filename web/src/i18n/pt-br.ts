@@ -165,7 +165,7 @@ export const ptBR: Dictionary = {
   },
   calls: {
     about: "Cada chamada com sua gravação e sua conta.",
-    numberPlaceholder: "Parte do número",
+    numberPlaceholder: "Ramal ou número",
     since: "Do dia",
     until: "Até o dia",
     transferred: "Transferida",
@@ -208,6 +208,7 @@ export const ptBR: Dictionary = {
     notReady: "A gravação ainda está sendo finalizada. Em instantes poderá ser ouvida.",
     failed:
       "Não foi possível reproduzir a gravação. Baixe o arquivo ou peça ao administrador que verifique o armazenamento.",
+    lost: "Não há áudio",
     transcript: "Transcrição",
   },
   people: {

@@ -170,7 +170,7 @@ export const ru: Dictionary = {
   },
   calls: {
     about: "Каждый звонок с записью и счётом.",
-    numberPlaceholder: "Часть номера",
+    numberPlaceholder: "Внутренний или внешний",
     since: "С дня",
     until: "По день",
     transferred: "Переведён",
@@ -212,6 +212,7 @@ export const ru: Dictionary = {
     unmute: (side) => `Включить: ${side}`,
     notReady: "Запись ещё обрабатывается. Скоро её можно будет послушать.",
     failed: "Запись не воспроизводится. Скачайте её или попросите администратора проверить хранилище.",
+    lost: "Звука нет",
     transcript: "Расшифровка",
   },
   people: {

@@ -19,9 +19,8 @@ const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 
 /** Loads what is known of a recording, and shows its player when it can be played. */
 export function RecordingPlayer({ id }: { id: string }) {
-  const { t } = useI18n();
   const recording = useOne<Recording>("recordings", id);
-  const ready = recording.data !== undefined && recording.data.seconds > 0;
+  const ready = recording.data?.state === "sealed" || recording.data?.state === "recovered";
   const waveform = useQuery({
     queryKey: ["recordings", "waveform", id],
     queryFn: () => get<Waveform>(`/recordings/${id}/waveform`),
@@ -30,24 +29,36 @@ export function RecordingPlayer({ id }: { id: string }) {
   });
   const error = recording.error ?? waveform.error;
   if (error) return <ProblemAlert error={error} onRetry={() => void recording.refetch()} />;
-  if (recording.data && !ready) return <Alert color="yellow">{t.player.notReady}</Alert>;
+  if (recording.data && !ready) return <Unready recording={recording.data} />;
   if (!recording.data || !waveform.data) return <Skeleton height={170} radius="md" />;
   return <Player recording={recording.data} waveform={waveform.data} />;
+}
+
+function Unready({ recording }: { recording: Recording }) {
+  const { t } = useI18n();
+  if (recording.state === "failed" || recording.state === "missing") {
+    return (
+      <Alert color="red" title={t.player.lost}>
+        {recording.failure}
+      </Alert>
+    );
+  }
+  return <Alert color="yellow">{t.player.notReady}</Alert>;
 }
 
 function Player({ recording, waveform }: { recording: Recording; waveform: Waveform }) {
   const { t } = useI18n();
   const url = address(`/recordings/${recording.id}/audio`);
-  const player = useStereoPlayer(url, waveform.peaks, recording.seconds);
-  const sides = waveform.peaks.length > 1 ? [t.player.customer, t.player.agent] : [t.player.both];
+  const player = useStereoPlayer(url, waveform.channels, waveform.seconds);
+  const sides = waveform.channels.length > 1 ? [t.player.customer, t.player.agent] : [t.player.both];
   return (
     <Stack gap="xs">
       <Group align="stretch" gap="xs" wrap="nowrap">
         <Sides sides={sides} player={player} />
-        <WaveformSlider player={player} seconds={recording.seconds} />
+        <WaveformSlider player={player} seconds={waveform.seconds} />
       </Group>
       {player.failed && <Alert color="red">{t.player.failed}</Alert>}
-      <Controls player={player} recording={recording} url={url} />
+      <Controls player={player} recording={recording} seconds={waveform.seconds} url={url} />
       <TranscriptView recordingId={recording.id} position={player.position} onSeek={player.seek} />
     </Stack>
   );
@@ -117,7 +128,17 @@ function WaveformSlider({ player, seconds }: { player: StereoPlayer; seconds: nu
   );
 }
 
-function Controls({ player, recording, url }: { player: StereoPlayer; recording: Recording; url: string }) {
+function Controls({
+  player,
+  recording,
+  seconds,
+  url,
+}: {
+  player: StereoPlayer;
+  recording: Recording;
+  seconds: number;
+  url: string;
+}) {
   const { t } = useI18n();
   return (
     <Group justify="space-between" gap="xs">
@@ -147,7 +168,7 @@ function Controls({ player, recording, url }: { player: StereoPlayer; recording:
           <Icon name="forward" />
         </ActionIcon>
         <Text size="sm" className="digits" aria-hidden="true">
-          {clock(player.position)} / {clock(recording.seconds)}
+          {clock(player.position)} / {clock(seconds)}
         </Text>
       </Group>
       <Group gap="xs">

@@ -2,7 +2,8 @@
 
 import { Badge, Group, List, Stack, Text } from "@mantine/core";
 import { type TimelineBar, timeline } from "../../api/calls";
-import type { Cdr } from "../../api/types";
+import { useList } from "../../api/lists";
+import type { Cdr, Extension } from "../../api/types";
 import { useNow } from "../../components/now";
 import { clock } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
@@ -10,6 +11,8 @@ import { useI18n } from "../../i18n/i18n";
 /** Legs from the call's start (left) to its end (right): light while they rang, solid while they spoke. */
 export function LegTimeline({ call }: { call: Cdr }) {
   const { t, f } = useI18n();
+  const extensions = useList<Extension>("extensions").rows ?? [];
+  const names = new Map(extensions.map(({ number, name }) => [number, name]));
   const now = useNow(call.ended_at === null);
   if (call.legs.length === 0) {
     return (
@@ -22,7 +25,7 @@ export function LegTimeline({ call }: { call: Cdr }) {
     <Stack gap="sm">
       <ul className="timeline">
         {timeline(call, now).map((bar) => (
-          <Row key={bar.leg.id} bar={bar} />
+          <Row key={bar.leg.id} bar={bar} name={names.get(bar.leg.extension ?? "") ?? ""} />
         ))}
       </ul>
       <Group justify="space-between">
@@ -36,7 +39,7 @@ export function LegTimeline({ call }: { call: Cdr }) {
       {call.transfers.length > 0 && (
         <List size="sm" spacing={4} listStyleType="none">
           {call.transfers.map((transfer) => (
-            <List.Item key={transfer.id ?? transfer.at}>
+            <List.Item key={transfer.id}>
               <Group gap="xs">
                 <span className="digits">{f.time(transfer.at)}</span>
                 <span>{t.calls.transferLine(transfer.from_extension, transfer.to_number)}</span>
@@ -52,10 +55,10 @@ export function LegTimeline({ call }: { call: Cdr }) {
   );
 }
 
-function Row({ bar }: { bar: TimelineBar }) {
+function Row({ bar, name }: { bar: TimelineBar; name: string }) {
   const { t } = useI18n();
   const { leg } = bar;
-  const name = leg.extension ? `${leg.extension} ${leg.name ?? ""}` : leg.number;
+  const label = leg.extension ? `${leg.extension} ${name}` : leg.number;
   const side = leg.role === "agent" ? "agent" : "customer";
   const talk = bar.answered ?? bar.end;
   const percent = (share: number): string => `${(share * 100).toFixed(2)}%`;
@@ -63,7 +66,7 @@ function Row({ bar }: { bar: TimelineBar }) {
   return (
     <li className="timeline-row">
       <span className="timeline-name">
-        {name}
+        {label}
         {leg.trunk && <span className="timeline-trunk"> {leg.trunk}</span>}
       </span>
       <span className="timeline-track" aria-hidden="true">

@@ -9,7 +9,7 @@ import { useI18n } from "../../i18n/i18n";
 export function TargetInput({ except, ...props }: AutocompleteProps & { except?: LiveCall }) {
   const { t } = useI18n();
   const extensions = useList<Extension>("extensions").rows ?? [];
-  const busy = new Set(except?.legs.filter((leg) => !leg.ended_at).map((leg) => leg.extension));
+  const busy = new Set(except?.legs.map((leg) => leg.extension));
   const offered = extensions
     .filter((extension) => !busy.has(extension.number))
     .sort((a, b) => Number(b.registered) - Number(a.registered) || a.number.localeCompare(b.number));
