@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.identifiers import new_id
@@ -57,7 +58,7 @@ class Activities:
         )
         session.add(row)
         await session.flush()
-        await add_owners(session, row.id, owners)
+        await add_owners(session, ((row.id, owner) for owner in owners))
         self._ground.notices.publish(
             session, "activity.created", {"id": row.id, "kind": row.kind}, call_id=call_id or ""
         )
@@ -196,13 +197,16 @@ async def read_owners(session: AsyncSession, activity_ids: Sequence[str]) -> dic
     return {activity_id: tuple(found[activity_id]) for activity_id in activity_ids}
 
 
-async def add_owners(session: AsyncSession, activity_id: str, owners: Iterable[Owner]) -> None:
-    """Attach an activity to records; those it has stay."""
-    known = set((await read_owners(session, [activity_id]))[activity_id])
-    for owner in dict.fromkeys(owners):
-        if owner not in known:
-            session.add(ActivityLinkRow(activity_id=activity_id, owner_kind=owner.kind, owner_id=owner.id))
-    await session.flush()
+async def add_owners(session: AsyncSession, links: Iterable[tuple[str, Owner]]) -> None:
+    """Attach activities, by id, to records; attaching twice is attaching once."""
+    rows = [
+        {"activity_id": activity_id, "owner_kind": owner.kind, "owner_id": owner.id}
+        for activity_id, owner in dict.fromkeys(links)
+    ]
+    if rows:
+        # The same statement, which SQLAlchemy has in the dialects alone.
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        await session.execute(insert(ActivityLinkRow).on_conflict_do_nothing(), rows)
 
 
 def _view(row: ActivityRow, owners: Sequence[Owner]) -> Activity:

@@ -1,80 +1,58 @@
 """Calls as activities: written when a call is offered, completed and attached to its records when it ends.
 
-Every method works in the caller's session and may be repeated: the call's id is the key.
+The work of one transaction is gathered in a `CallBook`, so that many calls of a busy hour cost few statements: rows and records of all
+of them are read at once, and links are written at once. Everything may be repeated: the call's id is the key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.events import Direction, Disposition
 from core.identifiers import new_id
 from crm_bridge import validation
-from crm_bridge.activities import add_owners, read_owners
+from crm_bridge.activities import add_owners
 from crm_bridge.channels import add_phone
-from crm_bridge.contacts import Contacts
 from crm_bridge.customers import Ground
-from crm_bridge.errors import CrmNotFoundError
-from crm_bridge.interface import CallBegun, CallFinished, CallRecord
+from crm_bridge.interface import CallBegun, CallFinished
 from crm_bridge.leads import Leads
-from crm_bridge.lookup import Lookup
-from crm_bridge.tables import ActivityRow
+from crm_bridge.lookup import caller_of_number, owners_of_numbers
+from crm_bridge.tables import ActivityRow, ContactRow, LeadRow
 from crm_bridge.values import ActivityKind, LeadDraft, Owner, OwnerKind
 
-MISSED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.CANCELLED, Disposition.FAILED})
+MISSED: Final = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.CANCELLED, Disposition.FAILED})
 """Inbound calls that end so were missed. An interrupted call was answered, or nobody knows."""
+_AT_ONCE: Final = 500
 
 
 class CallActivities:
     """Makes activities of calls, and leads of missed ones."""
 
-    def __init__(self, ground: Ground, leads: Leads, contacts: Contacts, lookup: Lookup) -> None:
+    def __init__(self, ground: Ground, leads: Leads) -> None:
         self._ground = ground
         self._leads = leads
-        self._contacts = contacts
-        self._lookup = lookup
 
-    async def begin(self, session: AsyncSession, call: CallBegun) -> CallRecord:
-        """Write the activity of a call that began."""
-        row = await self._find(session, call.call_id)
-        if row is None:
-            row = await self._insert(session, call)
-            owners = await self._lookup.owners(session, row.number)
-            if call.create_lead and row.number and not owners:
-                draft = LeadDraft(name=row.caller_name, phones=(row.number,), source="call", call_id=call.call_id)
-                owners = [Owner(OwnerKind.LEAD, (await self._leads.create(session, draft)).id)]
-            await add_owners(session, row.id, owners)
-        return CallRecord(external_id=row.id, owners=(await read_owners(session, [row.id]))[row.id])
-
-    async def answer(self, session: AsyncSession, call_id: str, extension: str, at: datetime) -> None:
-        """Note that a call was answered, and by whom."""
-        row = await self._find(session, call_id)
-        if row is not None and row.answered_at is None:
-            row.answered_at = at
-            row.extension = validation.cleaned(extension, validation.MAX_SHORT) or row.extension
-
-    async def transfer(self, session: AsyncSession, call_id: str, to_number: str) -> None:
-        """Note where a call was transferred."""
-        row = await self._find(session, call_id)
-        if row is not None:
-            row.transferred_to = validation.cleaned(to_number, validation.MAX_SHORT)
-
-    async def attach_recording(self, session: AsyncSession, call_id: str, recording_id: str) -> bool:
-        """Attach a recording; tell whether there is such a call."""
-        row = await self._find(session, call_id)
-        if row is None:
-            return False
-        row.recording_id = recording_id
-        await session.flush()
-        return True
+    async def open(self, session: AsyncSession, call_ids: Iterable[str]) -> CallBook:
+        """Open the book of a transaction with what is known of these calls."""
+        wanted = sorted(set(call_ids))
+        known: dict[str, ActivityRow] = {}
+        for first in range(0, len(wanted), _AT_ONCE):
+            for row in await session.scalars(
+                select(ActivityRow).where(
+                    ActivityRow.call_id.in_(wanted[first : first + _AT_ONCE]), ActivityRow.kind == ActivityKind.CALL
+                )
+            ):
+                known[row.call_id or ""] = row
+        return CallBook(session, self._ground, self._leads, known)
 
     async def attach_transcript(self, session: AsyncSession, call_id: str, text: str) -> bool:
         """Attach what was said, cut to the longest text that is kept; tell whether there is such a call."""
-        row = await self._find(session, call_id)
+        row = (await self.open(session, [call_id])).get(call_id)
         if row is None:
             return False
         row.transcript = text[: validation.MAX_TRANSCRIPT]
@@ -82,67 +60,26 @@ class CallActivities:
         self._ground.notices.publish(session, "activity.updated", {"id": row.id}, call_id=call_id)
         return True
 
-    async def finish(self, session: AsyncSession, call: CallFinished) -> CallRecord:
-        """Complete a call's activity, attach it to its records, and make a lead of a missed call.
 
-        Raises:
-            CrmNotFoundError: the call was never begun here.
-        """
-        row = await self._find(session, call.call_id)
-        if row is None:
-            raise CrmNotFoundError(f"The call “{call.call_id[:64]}” is not known.")
-        if row.ended_at is None:
-            await self._complete(session, row, call)
-        return CallRecord(external_id=row.id, owners=(await read_owners(session, [row.id]))[row.id])
+class CallBook:
+    """What one transaction does to calls; `settle` must be awaited at its end."""
 
-    async def _complete(self, session: AsyncSession, row: ActivityRow, call: CallFinished) -> None:
-        row.ended_at = call.ended_at
-        row.outcome = call.disposition
-        row.answered_at = row.answered_at or call.answered_at
-        row.extension = row.extension or validation.cleaned(call.extension, validation.MAX_SHORT)
-        row.transferred_to = row.transferred_to or validation.cleaned(call.transferred_to, validation.MAX_SHORT)
-        await session.flush()
-        owners = await self._made_in_call(session, call.call_id, row.number)
-        owners += await self._lookup.owners(session, row.number)
-        if row.direction == Direction.INBOUND and call.disposition in MISSED and row.number:
-            owners.append(await self._missed(session, row))
-        await add_owners(session, row.id, owners)
-        self._ground.notices.publish(
-            session,
-            "activity.created",
-            {"id": row.id, "kind": row.kind, "outcome": row.outcome, "number": row.number},
-            call_id=call.call_id,
-        )
+    def __init__(self, session: AsyncSession, ground: Ground, leads: Leads, known: Mapping[str, ActivityRow]) -> None:
+        self._session = session
+        self._ground = ground
+        self._leads = leads
+        self._rows = dict(known)
+        self._begun: list[ActivityRow] = []
+        self._ended: list[ActivityRow] = []
 
-    async def _missed(self, session: AsyncSession, row: ActivityRow) -> Owner:
-        """Return the open lead of the number, which this call makes if there is none."""
-        known = await self._lookup.caller(session, row.number)
-        draft = LeadDraft(
-            name=known.name if known is not None and known.name else row.caller_name,
-            phones=(row.number,),
-            source="missed_call",
-            responsible=known.responsible if known is not None else "",
-            call_id=row.call_id or "",
-            contact_id=known.id if known is not None and known.kind is OwnerKind.CONTACT else "",
-            company_id=(known.company_id or "") if known is not None else "",
-        )
-        lead, _made = await self._leads.create_missed(session, draft, row.number)
-        return Owner(OwnerKind.LEAD, lead.id)
+    def get(self, call_id: str) -> ActivityRow | None:
+        """Return the activity of a call, or None."""
+        return self._rows.get(call_id)
 
-    async def _made_in_call(self, session: AsyncSession, call_id: str, number: str) -> list[Owner]:
-        """Return the lead and contact made during the call, and see that they carry its number."""
-        owners = []
-        for kind, record in (
-            (OwnerKind.LEAD, await self._leads.of_call(session, call_id)),
-            (OwnerKind.CONTACT, await self._contacts.of_call(session, call_id)),
-        ):
-            if record is not None:
-                owners.append(Owner(kind, record.id))
-                if number:
-                    await add_phone(session, kind, record.id, number)
-        return owners
-
-    async def _insert(self, session: AsyncSession, call: CallBegun) -> ActivityRow:
+    def begin(self, call: CallBegun) -> None:
+        """Write the activity of a call that began."""
+        if call.call_id in self._rows:
+            return
         row = ActivityRow(
             id=new_id(),
             kind=ActivityKind.CALL,
@@ -152,20 +89,105 @@ class CallActivities:
             caller_name=validation.cleaned(call.caller_name),
             line_number=validation.cleaned(call.line_number, validation.MAX_SHORT),
             extension=validation.cleaned(call.extension, validation.MAX_SHORT),
+            transferred_to="",
+            outcome="",
+            transcript="",
+            text="",
+            created_by="",
             started_at=call.started_at,
         )
-        try:
-            async with session.begin_nested():
-                session.add(row)
-        except IntegrityError:
-            present = await self._find(session, call.call_id)
-            if present is None:
-                raise
-            return present
-        return row
+        self._session.add(row)
+        self._rows[call.call_id] = row
+        self._begun.append(row)
 
-    async def _find(self, session: AsyncSession, call_id: str) -> ActivityRow | None:
-        row: ActivityRow | None = await session.scalar(
-            select(ActivityRow).where(ActivityRow.call_id == call_id, ActivityRow.kind == ActivityKind.CALL)
+    def answer(self, call_id: str, extension: str, at: datetime) -> None:
+        """Note that a call was answered, and by whom."""
+        row = self._rows.get(call_id)
+        if row is not None and row.answered_at is None:
+            row.answered_at = at
+            row.extension = validation.cleaned(extension, validation.MAX_SHORT) or row.extension
+
+    def transfer(self, call_id: str, to_number: str) -> None:
+        """Note where a call was transferred."""
+        row = self._rows.get(call_id)
+        if row is not None:
+            row.transferred_to = validation.cleaned(to_number, validation.MAX_SHORT)
+
+    def attach_recording(self, call_id: str, recording_id: str) -> bool:
+        """Attach a recording; tell whether there is such a call."""
+        row = self._rows.get(call_id)
+        if row is None:
+            return False
+        row.recording_id = recording_id
+        return True
+
+    def finish(self, call: CallFinished) -> bool:
+        """Complete a call's activity; tell whether there is such a call."""
+        row = self._rows.get(call.call_id)
+        if row is None:
+            return False
+        if row.ended_at is None:
+            row.ended_at = call.ended_at
+            row.outcome = call.disposition
+            row.answered_at = row.answered_at or call.answered_at
+            row.extension = row.extension or validation.cleaned(call.extension, validation.MAX_SHORT)
+            row.transferred_to = row.transferred_to or validation.cleaned(call.transferred_to, validation.MAX_SHORT)
+            self._ended.append(row)
+        return True
+
+    async def settle(self) -> None:
+        """Write everything, attach calls to their records, and make leads of missed ones."""
+        begun, self._begun = self._begun, []
+        ended, self._ended = self._ended, []
+        await self._session.flush()
+        if not begun and not ended:
+            return
+        by_number = await owners_of_numbers(self._session, (row.number for row in (*begun, *ended)))
+        links = [(row.id, owner) for row in begun for owner in by_number.get(row.number, ())]
+        made = await self._made_in(ended)
+        for row in ended:
+            owners = made.get(row.call_id or "", []) + by_number.get(row.number, [])
+            missed = row.direction == Direction.INBOUND and row.outcome in MISSED and row.number
+            if missed and not any(owner.kind is OwnerKind.LEAD for owner in by_number.get(row.number, ())):
+                lead = await self._missed(row)
+                by_number.setdefault(row.number, []).append(lead)
+                owners.append(lead)
+            links += [(row.id, owner) for owner in owners]
+        await add_owners(self._session, links)
+        for row in ended:
+            payload = {"id": row.id, "kind": row.kind, "outcome": row.outcome, "number": row.number}
+            self._ground.notices.publish(self._session, "activity.created", payload, call_id=row.call_id or "")
+
+    async def _missed(self, row: ActivityRow) -> Owner:
+        """Make the lead of a missed call, or return the one another node has just made."""
+        known = await caller_of_number(self._session, row.number)
+        draft = LeadDraft(
+            name=known.name if known is not None and known.name else row.caller_name,
+            phones=(row.number,),
+            source="missed_call",
+            responsible=known.responsible if known is not None else "",
+            call_id=row.call_id or "",
+            contact_id=known.id if known is not None and known.kind is OwnerKind.CONTACT else "",
+            company_id=(known.company_id or "") if known is not None else "",
         )
-        return row
+        lead, _made = await self._leads.create_missed(self._session, draft, row.number)
+        return Owner(OwnerKind.LEAD, lead.id)
+
+    async def _made_in(self, rows: list[ActivityRow]) -> dict[str, list[Owner]]:
+        """Return the leads and contacts made during calls, by call, and see that they carry its number."""
+        found: dict[str, list[Owner]] = {}
+        numbers = {row.call_id: row.number for row in rows}
+        call_ids = list(numbers)
+        for first in range(0, len(call_ids), _AT_ONCE):
+            some = call_ids[first : first + _AT_ONCE]
+            query = union_all(
+                select(literal(OwnerKind.LEAD.value), LeadRow.id, LeadRow.call_id).where(LeadRow.call_id.in_(some)),
+                select(literal(OwnerKind.CONTACT.value), ContactRow.id, ContactRow.call_id).where(
+                    ContactRow.call_id.in_(some)
+                ),
+            )
+            for kind, record_id, call_id in (await self._session.execute(query)).all():
+                found.setdefault(str(call_id), []).append(Owner(OwnerKind(kind), record_id))
+                if numbers[call_id]:
+                    await add_phone(self._session, OwnerKind(kind), record_id, numbers[call_id])
+        return found

@@ -27,8 +27,8 @@ from core.events import (
 )
 from core.journal import Entry
 from crm_bridge import validation
+from crm_bridge.calls import CallBook
 from crm_bridge.embedded import EmbeddedCrm
-from crm_bridge.errors import CrmNotFoundError
 from crm_bridge.interface import CallBegun, CallFinished
 from crm_bridge.ports import CompanyReader
 from crm_bridge.values import ContactDraft, LeadDraft
@@ -36,6 +36,15 @@ from crm_bridge.values import ContactDraft, LeadDraft
 log = structlog.get_logger(__name__)
 
 _SOURCE: Final = "call"
+_RELEVANT: Final = (
+    CallOffered,
+    CallAnswered,
+    CallTransferred,
+    RecordingStarted,
+    LeadRequested,
+    ContactRequested,
+    CallEnded,
+)
 
 
 class CrmConsumer:
@@ -49,42 +58,35 @@ class CrmConsumer:
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Write what these entries mean for the CRM."""
-        for entry in entries:
-            await self._digest(session, entry.fact)
+        facts = [entry.fact for entry in entries if isinstance(entry.fact, _RELEVANT)]
+        if not facts:
+            return
+        book = await self._crm.calls.open(session, {fact.call_id for fact in facts})
+        for fact in facts:
+            await self._digest(session, book, fact)
+        await book.settle()
 
-    async def _digest(self, session: AsyncSession, fact: CallFact) -> None:
-        calls = self._crm.calls
+    async def _digest(self, session: AsyncSession, book: CallBook, fact: CallFact) -> None:
         match fact:
             case CallOffered() if fact.direction is not Direction.INTERNAL:
-                await calls.begin(session, _begun(fact))
+                book.begin(_begun(fact))
             case CallAnswered():
-                await calls.answer(session, fact.call_id, fact.extension, fact.at)
+                book.answer(fact.call_id, fact.extension, fact.at)
             case CallTransferred(result=TransferResult.COMPLETED):
-                await calls.transfer(session, fact.call_id, fact.to_number)
+                book.transfer(fact.call_id, fact.to_number)
             case RecordingStarted():
-                await calls.attach_recording(session, fact.call_id, fact.recording_id)
+                book.attach_recording(fact.call_id, fact.recording_id)
+            case CallEnded():
+                # A call between extensions was never begun here, and nothing is to be finished.
+                book.finish(_finished(fact))
             case LeadRequested():
+                await book.settle()
                 await self._lead(session, fact)
             case ContactRequested():
+                await book.settle()
                 await self._contact(session, fact)
-            case CallEnded():
-                await self._finish(session, fact)
             case _:
                 pass
-
-    async def _finish(self, session: AsyncSession, fact: CallEnded) -> None:
-        call = CallFinished(
-            call_id=fact.call_id,
-            disposition=fact.disposition,
-            ended_at=fact.at,
-            sip_status=fact.sip_status,
-            reason=fact.reason,
-        )
-        try:
-            await self._crm.calls.finish(session, call)
-        except CrmNotFoundError:
-            # A call between extensions, which was never begun here.
-            log.debug("call_without_activity", call_id=fact.call_id)
 
     async def _lead(self, session: AsyncSession, fact: LeadRequested) -> None:
         number, name = self._party(fact)
@@ -106,6 +108,16 @@ class CrmConsumer:
         number = validation.public_number(fact.phone, self._company.settings.country)
         name = validation.cleaned(fact.name) or ("" if number else self._crm.notices.hidden_number)
         return number, name
+
+
+def _finished(fact: CallEnded) -> CallFinished:
+    return CallFinished(
+        call_id=fact.call_id,
+        disposition=fact.disposition,
+        ended_at=fact.at,
+        sip_status=fact.sip_status,
+        reason=fact.reason,
+    )
 
 
 def _begun(fact: CallOffered) -> CallBegun:

@@ -256,6 +256,7 @@ class CustomerService(abc.ABC, Generic[CustomerRow, View]):
             .order_by(ActivityRow.id.desc())
             .limit(_EARLIER_CALLS)
         )
-        for activity_id in found.all():
-            session.add(ActivityLinkRow(activity_id=activity_id, owner_kind=self.kind, owner_id=row.id))
+        session.add_all(
+            ActivityLinkRow(activity_id=activity_id, owner_kind=self.kind, owner_id=row.id) for activity_id in found
+        )
         await session.flush()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from core.bus import EventBus
 from core.clock import Clock
 from core.database import Database
-from crm_bridge.activities import Activities
-from crm_bridge.calls import CallActivities
+from crm_bridge.activities import Activities, read_owners
+from crm_bridge.calls import CallActivities, CallBook
 from crm_bridge.companies import Companies
 from crm_bridge.contacts import Contacts
 from crm_bridge.customers import Ground
@@ -16,17 +18,17 @@ from crm_bridge.deals import Deals
 from crm_bridge.errors import CrmNotFoundError
 from crm_bridge.interface import CallBegun, CallFinished, CallRecord, RecordingReference, TranscriptReference
 from crm_bridge.leads import Leads
-from crm_bridge.lookup import Lookup
+from crm_bridge.lookup import caller_of_number
 from crm_bridge.notices import Notices
 from crm_bridge.ports import Colleagues, CompanyReader, LiveCalls
-from crm_bridge.validation import public_number
+from crm_bridge.validation import cleaned, public_number
 from crm_bridge.values import Caller, ContactDraft, LeadDraft
 
 
 class EmbeddedCrm:
     """The CRM that every Ramal has.
 
-    Its services (`leads`, `contacts`, `companies`, `deals`, `activities`, `calls`, `lookup`) work in a session that the caller gives; the
+    Its services (`leads`, `contacts`, `companies`, `deals`, `activities`, `calls`) work in a session that the caller gives; the
     methods of the `Crm` interface open their own transactions.
     """
 
@@ -61,17 +63,16 @@ class EmbeddedCrm:
         self.companies = Companies(ground)
         self.deals = Deals(ground)
         self.activities = Activities(ground)
-        self.lookup = Lookup(self.leads, self.contacts, self.companies)
-        self.calls = CallActivities(ground, self.leads, self.contacts, self.lookup)
+        self.calls = CallActivities(ground, self.leads)
         self.notices = ground.notices
 
     async def find_caller(self, number: str) -> Caller | None:
         """Return who a number belongs to: a contact, else an open lead, else a company; None when unknown or hidden."""
-        number = public_number(number, self._company.settings.country)
+        number = public_number(number, self._country)
         if not number:
             return None
         async with self._database.reading() as session:
-            return await self.lookup.caller(session, number)
+            return await caller_of_number(session, number)
 
     async def caller_name(self, number: str) -> str | None:
         """Return the name that belongs to a number, or None."""
@@ -79,15 +80,24 @@ class EmbeddedCrm:
         return caller.name or None if caller is not None else None
 
     async def register_call(self, call: CallBegun) -> CallRecord:
-        """Make a call known as an activity that goes on."""
+        """Make a call known as an activity that goes on; with `create_lead`, an unknown number becomes a lead."""
         async with self._database.transaction() as session:
-            return await self.calls.begin(session, call)
+            book = await self.calls.open(session, [call.call_id])
+            new = book.get(call.call_id) is None
+            book.begin(call)
+            await book.settle()
+            record = await self._record(session, book, call.call_id)
+            if call.create_lead and new and not record.owners and public_number(call.number, self._country):
+                draft = LeadDraft(name=cleaned(call.caller_name), source="call", call_id=call.call_id)
+                await self.leads.create(session, draft)
+                record = await self._record(session, book, call.call_id)
+            return record
 
     async def show_card(self, call_id: str, extensions: Sequence[str]) -> None:
         """Publish `card.shown` with the customer of the call, for the screens of these extensions."""
         async with self._database.reading() as session:
             call = await self.activities.of_call(session, call_id)
-            caller = await self.lookup.caller(session, call.number) if call is not None else None
+            caller = await caller_of_number(session, call.number) if call is not None else None
         self._bus.publish(
             "card.shown",
             {
@@ -110,7 +120,11 @@ class EmbeddedCrm:
             CrmNotFoundError: it was never registered.
         """
         async with self._database.transaction() as session:
-            return await self.calls.finish(session, call)
+            book = await self.calls.open(session, [call.call_id])
+            if not book.finish(call):
+                raise _unknown_call(call.call_id)
+            await book.settle()
+            return await self._record(session, book, call.call_id)
 
     async def attach_recording(self, call_id: str, recording: RecordingReference) -> None:
         """Attach a recording to the call's activity.
@@ -119,8 +133,10 @@ class EmbeddedCrm:
             CrmNotFoundError: the call was never registered.
         """
         async with self._database.transaction() as session:
-            if not await self.calls.attach_recording(session, call_id, recording.recording_id):
-                raise CrmNotFoundError(f"The call “{call_id[:64]}” is not known.")
+            book = await self.calls.open(session, [call_id])
+            if not book.attach_recording(call_id, recording.recording_id):
+                raise _unknown_call(call_id)
+            await book.settle()
 
     async def attach_transcript(self, call_id: str, transcript: TranscriptReference) -> None:
         """Attach what was said to the call's activity.
@@ -130,7 +146,7 @@ class EmbeddedCrm:
         """
         async with self._database.transaction() as session:
             if not await self.calls.attach_transcript(session, call_id, transcript.text):
-                raise CrmNotFoundError(f"The call “{call_id[:64]}” is not known.")
+                raise _unknown_call(call_id)
 
     async def create_lead(self, draft: LeadDraft) -> str:
         """Make a lead, once per call, and return its id."""
@@ -141,3 +157,17 @@ class EmbeddedCrm:
         """Make a contact, once per call, and return its id."""
         async with self._database.transaction() as session:
             return (await self.contacts.create(session, draft)).id
+
+    @property
+    def _country(self) -> str:
+        return self._company.settings.country
+
+    async def _record(self, session: AsyncSession, book: CallBook, call_id: str) -> CallRecord:
+        row = book.get(call_id)
+        if row is None:
+            raise _unknown_call(call_id)
+        return CallRecord(external_id=row.id, owners=(await read_owners(session, [row.id]))[row.id])
+
+
+def _unknown_call(call_id: str) -> CrmNotFoundError:
+    return CrmNotFoundError(f"The call “{call_id[:64]}” is not known.")

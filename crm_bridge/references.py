@@ -12,7 +12,9 @@ from crm_bridge.errors import CrmNotFoundError
 from crm_bridge.tables import ContactRow, CustomerCompanyRow, DealRow, LeadRow
 from crm_bridge.values import OwnerKind
 
-_TABLES: Final[dict[OwnerKind, type[LeadRow | ContactRow | CustomerCompanyRow | DealRow]]] = {
+RecordTable = type[LeadRow | ContactRow | CustomerCompanyRow | DealRow]
+
+_TABLES: Final[dict[OwnerKind, RecordTable]] = {
     OwnerKind.LEAD: LeadRow,
     OwnerKind.CONTACT: ContactRow,
     OwnerKind.COMPANY: CustomerCompanyRow,
@@ -25,6 +27,11 @@ _REFERENCES: Final[dict[OwnerKind, tuple[InstrumentedAttribute[str | None], ...]
     OwnerKind.COMPANY: (LeadRow.company_id, ContactRow.company_id, DealRow.company_id),
     OwnerKind.DEAL: (),
 }
+
+
+def table_of(kind: OwnerKind) -> RecordTable:
+    """Return the table of a kind of record."""
+    return _TABLES[kind]
 
 
 async def existing(session: AsyncSession, kind: OwnerKind, record_id: str) -> str | None:
