@@ -1,0 +1,68 @@
+"""Speech for the demo's phones, and the proof that one heard the other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from scipy.signal import correlate, resample_poly
+
+from media.speech import speak
+
+Samples = npt.NDArray[np.float64]
+
+RATE: Final = 8000
+_WINDOW: Final = 2 * RATE
+_ALIKE: Final = 0.6
+
+TEXTS: Final = {
+    "customer": "Good morning. I would like to order twenty loaves of bread for tomorrow morning, please.",
+    "desk": "Of course. Let me look whether the workshop can deliver that, and what it would cost for you.",
+    "colleague": "This is the workshop. Twenty loaves are no problem at all, they will be ready at seven o'clock.",
+}
+
+
+async def make_speech(folder: Path) -> dict[str, Path]:
+    """Speak the three texts with espeak-ng into WAV files of 8 kHz."""
+    files = {}
+    for name, text in TEXTS.items():
+        files[name] = folder / f"{name}.wav"
+        samples = await asyncio.to_thread(speak, text, "en")
+        soundfile.write(files[name], samples, RATE, subtype="PCM_16")
+    return files
+
+
+def hears(heard: Path | Samples, said: Path) -> bool:
+    """Tell whether two seconds of what was said are found in what was heard."""
+    ear = _load(heard) if isinstance(heard, Path) else heard
+    mouth = _load(said)
+    return likeness(ear, mouth[_loudest(mouth) :][:_WINDOW]) >= _ALIKE
+
+
+def likeness(heard: Samples, said: Samples) -> float:
+    """Return the highest normalised cross-correlation of `said` anywhere in `heard`, 0 to 1."""
+    if len(heard) < len(said) or not np.any(said):
+        return 0.0
+    products = correlate(heard, said, mode="valid", method="fft")
+    squares = np.concatenate([[0.0], np.cumsum(heard**2)])
+    energy = squares[len(said) :] - squares[: -len(said)]
+    scale = np.sqrt(np.maximum(energy, 1e-6) * np.sum(said**2))
+    return float(np.max(np.abs(products) / scale))
+
+
+def _load(file: Path) -> Samples:
+    samples, rate = soundfile.read(file, dtype="float64", always_2d=True)
+    mono: Samples = samples.mean(axis=1)
+    return mono if rate == RATE else np.asarray(resample_poly(mono, RATE, rate), dtype=np.float64)
+
+
+def _loudest(samples: Samples) -> int:
+    """Return where the loudest two seconds begin."""
+    if len(samples) <= _WINDOW:
+        return 0
+    squares = np.concatenate([[0.0], np.cumsum(samples**2)])
+    return int(np.argmax(squares[_WINDOW:] - squares[:-_WINDOW]))
