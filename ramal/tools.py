@@ -1,0 +1,118 @@
+"""What the command line does on a data folder without (or beside) a running server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from recordings.service import Recordings
+from recordings.storage import RecordingStore
+
+from api.key_store import TokenStore
+from api.permissions import Role
+from billing.service import Billing
+from core.bus import EventBus
+from core.clock import SystemClock
+from core.company import Company
+from core.database import Database
+from core.errors import InvalidInputError, NotFoundError, StorageError
+from core.migrate import migrate
+from core.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """Give the node's database, at this version's tables.
+
+    Raises:
+        StorageError: there is no data folder, or the database cannot be used.
+    """
+    if not settings.database_url and not settings.data.is_dir():
+        raise StorageError(
+            f"There is no data folder {settings.data}.",
+            hint="Name the right one with --data, or start the server first.",
+        )
+    database = Database(settings.effective_database_url)
+    try:
+        await migrate(database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def create_token(settings: Settings, *, role: str, label: str) -> str:
+    """Make an API token and return its secret.
+
+    Raises:
+        InvalidInputError: there is no such role.
+    """
+    if role not in list(Role):
+        raise InvalidInputError(f"There is no role “{role[:40]}”.", hint=f"Roles are {', '.join(Role)}.")
+    async with opened(settings) as database:
+        _, secret = await TokenStore(database, SystemClock()).create(label=label, role=Role(role))
+    return secret
+
+
+async def list_recordings(settings: Settings, *, limit: int) -> list[dict[str, Any]]:
+    """Return the newest recordings."""
+    async with opened(settings) as database, database.reading() as session:
+        page = await _recordings(settings, database).page(session, limit=limit)
+        return [
+            {
+                "id": one.id,
+                "call_id": one.call_id,
+                "seconds": one.seconds,
+                "channels": one.channels,
+                "state": str(one.state),
+                "started_at": one.started_at.isoformat(),
+            }
+            for one in page.items
+        ]
+
+
+async def export_recording(settings: Settings, recording_id: str, target: Path) -> int:
+    """Copy a recording to `target`, which must not exist yet; return its bytes.
+
+    Raises:
+        NotFoundError: there is no such recording.
+        InvalidInputError: the target exists or cannot be written.
+    """
+    async with opened(settings) as database:
+        recordings = _recordings(settings, database)
+        async with database.reading() as session:
+            audio = await recordings.audio(session, recording_id)
+        try:
+            with target.open("xb") as file:
+                async for chunk in recordings.read(audio.recording, 0, audio.size):
+                    file.write(chunk)
+        except OSError as error:
+            raise InvalidInputError(f"{target} cannot be written: {error.strerror}.") from error
+        return audio.size
+
+
+async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:
+    """Import a rate file into a tariff, made when missing; return how many rates.
+
+    Raises:
+        NotFoundError: there is no such file.
+        RateImportError: with every wrong line.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"The rate file {file} cannot be read: {error.strerror}.") from error
+    async with opened(settings) as database:
+        company = Company(database)
+        await company.load()
+        billing = Billing.build(database, company, SystemClock())
+        tariff_id = None
+        if tariff != "default":
+            known = {one.name: one.id for one in await billing.tariffs.all()}
+            tariff_id = known.get(tariff) or (await billing.tariffs.create(tariff)).id
+        return (await billing.rates.import_file(data, tariff_id)).imported
+
+
+def _recordings(settings: Settings, database: Database) -> Recordings:
+    return Recordings(database, RecordingStore(str(settings.data / "recordings")), EventBus())

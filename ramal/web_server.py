@@ -1,0 +1,88 @@
+"""The HTTP server: uvicorn on the process's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from core.errors import RamalError
+
+_STOP_SECONDS: Final = 5
+
+
+class PortTakenError(RamalError):
+    """A port that the server needs is used by another program."""
+
+    id = "ramal.port_taken"
+
+
+def listening_socket(address: str, port: int, *, setting: str) -> socket.socket:
+    """Return a listening TCP socket.
+
+    Args:
+        address: IP address or host name.
+        port: the port.
+        setting: the variable that moves this port, for the message.
+
+    Raises:
+        PortTakenError: another program has the port, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(
+            f"Cannot listen on {address} port {port}: {error.strerror}.",
+            hint=f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports).",
+        ) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has one place for those."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class WebServer:
+    """Serves the web application until closed."""
+
+    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws_max_size=65_536,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = _Server(config)
+        self._listener = listener
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to answer; returns when it does."""
+        self._task = asyncio.create_task(self._server.serve([self._listener]), name="web")
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Finish the requests under way, at most 5 seconds, and stop."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._listener.close()
