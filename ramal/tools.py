@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -100,7 +101,7 @@ async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:
         RateImportError: with every wrong line.
     """
     try:
-        data = file.read_bytes()
+        data = await asyncio.to_thread(file.read_bytes)
     except OSError as error:
         raise NotFoundError(f"The rate file {file} cannot be read: {error.strerror}.") from error
     async with opened(settings) as database:
