@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from face_tracker.camera import read_frames
-from face_tracker.descriptor import ResnetDescriber
-from face_tracker.detector import HogDetector
-from face_tracker.tracker import Tracker
+from face_tracker.descriptor import Descriptor, ResnetDescriber
+from face_tracker.detector import HogDetector, Image
+from face_tracker.tracker import Track, Tracker
 from face_tracker.visits import Gallery, VisitCounter
 from ramal.demo.clip import make_clip
 
@@ -29,6 +30,10 @@ def run() -> dict[str, float]:
         tracker, counter = Tracker(), VisitCounter(Gallery(0.55, lambda: next(names)), gap_seconds=2.0)
         for frame in frames:
             tracks = tracker.update(detector.detect(frame.image), frame.time)
-            counter.update(tracks, frame.time, lambda track, image=frame.image: describer.describe(image, track.face))
+            counter.update(tracks, frame.time, partial(_describe, describer, frame.image))
     spent = time.process_time() - begin
     return {"face_frames_per_s": _ROUNDS * len(frames) / spent}
+
+
+def _describe(describer: ResnetDescriber, image: Image, track: Track) -> Descriptor:
+    return describer.describe(image, track.face)

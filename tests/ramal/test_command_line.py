@@ -1,0 +1,100 @@
+"""The `ramal` command: helpful, and never a traceback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def ramal(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from ramal.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "demo", "softphone", "token", "token create", "recordings list", "recordings export", "rates import"],
+)
+def test_every_command_has_help(command: str) -> None:
+    result = ramal(*command.split(), "--help")
+    assert result.returncode == 0
+    assert "Usage" in result.stdout
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    result = ramal("serve", "--data", str(tmp_path), RAMAL_SIP_PROT="5070")
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "ramal: There is no setting RAMAL_SIP_PROT.",
+        "       Did you mean RAMAL_SIP_PORT?",
+    ]
+
+
+def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = ramal("serve", "--data", str(tmp_path / "file"))
+    assert result.returncode == 2
+    assert "cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_damaged_database_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "ramal.sqlite3").write_bytes(b"garbage" * 1000)
+    result = ramal("serve", "--data", str(tmp_path))
+    assert result.returncode == 2
+    assert "backup" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_taken_port_is_told_with_the_setting_that_moves_it(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46000", RAMAL_WEB_PORT=str(port))
+    assert result.returncode == 2
+    assert f"port {port}" in result.stderr
+    assert "RAMAL_WEB_PORT" in result.stderr
+
+
+def test_a_token_is_made_for_a_role_and_printed_as_json(tmp_path: Path) -> None:
+    result = ramal("token", "create", "--role", "manager", "--data", str(tmp_path), "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["role"] == "manager"
+    assert len(json.loads(result.stdout)["token"]) > 30
+
+
+def test_a_role_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    result = ramal("token", "create", "--role", "boss", "--data", str(tmp_path))
+    assert result.returncode == 2
+    assert "agent, manager, owner, administrator" in result.stderr
+
+
+def test_a_data_folder_that_is_not_there_is_not_made_by_mistake(tmp_path: Path) -> None:
+    result = ramal("recordings", "list", "--data", str(tmp_path / "typo"))
+    assert result.returncode == 2
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_wrong_rate_line_is_named_and_nothing_is_stored(tmp_path: Path) -> None:
+    rates = tmp_path / "rates.csv"
+    rates.write_text("prefix,kind,price_per_minute,currency\n7,landline,0.72,RUB\n7,mobile,cheap,RUB\n")
+    result = ramal("rates", "import", str(rates), "--data", str(tmp_path))
+    assert result.returncode == 2
+    assert "line 3" in result.stderr.lower()
+    rates.write_text("prefix,kind,price_per_minute,currency\n7,landline,0.72,RUB\n7,mobile,1.57,RUB\n")
+    result = ramal("rates", "import", str(rates), "--data", str(tmp_path), "--json")
+    assert json.loads(result.stdout)["imported"] == 2
