@@ -1,0 +1,44 @@
+"""Garbage collection that does not hold calls up, and the measure of what still does."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Final
+
+_THRESHOLDS: Final = (50_000, 20, 100)
+"""Collections are rare and mostly of young objects; measured, see docs/architecture.md."""
+_EVERY: Final = 0.05
+
+
+def tune_garbage_collection() -> None:
+    """Put what the start made aside for good, and collect less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
+
+
+class LoopPauses:
+    """Measures how late the event loop is, twenty times a second."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        """Seconds of the longest pause since the start."""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._task = asyncio.create_task(self._measure(), name="loop-pauses")
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _EVERY
+            await asyncio.sleep(_EVERY)
+            self.longest = max(self.longest, loop.time() - due)
