@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import structlog
-import uvloop
 
 from api.app import create_app
 from api.services import Services
 from api.settings import ApiSettings
-from api.user_store import UserStore
 from billing.service import Billing
 from core.bus import EventBus
 from core.clock import SystemClock
@@ -31,9 +29,24 @@ from core.settings import Settings
 from crm_bridge.consumer import CrmConsumer
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from media.engine import Engine
+from media.prompts import PromptStore
+from pbx.cdrs.consumer import CdrConsumer
+from pbx.config import PbxConfig
+from pbx.exchange import Exchange
+from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.data_folder import DataFolder
+from ramal.metrics import watch
 from ramal.pauses import LoopPauses, tune_garbage_collection
 from ramal.web_server import WebServer, listening_socket
+from recordings.consumer import RecordingConsumer
+from recordings.sealer import Sealer
+from recordings.service import Recordings
+from recordings.speech import VoskRecogniser
+from recordings.storage import RecordingStore
+from recordings.transcripts import TranscriptQueue, Transcripts
+from sip.address import Address
+from sip.config import SipConfig
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +57,7 @@ class Ramal:
 
     settings: Settings
     services: Services
+    exchange: Exchange
     journal: Journal
     consumers: list[ConsumerRunner]
     administrator_password: str | None
@@ -53,3 +67,212 @@ class Ramal:
         """Wait until every fact in the journal has had its effects."""
         await self.journal.flushed()
         await asyncio.gather(*(consumer.caught_up() for consumer in self.consumers))
+
+
+@dataclass(slots=True, frozen=True)
+class _Ground:
+    """What every room stands on."""
+
+    settings: Settings
+    folder: DataFolder
+    database: Database
+    journal: Journal
+    company: Company
+    bus: EventBus
+    clock: SystemClock
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Ramal]:
+    """Give a running server; it is closed in good order whatever happens.
+
+    Raises:
+        RamalError: something it needs is missing, taken, damaged or newer; the message says what to do.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        ground = await _lay_ground(settings, stack)
+        # The port is taken first of all, so that a second copy ends before it has touched anything.
+        listener = listening_socket(settings.listen, settings.web.port, setting="RAMAL_WEB_PORT")
+        stack.callback(listener.close)
+        await _start_mqtt(ground, stack)
+        exchange, crm = await _build_telephony(ground, stack)
+        billing = Billing.build(ground.database, ground.company, ground.clock)
+        store, transcripts, sealer = _build_recordings(ground, crm, stack)
+        faces = FaceService(
+            ground.database,
+            ground.clock,
+            ground.bus,
+            settings.faces,
+            ground.folder.keys / "faces.key",
+            lambda: ZoneInfo(ground.company.settings.timezone),
+        )
+        stack.push_async_callback(faces.close)
+        services = Services(
+            database=ground.database,
+            clock=ground.clock,
+            bus=ground.bus,
+            company=ground.company,
+            billing=billing,
+            crm=crm,
+            faces=faces,
+            directory=exchange.directory,
+            switch=exchange.switch,
+            trunks=exchange.trunks,
+            recordings=Recordings(ground.database, store, ground.bus),
+            transcripts=transcripts,
+        )
+        consumers = _start_consumers(
+            ground,
+            stack,
+            [CdrConsumer(), billing.consumer, CrmConsumer(crm, ground.company), RecordingConsumer(sealer.wake)],
+        )
+        await exchange.start()
+        stack.push_async_callback(exchange.close)
+        sealer.start()
+        await faces.start()
+        app = create_app(services, ApiSettings(public_url=settings.web.public_url))
+        password = await app.state.users.ensure_administrator()
+        pauses = LoopPauses()
+        pauses.start()
+        stack.push_async_callback(pauses.close)
+        watch(app.state.metrics, ground.journal, consumers, exchange, pauses)
+        web = WebServer(app, listener)
+        await web.start()
+        stack.push_async_callback(web.close)
+        tune_garbage_collection()
+        yield Ramal(settings, services, exchange, ground.journal, consumers, password)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with running(settings) as ramal:
+        log.info(
+            "ramal_runs",
+            web=settings.web_url,
+            sip=f"{settings.sip_address}:{settings.sip.port}",
+            data=str(settings.data),
+        )
+        if ramal.administrator_password is not None:
+            log.warning("administrator_made", username="admin", password=ramal.administrator_password, shown="once")
+        await stopped.wait()
+        log.info("ramal_stops")
+
+
+async def _lay_ground(settings: Settings, stack: contextlib.AsyncExitStack) -> _Ground:
+    folder = DataFolder(settings.data)
+    stack.callback(folder.close)
+    database = Database(settings.effective_database_url)
+    stack.push_async_callback(database.close)
+    await migrate(database)
+    company = Company(database)
+    await company.load()
+    journal = Journal(folder.journal, settings.node)
+    stack.push_async_callback(journal.close)
+    return _Ground(settings, folder, database, journal, company, EventBus(), SystemClock())
+
+
+async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> None:
+    """Start the broker and the two drains of the outbox."""
+    settings = ground.settings
+    host = settings.mqtt.host
+    if settings.mqtt.embedded:
+        broker = EmbeddedBroker(settings.listen, settings.mqtt.port)
+        await broker.start()
+        stack.push_async_callback(broker.close)
+        host = settings.listen
+    sender = MqttSender(settings.mqtt, host)
+    stack.push_async_callback(sender.close)
+    drains = [OutboxDrain(ground.database, MQTT, sender, ground.clock)]
+    if settings.email.host:
+        drains.append(OutboxDrain(ground.database, EMAIL, EmailSender(settings.email), ground.clock))
+    for drain in drains:
+        drain.start()
+        stack.push_async_callback(drain.close)
+
+
+async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) -> tuple[Exchange, EmbeddedCrm]:
+    """Build engine, exchange and CRM; the doors are opened later."""
+    settings = ground.settings
+    engine = Engine(
+        address=settings.listen,
+        port_range=(settings.media.first_port, settings.media.last_port),
+        advertised_address=settings.sip_address,
+    )
+    engine.start(asyncio.get_running_loop())
+    stack.callback(engine.close)
+    prompts = PromptStore(ground.folder.prompts)
+    missing = prompts.check()
+    if missing:
+        log.warning("prompts_are_tones", hint=missing)
+
+    def find_call(call_id: str):  # type: ignore[no-untyped-def]
+        return exchange.switch.call(call_id)
+
+    crm = EmbeddedCrm(
+        ground.database,
+        ground.company,
+        ground.bus,
+        ground.clock,
+        colleagues=ColleagueAddresses(),
+        live_calls=CallParties(find_call),
+    )
+    sip = settings.sip
+    exchange = Exchange(
+        PbxConfig(
+            node=settings.node,
+            domain=settings.sip_address,
+            recordings=ground.folder.recordings,
+            max_calls=sip.max_calls,
+            media_timeout=float(settings.media.silence_seconds),
+        ),
+        SipConfig(
+            listen=(Address(settings.listen, sip.port, "udp"), Address(settings.listen, sip.port, "tcp")),
+            advertised_host=sip.advertised_address,
+            realm=sip.realm,
+            secret=ground.folder.secret("sip-nonces"),
+        ),
+        database=ground.database,
+        journal=ground.journal,
+        bus=ground.bus,
+        company=ground.company,
+        engine=engine,
+        prompts=prompts,
+        clock=ground.clock,
+        callers=CallerNames(crm),
+    )
+    return exchange, crm
+
+
+def _build_recordings(
+    ground: _Ground, crm: EmbeddedCrm, stack: contextlib.AsyncExitStack
+) -> tuple[RecordingStore, Transcripts, Sealer]:
+    store = RecordingStore(ground.folder.recordings)
+    store.prepare()
+    model = ground.settings.speech.vosk_model
+    queue = None
+    if model is not None:
+        recogniser = VoskRecogniser(model)
+        queue = TranscriptQueue(
+            ground.database, store, ground.bus, ground.clock, recogniser, ground.settings.node, reader=crm.calls
+        )
+        queue.start()
+        stack.push_async_callback(queue.close)
+    sealer = Sealer(ground.database, store, ground.bus, ground.clock, ground.settings.node, transcripts=queue)
+    stack.push_async_callback(sealer.close)
+    return store, Transcripts(enabled=queue is not None), sealer
+
+
+def _start_consumers(
+    ground: _Ground, stack: contextlib.AsyncExitStack, consumers: list[Consumer]
+) -> list[ConsumerRunner]:
+    runners = []
+    for consumer in [*consumers, CallEventsConsumer()]:
+        runner = ConsumerRunner(ground.journal, ground.database, consumer)
+        runner.start()
+        stack.push_async_callback(runner.close)
+        runners.append(runner)
+    return runners

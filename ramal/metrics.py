@@ -1,0 +1,26 @@
+"""The rooms' figures on `/metrics`."""
+
+from __future__ import annotations
+
+from api.metrics import Metrics
+from core.consumer import ConsumerRunner
+from core.journal import Journal
+from pbx.exchange import Exchange
+from ramal.pauses import LoopPauses
+
+
+def watch(
+    metrics: Metrics, journal: Journal, consumers: list[ConsumerRunner], exchange: Exchange, pauses: LoopPauses
+) -> None:
+    """Show live calls, the journal, what waits to be digested, and the longest pause of the event loop."""
+    metrics.watch("ramal_calls", "Live calls.", lambda: len(exchange.switch.calls()))
+    metrics.watch("ramal_journal_sequence", "Facts in the call journal.", lambda: journal.last_sequence)
+    metrics.watch(
+        "ramal_journal_unwritten", "Facts not on disk yet.", lambda: journal.last_sequence - journal.durable_sequence
+    )
+    metrics.watch(
+        "ramal_consumer_lag",
+        "Facts that the slowest consumer has before it.",
+        lambda: max(consumer.lag for consumer in consumers),
+    )
+    metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
