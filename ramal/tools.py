@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from recordings.service import Recordings
-from recordings.storage import RecordingStore
-
 from api.key_store import TokenStore
 from api.permissions import Role
 from billing.service import Billing
@@ -21,6 +18,8 @@ from core.database import Database
 from core.errors import InvalidInputError, NotFoundError, StorageError
 from core.migrate import migrate
 from core.settings import Settings
+from recordings.service import Recordings
+from recordings.storage import RecordingStore
 
 
 @contextlib.asynccontextmanager

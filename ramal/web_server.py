@@ -78,7 +78,7 @@ class WebServer:
         """Begin to answer; returns when it does."""
         self._task = asyncio.create_task(self._server.serve([self._listener]), name="web")
         while not self._server.started and not self._task.done():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - uvicorn tells by this flag only
+            await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Finish the requests under way, at most 5 seconds, and stop."""
