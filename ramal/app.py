@@ -32,8 +32,10 @@ from face_tracker.service import FaceService
 from media.engine import Engine
 from media.prompts import PromptStore
 from pbx.cdrs.consumer import CdrConsumer
+from pbx.cdrs.queries import CdrQueries
 from pbx.config import PbxConfig
 from pbx.exchange import Exchange
+from pbx.live import CallView
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.data_folder import DataFolder
 from ramal.metrics import watch
@@ -115,6 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             billing=billing,
             crm=crm,
             faces=faces,
+            cdrs=CdrQueries(ground.database),
             directory=exchange.directory,
             switch=exchange.switch,
             trunks=exchange.trunks,
@@ -201,6 +204,7 @@ async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) ->
         address=settings.listen,
         port_range=(settings.media.first_port, settings.media.last_port),
         advertised_address=settings.sip_address,
+        media_timeout=float(settings.media.silence_seconds),
     )
     engine.start(asyncio.get_running_loop())
     stack.callback(engine.close)
@@ -209,7 +213,7 @@ async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) ->
     if missing:
         log.warning("prompts_are_tones", hint=missing)
 
-    def find_call(call_id: str):  # type: ignore[no-untyped-def]
+    def find_call(call_id: str) -> CallView:
         return exchange.switch.call(call_id)
 
     crm = EmbeddedCrm(

@@ -58,7 +58,7 @@ async def create_token(settings: Settings, *, role: str, label: str) -> str:
 async def list_recordings(settings: Settings, *, limit: int) -> list[dict[str, Any]]:
     """Return the newest recordings."""
     async with opened(settings) as database, database.reading() as session:
-        page = await _recordings(settings, database).page(session, limit=limit)
+        page = await _recordings(settings, database).list(session, limit=limit)
         return [
             {
                 "id": one.id,
@@ -81,11 +81,10 @@ async def export_recording(settings: Settings, recording_id: str, target: Path) 
     """
     async with opened(settings) as database:
         recordings = _recordings(settings, database)
-        async with database.reading() as session:
-            audio = await recordings.audio(session, recording_id)
+        audio = await recordings.audio(recording_id)
         try:
             with target.open("xb") as file:
-                async for chunk in recordings.read(audio.recording, 0, audio.size):
+                async for chunk in recordings.read(audio):
                     file.write(chunk)
         except OSError as error:
             raise InvalidInputError(f"{target} cannot be written: {error.strerror}.") from error
@@ -111,8 +110,8 @@ async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:
         if tariff != "default":
             known = {one.name: one.id for one in await billing.tariffs.all()}
             tariff_id = known.get(tariff) or (await billing.tariffs.create(tariff)).id
-        return (await billing.rates.import_file(data, tariff_id)).imported
+        return (await billing.rates.import_file(data, tariff_id)).added
 
 
 def _recordings(settings: Settings, database: Database) -> Recordings:
-    return Recordings(database, RecordingStore(str(settings.data / "recordings")), EventBus())
+    return Recordings(database, RecordingStore(settings.data / "recordings"), EventBus())
