@@ -6,6 +6,7 @@ import base64
 import enum
 import hashlib
 import hmac
+import re
 import secrets
 import struct
 from collections.abc import Callable, Sequence
@@ -37,6 +38,15 @@ class Algorithm(enum.StrEnum):
         if self is Algorithm.SHA_256:
             return hashlib.sha256(data).hexdigest()
         return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+_HABITS: Final = (
+    (re.compile(r"Ramal softphone|Linphone", re.IGNORECASE), (Algorithm.SHA_256, Algorithm.MD5)),
+    (re.compile(r"baresip v([0-2]\.|3\.([0-9]|10)\.)", re.IGNORECASE), (Algorithm.MD5,)),
+)
+"""What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
+_ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
+"""What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -94,7 +104,7 @@ class DigestAuthenticator:
         self,
         realm: str,
         secret: bytes,
-        algorithms: Sequence[Algorithm] = (Algorithm.SHA_256, Algorithm.MD5),
+        algorithms: Sequence[Algorithm] = tuple(Algorithm),
         *,
         nonce_seconds: int = 300,
         remembered_nonces: int = 100_000,
@@ -104,7 +114,7 @@ class DigestAuthenticator:
         Args:
             realm: what passwords are valid for.
             secret: the key that nonces are signed with; at least 16 random bytes, another one after every start.
-            algorithms: what is offered, the preferred one first.
+            algorithms: what is taken; each phone is asked in the order that it copes with.
             nonce_seconds: how long a nonce may be used.
             remembered_nonces: of how many used nonces the counts are kept; when there are more, the oldest turn stale.
         """
@@ -117,13 +127,21 @@ class DigestAuthenticator:
         """By nonce, in the order of first use: when it was made, its highest count, and a bit for each of the last counts."""
         self._oldest_second = 0
 
-    def challenge(self, now: datetime, *, stale: bool = False) -> list[str]:
-        """Return the values of WWW-Authenticate or Proxy-Authenticate, one for each algorithm."""
+    def challenge(self, now: datetime, *, stale: bool = False, user_agent: str = "") -> list[str]:
+        """Return the values of WWW-Authenticate or Proxy-Authenticate, one for each algorithm that the sender copes with.
+
+        Args:
+            now: the time.
+            stale: whether the sender knows the password, and only needs a new nonce.
+            user_agent: the sender's User-Agent.
+        """
         nonce = self._make_nonce(int(now.timestamp()))
         suffix = ", stale=true" if stale else ""
+        habit = next((order for pattern, order in _HABITS if pattern.match(user_agent)), _ANYONE)
+        algorithms = [algorithm for algorithm in habit if algorithm in self._algorithms] or self._algorithms
         return [
             f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
-            for algorithm in self._algorithms
+            for algorithm in algorithms
         ]
 
     def verify_request(

@@ -55,5 +55,7 @@ class Gatekeeper:
                 call_id=request.call_id,
             )
         status, asks = (407, "Proxy-Authenticate") if proxy else (401, "WWW-Authenticate")
-        challenges = self._digest.challenge(now, stale=isinstance(result, Stale))
+        challenges = self._digest.challenge(
+            now, stale=isinstance(result, Stale), user_agent=request.get("User-Agent") or ""
+        )
         return Verdict("", status, tuple([(asks, challenge) for challenge in challenges]))

@@ -64,9 +64,32 @@ def test_the_right_password_passes_by_both_algorithms(username: str, algorithm: 
     assert verify(server, answer(challenges, username)) == Verified(username)
 
 
-def test_the_stronger_algorithm_is_offered_first_and_answered() -> None:
+@pytest.mark.parametrize(
+    ("user_agent", "asked"),
+    [
+        ("", ["MD5", "SHA-256"]),
+        ("Asterisk PBX 22.10.1", ["MD5", "SHA-256"]),
+        ("LinphoneDaemon/5.1.64", ["SHA-256", "MD5"]),
+        ("baresip v1.0.0 (x86_64/Linux)", ["MD5"]),
+        ("baresip v3.10.1 (x86_64/Linux)", ["MD5"]),
+        ("baresip v3.11.0 (x86_64/Linux)", ["MD5", "SHA-256"]),
+    ],
+)
+def test_every_phone_is_asked_in_the_order_that_it_copes_with(user_agent: str, asked: list[str]) -> None:
+    challenges = authenticator().challenge(NOW, user_agent=user_agent)
+    assert [value.partition("algorithm=")[2].partition(",")[0] for value in challenges] == asked
+
+
+def test_an_operator_may_insist_on_one_algorithm() -> None:
+    server = DigestAuthenticator("ramal", b"0123456789abcdef", (Algorithm.SHA_256,))
+    challenges = server.challenge(NOW, user_agent="baresip v1.0.0")
+    assert ["algorithm=SHA-256" in value for value in challenges] == [True]
+    assert verify(server, answer(authenticator().challenge(NOW)[:1])) == Denied("1001")
+
+
+def test_of_two_challenges_the_stronger_is_answered() -> None:
     challenges = authenticator().challenge(NOW)
-    assert ["SHA-256" in value for value in challenges] == [True, False]
+    assert "algorithm=SHA-256" in answer(challenges)
     assert "algorithm=SHA-256" in answer(challenges[::-1])
 
 

@@ -140,6 +140,12 @@ class Baresip:
         assert reply["ok"], f"baresip refuses {name}: {reply.get('data')}"
         return str(reply.get("data", ""))
 
+    async def registered(self, *, timeout: float = 10) -> None:
+        """Wait until it is registered; that may be before its control port is open, so its log is read."""
+        async with asyncio.timeout(timeout):
+            while b" binding" not in (self.folder / "log").read_bytes():
+                await asyncio.sleep(0.02)
+
     async def wait_for(self, kind: str, *, timeout: float = 10) -> dict[str, Any]:
         """Take and return the oldest event of this type (`REGISTER_OK`, `CALL_INCOMING`, `CALL_ESTABLISHED`, ...)."""
 
