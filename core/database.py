@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, Numeric, String, event, text
+from sqlalchemy import DateTime, Dialect, MetaData, Numeric, PoolResetState, String, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -109,6 +109,7 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(self.engine.sync_engine, "reset", _reset_sqlite)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -178,6 +179,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Any) -> None:
     kind = connection.get_execution_options().get("sqlite_begin", "")
     connection.exec_driver_sql(f"BEGIN {kind}".strip())
+
+
+def _reset_sqlite(connection: Any, _record: Any, state: PoolResetState) -> None:
+    # A COMMIT that fails (a full disk, an I/O error) leaves its transaction open, while SQLAlchemy holds it to be over: the connection
+    # would go back to the pool with the write lock, and nothing could be written any more.
+    if state.asyncio_safe and connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _root(error: BaseException) -> BaseException:
