@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from face_tracker.detector import Boxes, Face, overlap
 
@@ -80,6 +79,10 @@ class Tracker:
     """Gives each face in a sequence of frames the track it belongs to."""
 
     def __init__(self) -> None:
+        # SciPy takes seconds to load; a server without a camera never needs it.
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
+        self._assign = linear_sum_assignment
         self._tracks: list[Track] = []
         self._next = 1
         self._time: float | None = None
@@ -95,7 +98,7 @@ class Tracker:
         unmatched = set(range(len(faces)))
         if len(expected) and len(boxes):
             common = overlap(boxes, expected)
-            for row, column in zip(*linear_sum_assignment(-common), strict=True):
+            for row, column in zip(*self._assign(-common), strict=True):
                 if common[row, column] >= _LEAST_OVERLAP:
                     track = self._tracks[column]
                     track.filter.correct(boxes[row])

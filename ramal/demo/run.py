@@ -111,9 +111,11 @@ async def _counted_events(settings: Settings) -> AsyncIterator[list[str]]:
                 topics.append(str(message.topic))  # noqa: PERF401 - the list is looked at while it grows
 
         task = asyncio.create_task(listen(), name="demo-mqtt")
-        yield topics
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        try:
+            yield topics
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _stay(ramal: Ramal, users: dict[str, str]) -> None:
