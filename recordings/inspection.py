@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import Database
-from recordings.errors import AudioMissingError, BadLocationError
+from core.errors import StorageError
+from recordings.errors import AudioMissingError, BadLocationError, StoreUnavailableError
 from recordings.storage import RecordingStore, checked_location
 from recordings.tables import RecordingRow
 from recordings.values import RecordingState
@@ -33,10 +36,33 @@ class Findings:
 class Inspection:
     """Checks one node's store against the list of recordings."""
 
-    def __init__(self, database: Database, store: RecordingStore, node: str) -> None:
+    def __init__(self, database: Database, store: RecordingStore, node: str, wake_sealer: Callable[[], None]) -> None:
         self._database = database
         self._store = store
         self._node = node
+        self._wake_sealer = wake_sealer
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, caught_up: Callable[[], Awaitable[None]]) -> None:
+        """Begin, and compare in the background once the journal has been digested; a store that is not there is told, no more.
+
+        Calls are taken all the same: what the list says of the store is not worth a caller who is not answered.
+
+        Args:
+            caught_up: waits until the list has everything that the journal tells.
+        """
+        try:
+            await self.begin()
+        except StoreUnavailableError as error:
+            log.warning("recordings_unavailable", error=str(error))
+        self._task = asyncio.create_task(self._compare(caught_up), name="inspection")
+
+    async def close(self) -> None:
+        """Stop comparing."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
 
     async def begin(self) -> None:
         """Create the store where nothing was ever recorded; else see that it is there.
@@ -71,12 +97,21 @@ class Inspection:
         gone = [recording_id for recording_id in gone if not await self._is_there(recording_id)]
         await self._mark(gone, RecordingState.MISSING, "The file is gone from the store.")
         await self._mark(returned, RecordingState.SEALING, "")
+        if returned:
+            self._wake_sealer()
         strays = tuple(sorted(files - known))
         if strays:
             log.warning("recordings_without_row", count=len(strays), first=strays[0])
         if gone:
             log.error("recordings_gone", count=len(gone), first=gone[0])
         return Findings(strays, tuple(gone), tuple(returned))
+
+    async def _compare(self, caught_up: Callable[[], Awaitable[None]]) -> None:
+        await caught_up()
+        try:
+            await self.run()
+        except (StoreUnavailableError, StorageError, SQLAlchemyError) as error:
+            log.warning("recordings_not_compared", error=str(error))
 
     async def _rows(self, after: str) -> list[RecordingRow]:
         async with self._database.reading() as session:

@@ -46,7 +46,7 @@ class RecordingStore:
         Raises:
             StoreUnavailableError: it cannot be created.
         """
-        with self._translated(MARKER):
+        with self._translated():
             self._files.makedirs(self._root, exist_ok=True)
             if not self._files.exists(self._path(MARKER)):
                 with self._files.open(self._path(MARKER), "wb") as file:
@@ -58,7 +58,7 @@ class RecordingStore:
         Raises:
             StoreUnavailableError: it is not.
         """
-        with self._translated(MARKER):
+        with self._translated():
             # Other instances and other programs change the store: what was listed before says nothing now.
             self._files.invalidate_cache()
             there = self._files.exists(self._path(MARKER))
@@ -105,7 +105,7 @@ class RecordingStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._translated(""):
+        with self._translated():
             for folder, _folders, files in self._files.walk(self._root):
                 below = folder[len(self._root) :].strip("/")
                 for name in sorted(files):
@@ -126,13 +126,13 @@ class RecordingStore:
         return path
 
     @contextlib.contextmanager
-    def _translated(self, location: str) -> Iterator[None]:
-        """Turn the errors of files and stores into ours."""
+    def _translated(self, location: str = "") -> Iterator[None]:
+        """Turn the errors of files and stores into ours; without a location it is the store itself that is worked on."""
         try:
             yield
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise AudioMissingError(f"The file {location} is not in the recordings at {self.url}.") from error
         except OSError as error:
+            if location and isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+                raise AudioMissingError(f"The file {location} is not in the recordings at {self.url}.") from error
             raise StoreUnavailableError(
                 f"The recordings at {self.url} cannot be used: {error.strerror or error}.",
                 hint="Give the server's user access to them, or free some disk space.",

@@ -93,7 +93,7 @@ async def archive(database: Database, tmp_path: Path) -> AsyncIterator[Archive]:
     told: list[LiveEvent] = []
     bus.listen(told.append)
     sealer = Sealer(database, store, bus, clock, "node-1")
-    yield Archive(
+    archive_ = Archive(
         database,
         folder,
         clock,
@@ -102,10 +102,12 @@ async def archive(database: Database, tmp_path: Path) -> AsyncIterator[Archive]:
         sealer,
         Recordings(database, store, bus),
         RecordingConsumer(lambda: woken.append(None)),
-        Inspection(database, store, "node-1"),
+        Inspection(database, store, "node-1", lambda: woken.append(None)),
         told,
         woken,
     )
+    yield archive_
+    await archive_.inspection.close()
     await sealer.close()
 
 

@@ -1,5 +1,7 @@
 """Recordings as they are asked for: listed, played by ranges, verified, deleted."""
 
+import asyncio
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from recordings.errors import (
     RangeNotSatisfiableError,
     RecordingInputError,
     RecordingNotFoundError,
+    StoreUnavailableError,
 )
 from recordings.ranges import byte_range
 from recordings.service import Audio
@@ -186,3 +189,20 @@ async def test_a_lost_file_that_comes_back_changed_is_not_sealed(archive: Archiv
     recording = await archive.get()
     assert recording.state is RecordingState.FAILED
     assert "changed" in recording.failure
+
+
+async def test_a_server_without_its_recordings_starts_and_marks_nothing(archive: Archive) -> None:
+    await archive.recorded()
+    await archive.sealer.step()
+    shutil.rmtree(archive.folder)
+    archive.folder.mkdir()
+    caught_up = asyncio.Event()
+
+    async def catch_up() -> None:
+        caught_up.set()
+
+    await archive.inspection.start(catch_up)
+    await caught_up.wait()
+    with pytest.raises(StoreUnavailableError, match="not at"):
+        await archive.inspection.run()
+    assert (await archive.get()).state is RecordingState.SEALED
