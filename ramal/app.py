@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from ramal.metrics import watch
 from ramal.pauses import LoopPauses, tune_garbage_collection
 from ramal.web_server import WebServer, listening_socket
 from recordings.consumer import RecordingConsumer
+from recordings.inspection import Inspection
 from recordings.sealer import Sealer
 from recordings.service import Recordings
 from recordings.speech import VoskRecogniser
@@ -67,8 +69,7 @@ class Ramal:
 
     async def caught_up(self) -> None:
         """Wait until every fact in the journal has had its effects."""
-        await self.journal.flushed()
-        await asyncio.gather(*(consumer.caught_up() for consumer in self.consumers))
+        await _caught_up(self.journal, self.consumers)
 
 
 @dataclass(slots=True, frozen=True)
@@ -132,6 +133,9 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         await exchange.start()
         stack.push_async_callback(exchange.close)
         sealer.start()
+        inspection = Inspection(ground.database, store, settings.node, sealer.wake)
+        stack.push_async_callback(inspection.close)
+        await inspection.start(functools.partial(_caught_up, ground.journal, consumers))
         await faces.start()
         app = create_app(services, ApiSettings(public_url=settings.web.public_url))
         password = await app.state.users.ensure_administrator()
@@ -255,7 +259,6 @@ def _build_recordings(
     ground: _Ground, crm: EmbeddedCrm, stack: contextlib.AsyncExitStack
 ) -> tuple[RecordingStore, Transcripts, Sealer]:
     store = RecordingStore(ground.folder.recordings)
-    store.prepare()
     model = ground.settings.speech.vosk_model
     queue = None
     if model is not None:
@@ -268,6 +271,11 @@ def _build_recordings(
     sealer = Sealer(ground.database, store, ground.bus, ground.clock, ground.settings.node, transcripts=queue)
     stack.push_async_callback(sealer.close)
     return store, Transcripts(enabled=queue is not None), sealer
+
+
+async def _caught_up(journal: Journal, consumers: list[ConsumerRunner]) -> None:
+    await journal.flushed()
+    await asyncio.gather(*(consumer.caught_up() for consumer in consumers))
 
 
 def _start_consumers(
