@@ -64,5 +64,16 @@ async def phone(server: RamalServer) -> AsyncIterator[PhoneFactory]:
         await asyncio.sleep(0)
 
 
+@pytest.fixture
+async def trunk(server: RamalServer, phone: PhoneFactory) -> SoftPhone:
+    """A carrier: the line of the trunk `carrier`, with the company's number leading to 1001 and all numbers leading out by it."""
+    line = await phone("trunk", register=False)
+    directory = server.exchange.directory
+    await directory.create_trunk(name="carrier", host="127.0.0.1", port=line.setup.port)
+    await directory.create_number(number="+74951112233", kind="extension", target="1001")
+    await directory.create_route(name="all", prefix="+", trunks=["carrier"])
+    return line
+
+
 def _rtp_port() -> int:
     return free_port() & ~1

@@ -5,11 +5,28 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from core.events import CallAnswered, CallEnded, Disposition, LegEnded, LegHeld, LegResumed, MediaAlive
+from core.events import (
+    CallAnswered,
+    CallEnded,
+    CallOffered,
+    CallTransferred,
+    Direction,
+    Disposition,
+    LegCreated,
+    LegEnded,
+    LegHeld,
+    LegMoved,
+    LegResumed,
+    MediaAlive,
+    RecordingStarted,
+    RecordingStopped,
+    TransferKind,
+    TransferResult,
+)
 from ramal.softphone.controller import PhoneCall, SoftPhone
 from tests.interop.conftest import TONES, PhoneFactory
 from tests.support.ramal_server import RamalServer
-from tests.support.tones import complete, seconds_of
+from tests.support.tones import complete, loudness, read, seconds_of
 
 Voices = dict[str, Path]
 
@@ -71,3 +88,181 @@ async def test_a_held_party_hears_music_and_then_the_other_again(
     assert seconds_of(music, TONES["1001"]) < 0.5
     assert abs(music[4000:]).max() > 0.02, "there is no music"
     assert seconds_of(await complete(tmp_path / "again.wav"), TONES["1001"]) > 0.8
+
+
+async def test_a_customer_calls_in_and_is_recorded_left_with_the_agent_right(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana = await phone("1001")
+    call = await trunk.call(f"sip:+74951112233@{server.address}", voices["trunk"])
+    incoming = await ana.incoming()
+    await incoming.answer()
+    await call.confirmed()
+    await incoming.play(voices["1001"])
+    await call.record(tmp_path / "customer-hears.wav")
+    await server.fact(RecordingStarted)
+    await asyncio.sleep(1.5)
+    await call.hang_up()
+    stopped = await server.fact(RecordingStopped)
+    end = await server.fact(CallEnded)
+
+    offered = await server.fact(CallOffered)
+    assert (offered.direction, offered.trunk, offered.to_number) == (Direction.INBOUND, "carrier", "+74951112233")
+    assert end.disposition is Disposition.ANSWERED
+    assert seconds_of(await complete(tmp_path / "customer-hears.wav"), TONES["1001"]) > 0.8
+    file = server.recordings / stopped.location
+    assert seconds_of(read(file, 0), TONES["trunk"]) > 0.8
+    assert seconds_of(read(file, 1), TONES["1001"]) > 0.8
+    assert seconds_of(read(file, 0), TONES["1001"]) == 0.0
+
+
+async def test_an_agent_calls_out_through_the_trunk(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana = await phone("1001")
+    call = await ana.call("89161234567", voices["1001"])
+    outside = await trunk.incoming()
+    assert "+79161234567" in outside.local
+    await outside.answer()
+    await call.confirmed()
+    await outside.record(tmp_path / "outside-hears.wav")
+    await asyncio.sleep(1.2)
+    await outside.hang_up()
+    assert await call.over() == 200
+    await server.fact(CallEnded)
+
+    offered = await server.fact(CallOffered)
+    assert (offered.direction, offered.to_number) == (Direction.OUTBOUND, "+79161234567")
+    assert server.told(LegCreated, trunk="carrier", number="+79161234567", incoming=False)
+    assert seconds_of(await complete(tmp_path / "outside-hears.wav"), TONES["1001"]) > 0.6
+
+
+async def test_an_unknown_number_is_told_in_words_before_its_404(
+    server: RamalServer, phone: PhoneFactory, tmp_path: Path
+) -> None:
+    ana = await phone("1001")
+    call = await ana.call("1999")
+    await call.until(lambda: call.media == "active", "hear the hint")
+    await call.record(tmp_path / "hint.wav")
+    assert await call.over(15) == 404
+    end = await server.fact(CallEnded)
+    assert (end.disposition, end.sip_status) == (Disposition.FAILED, 404)
+    assert loudness(await complete(tmp_path / "hint.wav")) > 0.005
+
+
+async def test_a_busy_colleague_is_busy_and_one_without_a_phone_is_unavailable(
+    server: RamalServer, phone: PhoneFactory
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    call = await ana.call("1002")
+    await (await boris.incoming()).answer(486)
+    assert await call.over(15) == 486
+    assert (await server.fact(CallEnded)).disposition is Disposition.BUSY
+    call = await ana.call("1003")
+    assert await call.over(15) == 480
+    assert (await server.fact(CallEnded, count=2)).disposition is Disposition.FAILED
+
+
+async def test_a_phone_that_nobody_answers_rings_and_then_there_is_no_answer(
+    server: RamalServer, phone: PhoneFactory
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    call = await ana.call("1002")
+    incoming = await boris.incoming()
+    await incoming.answer(180)
+    await call.until(lambda: call.state == "ringing", "ring")
+    assert await call.over(20) == 480
+    await incoming.over()
+    assert (await server.fact(CallEnded)).disposition is Disposition.NO_ANSWER
+
+
+async def test_a_caller_who_gives_up_cancels_the_ringing(server: RamalServer, phone: PhoneFactory) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    call = await ana.call("1002")
+    incoming = await boris.incoming()
+    await incoming.answer(180)
+    await call.until(lambda: call.state == "ringing", "ring")
+    await call.hang_up()
+    await incoming.over()
+    assert (await server.fact(CallEnded)).disposition is Disposition.CANCELLED
+
+
+async def test_a_blind_transfer_from_the_phone(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    call = await trunk.call(f"sip:+74951112233@{server.address}", voices["trunk"])
+    first = await ana.incoming()
+    await first.answer()
+    await call.confirmed()
+    await first.transfer("1002")
+    second = await boris.incoming()
+    await second.answer()
+    await second.confirmed()
+    await second.record(tmp_path / "1002-hears.wav")
+    assert await first.over() == 200
+    assert first.transfer_status == 200
+    await asyncio.sleep(1.2)
+    await second.hang_up()
+    await call.over()
+    transferred = await server.fact(CallTransferred)
+    await server.fact(CallEnded)
+
+    assert (transferred.kind, transferred.result) == (TransferKind.BLIND, TransferResult.COMPLETED)
+    assert (transferred.from_extension, transferred.to_number) == ("1001", "1002")
+    assert len(server.told(RecordingStarted)) == 1
+    assert seconds_of(await complete(tmp_path / "1002-hears.wav"), TONES["trunk"]) > 0.6
+
+
+async def test_a_blind_transfer_to_nobody_comes_back(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana = await phone("1001")
+    call = await trunk.call(f"sip:+74951112233@{server.address}", voices["trunk"])
+    first = await ana.incoming()
+    await first.answer()
+    await call.confirmed()
+    await first.transfer("1003")
+    transferred = await server.fact(CallTransferred)
+    assert (transferred.result, transferred.sip_status) == (TransferResult.FAILED, 480)
+    await first.until(lambda: first.transfer_status == 480, "hear of the failure")
+    await asyncio.sleep(4.0)
+    await first.record(tmp_path / "back.wav")
+    await asyncio.sleep(1.2)
+    assert not call.ended
+    assert not first.ended
+    await call.hang_up()
+    await server.fact(CallEnded)
+    assert seconds_of(await complete(tmp_path / "back.wav"), TONES["trunk"]) > 0.6
+
+
+async def test_an_attended_transfer_from_the_phone_joins_the_two_calls(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    call = await trunk.call(f"sip:+74951112233@{server.address}", voices["trunk"])
+    first = await ana.incoming()
+    await first.answer()
+    await call.confirmed()
+    await first.hold()
+    consultation, second = await connect(ana, boris, voices, tmp_path)
+    await first.transfer_to(consultation)
+    transferred = await server.fact(CallTransferred)
+    await first.over()
+    await consultation.over()
+    await second.record(tmp_path / "1002-hears-customer.wav")
+    await call.record(tmp_path / "customer-hears.wav")
+    await asyncio.sleep(1.5)
+    await call.hang_up()
+    await second.over()
+    await server.fact(CallEnded, count=2)
+    await server.quiet()
+
+    assert (transferred.kind, transferred.result) == (TransferKind.ATTENDED, TransferResult.COMPLETED)
+    moved = await server.fact(LegMoved)
+    assert (moved.call_id, moved.from_call_id) == (transferred.call_id, transferred.other_call_id)
+    assert seconds_of(await complete(tmp_path / "1002-hears-customer.wav"), TONES["trunk"]) > 0.8
+    assert seconds_of(await complete(tmp_path / "customer-hears.wav"), TONES["1002"]) > 0.8
+    stopped = await server.fact(RecordingStopped)
+    assert seconds_of(read(server.recordings / stopped.location, 1), TONES["1002"]) > 0.8
+    assert server.engine.statistics().ports_in_use == 0
