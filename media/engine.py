@@ -6,6 +6,7 @@ Every call returns at once; the engine's own thread does the work, in the order 
 from __future__ import annotations
 
 import asyncio
+import enum
 import errno
 import itertools
 import os
@@ -46,6 +47,7 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "Backend",
     "Codec",
     "DigitReceived",
     "Endpoint",
@@ -68,6 +70,17 @@ _SAMPLES_PER_MS = 8
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
+class Backend(enum.Enum):
+    """How the engine talks to the kernel about packets."""
+
+    BEST = 0
+    """io_uring where the kernel and the container offer it, else epoll."""
+    EPOLL = 1
+    """On any Linux."""
+    IO_URING = 2
+    """Linux 6.1 and newer; costs less with many calls."""
+
+
 @dataclass(slots=True, frozen=True)
 class EngineStatistics:
     """The figures of the whole engine."""
@@ -78,7 +91,7 @@ class EngineStatistics:
     ports_in_use: int
     """Pairs of ports."""
     backend: str
-    """How the engine talks to the kernel."""
+    """`epoll` or `io_uring`."""
 
 
 class Endpoint:
@@ -247,6 +260,7 @@ class Engine:
         port_range: tuple[int, int] = (20000, 29999),
         advertised_address: str | None = None,
         media_timeout: float = 60.0,
+        backend: Backend = Backend.BEST,
     ) -> None:
         """Take an address to bind and a range of ports (both ends included), of which none is taken yet.
 
@@ -257,7 +271,7 @@ class Engine:
         if not 0 < low < high < 65536:
             raise EngineUnavailableError(f"The port range {low}-{high} is not usable.")
         try:
-            self._native = _engine.Engine(address, low, high, media_timeout)
+            self._native = _engine.Engine(address, low, high, media_timeout, backend.value)
         except (OSError, ValueError) as error:
             raise EngineUnavailableError(f"The media engine cannot start on {address}: {error}.") from error
         self._address = advertised_address or address

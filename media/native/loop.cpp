@@ -2,15 +2,21 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 namespace ramal {
+namespace {
 
-Loop::Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout)
+constexpr int kNiceness = -11;
+
+}  // namespace
+
+Loop::Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend)
     : ports_(address, lowest_port, highest_port),
-      transport_(make_epoll_transport()),
+      transport_(make_transport(backend)),
       writer_(std::make_unique<Writer>(events_)),
       media_timeout_(media_timeout) {}
 
@@ -34,8 +40,8 @@ void Loop::stop() {
         thread_.join();
     } else {
         run_commands();
+        close_all();
     }
-    close_all();
     writer_.reset();
 }
 
@@ -55,12 +61,18 @@ void Loop::run() {
     sigset_t blocked;
     sigfillset(&blocked);
     pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+    // Where the process may: voice goes before everything that can wait. On Linux this is the thread's alone.
+    setpriority(PRIO_PROCESS, 0, kNiceness);
+    transport_->begin();
     next_tick_ = monotonic_ns();
     while (!stop_) {
         transport_->wait(*this, time_to_next(monotonic_ns()));
+        if (!departed_.empty()) transport_->flush();
         departed_.clear();
         run_ticks(monotonic_ns());
     }
+    close_all();
+    transport_->end();
 }
 
 // Commands come first: who configures an endpoint and then speaks to it is heard under the new configuration.
@@ -103,6 +115,8 @@ void Loop::run_ticks(int64_t now) {
     for (; next_tick_ <= now; next_tick_ += kTick, ++tick_) {
         step_group(static_cast<size_t>(tick_ % kGroups), now);
         if (tick_ % kTicksPerSlot == 0) look_after(static_cast<size_t>(tick_ / kTicksPerSlot % kSlots), now);
+        // An endpoint has room for one packet of its own, and may step again at once when the clock is ahead.
+        transport_->flush();
     }
 }
 
@@ -243,7 +257,6 @@ void Loop::close(const std::shared_ptr<Recording>& recording) {
     });
 }
 
-// The engine's thread has ended: this one takes its place.
 void Loop::close_all() {
     const int64_t now = monotonic_ns();
     for (auto& recordings : recordings_) {

@@ -30,7 +30,7 @@ public:
 class Loop final : private PacketSink {
 public:
     // `media_timeout` in nanoseconds, 0: endpoints may be silent for ever.
-    Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout);
+    Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;

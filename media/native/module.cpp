@@ -111,8 +111,9 @@ public:
 
 class EngineHandle {
 public:
-    EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout)
-        : loop(std::make_shared<Loop>(literal(address, 0), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond))) {}
+    EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
+        : loop(std::make_shared<Loop>(literal(address, 0), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond),
+                                      static_cast<Backend>(backend))) {}
 
     EndpointHandle* create_endpoint() { return new EndpointHandle(loop, loop->create_endpoint()); }
     RecordingHandle* create_recording(const std::string& path, int channels) {
@@ -181,8 +182,8 @@ NB_MODULE(_engine, m) {
         .def("close", &RecordingHandle::close);
 
     nb::class_<EngineHandle>(m, "Engine")
-        .def(nb::init<const std::string&, uint16_t, uint16_t, double>(), nb::arg("address"), nb::arg("lowest_port"), nb::arg("highest_port"),
-             nb::arg("media_timeout"))
+        .def(nb::init<const std::string&, uint16_t, uint16_t, double, int>(), nb::arg("address"), nb::arg("lowest_port"), nb::arg("highest_port"),
+             nb::arg("media_timeout"), nb::arg("backend"))
         .def_prop_ro("event_descriptor", [](const EngineHandle& engine) { return engine.loop->events().descriptor(); })
         .def_prop_ro("backend", [](const EngineHandle& engine) { return engine.loop->backend(); })
         .def("start", [](const EngineHandle& engine) { engine.loop->start(); })

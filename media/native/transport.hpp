@@ -16,6 +16,8 @@ struct Socket {
     int descriptor = -1;
     Endpoint* owner = nullptr;
     bool control = false;
+    // The transport's own.
+    uint32_t slot = 0;
 };
 
 class PacketSink {
@@ -33,6 +35,10 @@ class Transport {
 public:
     virtual ~Transport() = default;
     virtual const char* name() const = 0;
+    // Called on the thread that does all the rest (but for wakes), before and after it; without a begin nothing else but
+    // `add` and `remove` may be.
+    virtual void begin() {}
+    virtual void end() {}
     // The socket must not move while it is watched.
     virtual void add(Socket& socket) = 0;
     // Takes its descriptor away. The socket must live until the present wait is over.
@@ -41,10 +47,17 @@ public:
     virtual void wait(PacketSink& sink, int64_t timeout) = 0;
     // Ends a wait; from any thread.
     virtual void wake() = 0;
-    // `data` must stay valid until the next wait. What the kernel does not take is lost, as on any network.
+    // `to` and `data` must stay valid until the next wait or flush. What the kernel does not take is lost, as on any network.
     virtual void send(Socket& socket, const SocketAddress& to, const uint8_t* data, size_t size) = 0;
+    virtual void flush() {}
 };
 
 std::unique_ptr<Transport> make_epoll_transport();
+// Throws std::system_error where the kernel or the container does not offer it.
+std::unique_ptr<Transport> make_uring_transport();
+
+enum class Backend : uint8_t { best = 0, epoll = 1, uring = 2 };
+
+std::unique_ptr<Transport> make_transport(Backend backend);
 
 }  // namespace ramal

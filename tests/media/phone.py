@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from media.engine import Codec, Endpoint, Engine, MediaEvent
+from media.engine import Backend, Codec, Endpoint, Engine, MediaEvent
+from media.errors import EngineUnavailableError
 
 Samples = NDArray[np.int16]
 PATIENCE = 20.0
@@ -23,6 +24,18 @@ TELEPHONE_EVENT = 101
 
 PORTS = (30000, 32767)
 """For engines under test: below the ports that the kernel hands out by itself."""
+
+BACKEND = Backend.BEST
+"""What engines under test are to use."""
+
+
+def io_uring_offered() -> bool:
+    """Tell whether this kernel and container offer what the engine needs of io_uring."""
+    try:
+        Engine(port_range=PORTS, backend=Backend.IO_URING).close()
+    except EngineUnavailableError:
+        return False
+    return True
 
 
 def free_ports(pairs: int) -> tuple[int, int]:
@@ -229,7 +242,7 @@ class Studio:
 @contextlib.asynccontextmanager
 async def studio(*, media_timeout: float = 0.0, port_range: tuple[int, int] = PORTS) -> AsyncIterator[Studio]:
     """A running engine that leaves nothing behind."""
-    engine = Engine(port_range=port_range, media_timeout=media_timeout)
+    engine = Engine(port_range=port_range, media_timeout=media_timeout, backend=BACKEND)
     room = Studio(engine)
     engine.on_event = room.told
     engine.start(asyncio.get_running_loop())

@@ -11,6 +11,8 @@ from media.engine import Codec, DigitReceived, PlaybackEnded
 from media.errors import InvalidDigitError
 from tests.media.phone import TELEPHONE_EVENT, Heard, Phone, studio, tone
 
+pytestmark = pytest.mark.usefixtures("on_each_backend")
+
 
 def press(phone: Phone, code: int, *, steps: int = 5, ends: int = 3, lost: frozenset[int] = frozenset()) -> None:
     """Send a digit as a phone does; `lost` are packets, by their place, that the network drops."""

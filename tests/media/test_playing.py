@@ -13,6 +13,8 @@ from media.engine import Codec, PlaybackEnded
 from media.errors import SoundFileError
 from tests.media.phone import Samples, pitch, studio, tone
 
+pytestmark = pytest.mark.usefixtures("on_each_backend")
+
 
 @pytest.fixture
 def sounds(tmp_path: Path) -> dict[str, Path]:

@@ -10,6 +10,8 @@ import pytest
 from media.engine import Codec, FirstPacket
 from tests.media.phone import Heard, Phone, Studio, pitch, studio, tone
 
+pytestmark = pytest.mark.usefixtures("on_each_backend")
+
 
 async def pump(room: Studio, speaker: Phone, listener: Phone, frames: int, hertz: float = 440.0) -> list[Heard]:
     """Let one speak to the other, packet by packet, and return what arrived."""
