@@ -6,7 +6,8 @@ const leg = (id: string, change: Partial<Leg> = {}): Leg => ({
   id,
   role: "agent",
   number: id,
-  name: null,
+  name: "",
+  sip_call_id: "",
   extension: null,
   trunk: null,
   incoming: false,
@@ -42,12 +43,17 @@ const pastLeg = (change: Partial<CdrLeg>): CdrLeg => ({
 
 const call = (change: Partial<LiveCall> = {}): LiveCall => ({
   id: "c",
-  state: "answered",
+  state: "talking",
   direction: "inbound",
   from_number: "+79161234567",
+  from_name: null,
+  from_extension: null,
   to_number: "+74951234567",
+  dialled: "+74951234567",
   started_at: "2026-03-01T10:00:00Z",
+  answered_at: "2026-03-01T10:00:05Z",
   recording: "off",
+  recording_id: null,
   legs: [],
   ...change,
 });

@@ -68,10 +68,13 @@ export async function get<T>(path: string, query?: Query): Promise<T> {
   return json<T>(await request("GET", address(path, query), jsonHeaders));
 }
 
-/** Sends JSON; each call has its own idempotency key, so that a repeated delivery has no second effect. */
+/** Sends JSON, or nothing; each call has its own idempotency key, so that a repeated delivery has no second effect. */
 export async function post<T>(path: string, body?: unknown): Promise<T> {
-  const headers = { ...jsonHeaders, "content-type": "application/json", "idempotency-key": newKey() };
-  return json<T>(await request("POST", address(path), headers, JSON.stringify(body ?? {})));
+  const headers = { ...jsonHeaders, "idempotency-key": newKey() };
+  if (body === undefined) return json<T>(await request("POST", address(path), headers));
+  return json<T>(
+    await request("POST", address(path), { ...headers, "content-type": "application/json" }, JSON.stringify(body)),
+  );
 }
 
 /** Changes the given fields of a resource. */

@@ -52,6 +52,230 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Calls
+         * @description List live calls, the oldest first.
+         */
+        get: operations["list_calls"];
+        put?: never;
+        /**
+         * Place Call
+         * @description Call somebody for an extension (click to call).
+         */
+        post: operations["place_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Call
+         * @description Show a live call.
+         */
+        get: operations["get_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transfer Call
+         * @description Begin a transfer; a blind one is carried out at once, an attended one begins the consultation.
+         */
+        post: operations["transfer_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/transfer/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete Transfer
+         * @description Complete an attended transfer: the agent leaves, the two others talk.
+         */
+        post: operations["complete_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/transfer/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Transfer
+         * @description Give up an attended transfer: the customer comes back to the agent.
+         */
+        post: operations["cancel_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold Call
+         * @description Put a call on hold: the other side hears music.
+         */
+        post: operations["hold_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Call
+         * @description Take a held call up again.
+         */
+        post: operations["resume_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Call
+         * @description Switch the recording of a call on or off; while it is off the file holds silence.
+         */
+        post: operations["record_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/hangup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hang Up Call
+         * @description End a call for all its parties.
+         */
+        post: operations["hang_up_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/lead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Lead Of Call
+         * @description Make the call's customer a lead, in mid-call or afterwards; a call has one lead at most.
+         */
+        post: operations["make_lead_of_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call_id}/contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Contact Of Call
+         * @description Make the call's customer a contact, in mid-call or afterwards; a call has one contact at most.
+         */
+        post: operations["make_contact_of_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cdrs": {
         parameters: {
             query?: never;
@@ -724,6 +948,266 @@ export interface paths {
         patch: operations["change_camera"];
         trace?: never;
     };
+    "/api/v1/extensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Extensions
+         * @description List extensions by number.
+         */
+        get: operations["list_extensions"];
+        put?: never;
+        /**
+         * Create Extension
+         * @description Make an extension.
+         */
+        post: operations["create_extension"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/extensions/{extension_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Extension
+         * @description Show an extension.
+         */
+        get: operations["get_extension"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Extension
+         * @description Remove an extension with its devices.
+         */
+        delete: operations["delete_extension"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Extension
+         * @description Change an extension.
+         */
+        patch: operations["change_extension"];
+        trace?: never;
+    };
+    "/api/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Devices
+         * @description List devices by login.
+         */
+        get: operations["list_devices"];
+        put?: never;
+        /**
+         * Create Device
+         * @description Add a phone to an extension.
+         */
+        post: operations["create_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Device
+         * @description Show a device.
+         */
+        get: operations["get_device"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Device
+         * @description Remove a device.
+         */
+        delete: operations["delete_device"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Device
+         * @description Change a device's label or password, or switch it on or off.
+         */
+        patch: operations["change_device"];
+        trace?: never;
+    };
+    "/api/v1/trunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trunks
+         * @description List trunks by name.
+         */
+        get: operations["list_trunks"];
+        put?: never;
+        /**
+         * Create Trunk
+         * @description Add a trunk; it is tried at once.
+         */
+        post: operations["create_trunk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trunks/{trunk_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trunk
+         * @description Show a trunk.
+         */
+        get: operations["get_trunk"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Trunk
+         * @description Remove a trunk that no route uses.
+         */
+        delete: operations["delete_trunk"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Trunk
+         * @description Change a trunk; it is tried anew.
+         */
+        patch: operations["change_trunk"];
+        trace?: never;
+    };
+    "/api/v1/numbers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Numbers
+         * @description List inbound numbers.
+         */
+        get: operations["list_numbers"];
+        put?: never;
+        /**
+         * Create Number
+         * @description Add an inbound number.
+         */
+        post: operations["create_number"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/numbers/{number_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Number
+         * @description Show an inbound number.
+         */
+        get: operations["get_number"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Number
+         * @description Remove an inbound number; calls to it end with “unknown number”.
+         */
+        delete: operations["delete_number"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Number
+         * @description Change an inbound number; calls under way keep their way.
+         */
+        patch: operations["change_number"];
+        trace?: never;
+    };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Routes
+         * @description List outbound routes in the order in which they are tried.
+         */
+        get: operations["list_routes"];
+        put?: never;
+        /**
+         * Create Route
+         * @description Add an outbound route.
+         */
+        post: operations["create_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/{route_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Route
+         * @description Show an outbound route.
+         */
+        get: operations["get_route"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Route
+         * @description Remove an outbound route.
+         */
+        delete: operations["delete_route"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Route
+         * @description Change an outbound route.
+         */
+        patch: operations["change_route"];
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1027,6 +1511,81 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /**
+         * CallIn
+         * @description Click to call: the extension's phones ring first, then the other side is called.
+         */
+        CallIn: {
+            /**
+             * From
+             * @description An agent's own extension when left out.
+             */
+            from?: string | null;
+            /**
+             * To
+             * @description An extension or a public number, as one would dial it.
+             * @example +74951234567
+             */
+            to: string;
+        };
+        /**
+         * CallOut
+         * @description A live call at this moment.
+         */
+        CallOut: {
+            /** Id */
+            id: string;
+            state: components["schemas"]["CallState"];
+            direction: components["schemas"]["Direction"];
+            /** From Number */
+            from_number: string;
+            /** From Name */
+            from_name: string | null;
+            /** From Extension */
+            from_extension: string | null;
+            /** To Number */
+            to_number: string;
+            /** Dialled */
+            dialled: string;
+            /**
+             * Started At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            started_at: string;
+            /**
+             * Answered At
+             * @description When a person answered.
+             */
+            answered_at: string | null;
+            recording: components["schemas"]["pbx__call_recording__RecordingState"];
+            /** Recording Id */
+            recording_id: string | null;
+            /** Legs */
+            legs: components["schemas"]["LiveLegOut"][];
+        };
+        /**
+         * CallPage
+         * @description One page of live calls.
+         */
+        CallPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["CallOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * CallState
+         * @description What a call is doing, as shown to those who look on.
+         * @enum {string}
+         */
+        CallState: "routing" | "ringing" | "talking" | "held" | "transferring" | "ended";
         /**
          * CameraChanges
          * @description Fields to change; those left out stay as they are.
@@ -1573,54 +2132,6 @@ export interface components {
             company_id: string;
         };
         /**
-         * ContactOut
-         * @description A contact.
-         */
-        ContactOut: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /**
-             * Phones
-             * @description E.164.
-             * @example [
-             *       "+79161234567"
-             *     ]
-             */
-            phones: string[];
-            /** Emails */
-            emails: string[];
-            /** Source */
-            source: string;
-            /** Responsible */
-            responsible: string;
-            /** Note */
-            note: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @example 2026-03-01T09:30:00.250000Z
-             */
-            created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             * @example 2026-03-01T09:30:00.250000Z
-             */
-            updated_at: string;
-            /**
-             * Activities
-             * @description The newest calls and notes, newest first.
-             * @default []
-             */
-            activities: components["schemas"]["ActivityOut"][];
-            /** Call Id */
-            call_id: string | null;
-            /** Company Id */
-            company_id: string | null;
-        };
-        /**
          * ContactPage
          * @description One page of contacts.
          */
@@ -1629,7 +2140,7 @@ export interface components {
              * Items
              * @description The items of this page.
              */
-            items: components["schemas"]["ContactOut"][];
+            items: components["schemas"]["api__contacts__ContactOut"][];
             /**
              * Next Cursor
              * @description Give this as `cursor` to get the next page; null at the end.
@@ -1695,6 +2206,49 @@ export interface components {
              * @default []
              */
             activities: components["schemas"]["ActivityOut"][];
+        };
+        /**
+         * CustomerIn
+         * @description A new lead, contact or company: at least a name, a phone or an e-mail address.
+         */
+        CustomerIn: {
+            /**
+             * Name
+             * @default
+             * @example Ivan Petrov
+             */
+            name: string;
+            /**
+             * Phones
+             * @description As written: national numbers are read in the company's country.
+             * @default []
+             */
+            phones: string[];
+            /**
+             * Emails
+             * @description Kept in lower case.
+             * @default []
+             */
+            emails: string[];
+            /**
+             * Source
+             * @description Where the customer comes from.
+             * @default
+             * @example phone
+             */
+            source: string;
+            /**
+             * Responsible
+             * @description Extension or user who looks after it.
+             * @default
+             * @example 1001
+             */
+            responsible: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
         };
         /**
          * DaySummaryOut
@@ -1869,6 +2423,115 @@ export interface components {
          */
         DealStage: "new" | "in_progress" | "won" | "lost";
         /**
+         * Destination
+         * @description Where calls lead.
+         */
+        Destination: {
+            kind: components["schemas"]["DestinationKind"];
+            /**
+             * Target
+             * @description An extension's number, a public number, or the name of a call flow.
+             * @example 1001
+             */
+            target: string;
+        };
+        /**
+         * DestinationKind
+         * @description What an inbound number leads to.
+         * @enum {string}
+         */
+        DestinationKind: "extension" | "number" | "flow";
+        /**
+         * DestinationOut
+         * @description Where calls lead.
+         */
+        DestinationOut: {
+            kind: components["schemas"]["DestinationKind"];
+            /** Target */
+            target: string;
+        };
+        /**
+         * DeviceChanges
+         * @description Fields to change; those left out stay as they are.
+         */
+        DeviceChanges: {
+            /** Label */
+            label?: string | null;
+            /** Password */
+            password?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * DeviceIn
+         * @description A new device.
+         */
+        DeviceIn: {
+            /**
+             * Extension
+             * @example 1001
+             */
+            extension: string;
+            /**
+             * Username
+             * @description Its SIP login; no extension's number and no other device's.
+             * @example 1001-desk
+             */
+            username: string;
+            /**
+             * Label
+             * @default
+             * @example Reception
+             */
+            label: string;
+            /**
+             * Password
+             * @description Generated when left out, and shown once.
+             */
+            password?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * DeviceOut
+         * @description A device.
+         */
+        DeviceOut: {
+            /** Id */
+            id: string;
+            /** Extension */
+            extension: string;
+            /** Username */
+            username: string;
+            /** Label */
+            label: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Registered */
+            registered: boolean;
+            /** Contacts */
+            contacts: components["schemas"]["api__extensions__ContactOut"][];
+        };
+        /**
+         * DevicePage
+         * @description One page of devices.
+         */
+        DevicePage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["DeviceOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * Direction
          * @description Where a call came from, seen from the company.
          * @enum {string}
@@ -1880,6 +2543,125 @@ export interface components {
          * @enum {string}
          */
         Disposition: "answered" | "no_answer" | "busy" | "failed" | "cancelled" | "interrupted";
+        /**
+         * ExtensionChanges
+         * @description Fields to change; those left out stay as they are.
+         */
+        ExtensionChanges: {
+            /**
+             * Number
+             * @description A new number needs a new password with it.
+             */
+            number?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Password */
+            password?: string | null;
+            /** Email */
+            email?: string | null;
+            /** Language */
+            language?: ("" | "en" | "pt-BR" | "ru") | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Forward To
+             * @description null ends the forwarding.
+             */
+            forward_to?: string | null;
+        };
+        /**
+         * ExtensionIn
+         * @description A new extension.
+         */
+        ExtensionIn: {
+            /**
+             * Number
+             * @example 1001
+             */
+            number: string;
+            /**
+             * Name
+             * @example Ana Souza
+             */
+            name: string;
+            /**
+             * Password
+             * @description For the phone's SIP login, which is the number. Generated when left out, and shown once.
+             */
+            password?: string | null;
+            /** Email */
+            email?: string | null;
+            /**
+             * Language
+             * @description Language of prompts; empty for the company's.
+             * @default
+             * @enum {string}
+             */
+            language: "" | "en" | "pt-BR" | "ru";
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Forward To
+             * @description An extension or public number that takes all its calls.
+             */
+            forward_to?: string | null;
+        };
+        /**
+         * ExtensionOut
+         * @description An extension.
+         */
+        ExtensionOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+            /** Language */
+            language: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Forward To */
+            forward_to: string | null;
+            state: components["schemas"]["ExtensionState"];
+            /**
+             * Registered
+             * @description Whether a phone is registered for it.
+             */
+            registered: boolean;
+            /**
+             * Contacts
+             * @description The registered phones; agents see their own only.
+             */
+            contacts: components["schemas"]["api__extensions__ContactOut"][];
+        };
+        /**
+         * ExtensionPage
+         * @description One page of extensions.
+         */
+        ExtensionPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["ExtensionOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * ExtensionState
+         * @description What an extension is doing.
+         * @enum {string}
+         */
+        ExtensionState: "offline" | "idle" | "ringing" | "talking" | "held";
         /**
          * ImportOut
          * @description What an import stored.
@@ -2083,6 +2865,41 @@ export interface components {
          */
         LeadStage: "new" | "in_progress" | "converted" | "junk";
         /**
+         * LegState
+         * @description Where a leg stands.
+         * @enum {string}
+         */
+        LegState: "trying" | "ringing" | "answered" | "ended";
+        /**
+         * LiveLegOut
+         * @description A party of a live call.
+         */
+        LiveLegOut: {
+            /** Id */
+            id: string;
+            role: components["schemas"]["PartyRole"];
+            /** Number */
+            number: string;
+            /** Name */
+            name: string;
+            /** Extension */
+            extension: string | null;
+            /** Trunk */
+            trunk: string | null;
+            /**
+             * Incoming
+             * @description Whether the party called us; else we called it.
+             */
+            incoming: boolean;
+            state: components["schemas"]["LegState"];
+            /** Held */
+            held: boolean;
+            /** Answered At */
+            answered_at: string | null;
+            /** Sip Call Id */
+            sip_call_id: string;
+        };
+        /**
          * MarkerKind
          * @description What a stretch of a recording is marked as.
          * @enum {string}
@@ -2106,6 +2923,67 @@ export interface components {
             end: number | null;
             /** By Extension */
             by_extension: string;
+        };
+        /**
+         * NewDeviceOut
+         * @description A device that was just made.
+         */
+        NewDeviceOut: {
+            /** Id */
+            id: string;
+            /** Extension */
+            extension: string;
+            /** Username */
+            username: string;
+            /** Label */
+            label: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Registered */
+            registered: boolean;
+            /** Contacts */
+            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            /**
+             * Password
+             * @description The generated password, shown this once; null if one was given.
+             */
+            password?: string | null;
+        };
+        /**
+         * NewExtensionOut
+         * @description An extension that was just made.
+         */
+        NewExtensionOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+            /** Language */
+            language: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Forward To */
+            forward_to: string | null;
+            state: components["schemas"]["ExtensionState"];
+            /**
+             * Registered
+             * @description Whether a phone is registered for it.
+             */
+            registered: boolean;
+            /**
+             * Contacts
+             * @description The registered phones; agents see their own only.
+             */
+            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            /**
+             * Password
+             * @description The generated password, shown this once; null if one was given.
+             */
+            password?: string | null;
         };
         /**
          * NewTokenOut
@@ -2194,11 +3072,74 @@ export interface components {
             call_id: string;
         };
         /**
+         * NumberChanges
+         * @description Fields to change; those left out stay as they are.
+         */
+        NumberChanges: {
+            /** Number */
+            number?: string | null;
+            destination?: components["schemas"]["Destination"] | null;
+            /** Greeting */
+            greeting?: string | null;
+        };
+        /**
+         * NumberIn
+         * @description A new inbound number.
+         */
+        NumberIn: {
+            /**
+             * Number
+             * @description Public number; kept in E.164.
+             * @example +74951234567
+             */
+            number: string;
+            destination: components["schemas"]["Destination"];
+            /**
+             * Greeting
+             * @description Spoken before the call goes on; empty for none.
+             * @default
+             */
+            greeting: string;
+        };
+        /**
          * NumberKind
          * @description What a call to a number costs is decided by this first.
          * @enum {string}
          */
         NumberKind: "landline" | "mobile" | "toll_free" | "premium" | "international" | "internal";
+        /**
+         * NumberOut
+         * @description An inbound number.
+         */
+        NumberOut: {
+            /** Id */
+            id: string;
+            /**
+             * Number
+             * @description E.164.
+             * @example +74951112233
+             */
+            number: string;
+            destination: components["schemas"]["DestinationOut"];
+            /** Greeting */
+            greeting: string;
+        };
+        /**
+         * NumberPage
+         * @description One page of inbound numbers.
+         */
+        NumberPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["NumberOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
         /**
          * OwnerIn
          * @description A record that a note is on.
@@ -2398,6 +3339,24 @@ export interface components {
             result: components["schemas"]["Removal"];
         };
         /**
+         * RecordIn
+         * @description Whether the call is to be recorded.
+         */
+        RecordIn: {
+            /**
+             * On
+             * @description Left out: the other way round.
+             */
+            on?: boolean | null;
+        };
+        /**
+         * RecordOut
+         * @description Whether the call is being recorded now.
+         */
+        RecordOut: {
+            recording: components["schemas"]["pbx__call_recording__RecordingState"];
+        };
+        /**
          * RecordingOut
          * @description A recording.
          */
@@ -2406,7 +3365,7 @@ export interface components {
             id: string;
             /** Call Id */
             call_id: string;
-            state: components["schemas"]["RecordingState"];
+            state: components["schemas"]["recordings__values__RecordingState"];
             /**
              * Format
              * @example wav
@@ -2480,7 +3439,7 @@ export interface components {
          * @description Where a recording stands.
          * @enum {string}
          */
-        RecordingState: "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
+        "RecordingState-Input": "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
         /**
          * Removal
          * @description What deleting a rate came to.
@@ -2493,6 +3452,102 @@ export interface components {
          * @enum {string}
          */
         Role: "agent" | "manager" | "owner" | "administrator";
+        /**
+         * RouteChanges
+         * @description Fields to change; those left out stay as they are.
+         */
+        RouteChanges: {
+            /** Name */
+            name?: string | null;
+            /** Prefix */
+            prefix?: string | null;
+            /** Trunks */
+            trunks?: string[] | null;
+            /** Strip */
+            strip?: number | null;
+            /** Prepend */
+            prepend?: string | null;
+            /** Priority */
+            priority?: number | null;
+        };
+        /**
+         * RouteIn
+         * @description A new outbound route.
+         */
+        RouteIn: {
+            /**
+             * Name
+             * @example Moscow
+             */
+            name: string;
+            /**
+             * Prefix
+             * @description How the E.164 number begins, + included; empty for all numbers.
+             * @default
+             * @example +7495
+             */
+            prefix: string;
+            /**
+             * Trunks
+             * @description Trunks to try, in their order.
+             */
+            trunks: string[];
+            /**
+             * Strip
+             * @description Characters taken away from the front of the E.164 number.
+             * @default 0
+             */
+            strip: number;
+            /**
+             * Prepend
+             * @description Put before what is left.
+             * @default
+             * @example +7495
+             */
+            prepend: string;
+            /**
+             * Priority
+             * @description Of routes with an equally long prefix, the smallest goes first.
+             * @default 0
+             */
+            priority: number;
+        };
+        /**
+         * RouteOut
+         * @description An outbound route.
+         */
+        RouteOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Trunks */
+            trunks: string[];
+            /** Strip */
+            strip: number;
+            /** Prepend */
+            prepend: string;
+            /** Priority */
+            priority: number;
+        };
+        /**
+         * RoutePage
+         * @description One page of outbound routes.
+         */
+        RoutePage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["RouteOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
         /**
          * SegmentOut
          * @description Something said without a longer pause.
@@ -2755,6 +3810,22 @@ export interface components {
          */
         TranscriptState: "waiting" | "done" | "failed";
         /**
+         * TransferIn
+         * @description Whom the call is to go to.
+         */
+        TransferIn: {
+            /**
+             * To
+             * @example +74951234567
+             */
+            to: string;
+            /**
+             * @description `attended`: the agent talks to the other first; see `/transfer/complete`.
+             * @default blind
+             */
+            kind: components["schemas"]["TransferKind"];
+        };
+        /**
          * TransferKind
          * @description Blind transfers name a target, attended ones talk to it first.
          * @enum {string}
@@ -2766,6 +3837,154 @@ export interface components {
          * @enum {string}
          */
         TransferResult: "completed" | "failed";
+        /**
+         * Transport
+         * @description How a trunk is spoken to.
+         * @enum {string}
+         */
+        Transport: "udp" | "tcp" | "tls";
+        /**
+         * TrunkChanges
+         * @description Fields to change; those left out stay as they are. The name stays.
+         */
+        TrunkChanges: {
+            /**
+             * Name
+             * @description Must be the present one.
+             */
+            name?: string | null;
+            /** Host */
+            host?: string | null;
+            /** Port */
+            port?: number | null;
+            transport?: components["schemas"]["Transport"] | null;
+            /** Username */
+            username?: string | null;
+            /** Password */
+            password?: string | null;
+            /** Register */
+            register?: boolean | null;
+            /** Allow From */
+            allow_from?: string[] | null;
+            /**
+             * Caller Id
+             * @description null: the first inbound number.
+             */
+            caller_id?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * TrunkIn
+         * @description A new trunk.
+         */
+        TrunkIn: {
+            /**
+             * Name
+             * @description By which routes and call records know it: letters, digits, dot, dash and underscore.
+             * @example carrier
+             */
+            name: string;
+            /**
+             * Host
+             * @description The carrier's server: a name or an address.
+             * @example sip.carrier.example
+             */
+            host: string;
+            /**
+             * Port
+             * @default 5060
+             */
+            port: number;
+            /** @default udp */
+            transport: components["schemas"]["Transport"];
+            /**
+             * Username
+             * @description Login at the carrier.
+             * @default
+             */
+            username: string;
+            /**
+             * Password
+             * @description Password at the carrier; never shown again.
+             * @default
+             */
+            password: string;
+            /**
+             * Register
+             * @description Register there; else known by address.
+             * @default false
+             */
+            register: boolean;
+            /**
+             * Allow From
+             * @description Networks (CIDR) its calls may come from, beside the host.
+             * @default []
+             */
+            allow_from: string[];
+            /**
+             * Caller Id
+             * @description Number shown outside; the first inbound number if left out.
+             */
+            caller_id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * TrunkOut
+         * @description A trunk.
+         */
+        TrunkOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            transport: components["schemas"]["Transport"];
+            /** Username */
+            username: string;
+            /** Register */
+            register?: boolean;
+            /** Allow From */
+            allow_from: string[];
+            /** Caller Id */
+            caller_id: string | null;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * State
+             * @description `registered`, `reachable`, `unreachable`, `refused`, `unknown` (not tried yet) or `disabled`.
+             * @example registered
+             */
+            state: string;
+            /**
+             * State Reason
+             * @description Why it is in that state.
+             */
+            state_reason: string | null;
+        };
+        /**
+         * TrunkPage
+         * @description One page of trunks.
+         */
+        TrunkPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["TrunkOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
         /**
          * UserChanges
          * @description Fields to change; those left out stay as they are.
@@ -3068,6 +4287,95 @@ export interface components {
             notify_emails: string[];
         };
         /**
+         * ContactOut
+         * @description A contact.
+         */
+        api__contacts__ContactOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Phones
+             * @description E.164.
+             * @example [
+             *       "+79161234567"
+             *     ]
+             */
+            phones: string[];
+            /** Emails */
+            emails: string[];
+            /** Source */
+            source: string;
+            /** Responsible */
+            responsible: string;
+            /** Note */
+            note: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            updated_at: string;
+            /**
+             * Activities
+             * @description The newest calls and notes, newest first.
+             * @default []
+             */
+            activities: components["schemas"]["ActivityOut"][];
+            /** Call Id */
+            call_id: string | null;
+            /** Company Id */
+            company_id: string | null;
+        };
+        /**
+         * ContactOut
+         * @description A registered phone.
+         */
+        api__extensions__ContactOut: {
+            /**
+             * Uri
+             * @example sip:1001@192.0.2.20:5060
+             */
+            uri: string;
+            /**
+             * Source
+             * @description Where its packets come from.
+             */
+            source: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            expires_at: string;
+            /** User Agent */
+            user_agent: string;
+            /**
+             * Username
+             * @description Its SIP login.
+             */
+            username: string;
+        };
+        /**
+         * RecordingState
+         * @description Whether the call is being recorded.
+         * @enum {string}
+         */
+        pbx__call_recording__RecordingState: "off" | "on" | "paused" | "failed";
+        /**
+         * RecordingState
+         * @description Where a recording stands.
+         * @enum {string}
+         */
+        recordings__values__RecordingState: "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
+        /**
          * Problem
          * @description An error, as RFC 9457 problem details.
          * @example {
@@ -3267,6 +4575,437 @@ export interface operations {
             };
         };
     };
+    list_calls: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    complete_transfer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_transfer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hold_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RecordIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hang_up_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_lead_of_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CustomerIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_contact_of_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CustomerIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["api__contacts__ContactOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_cdrs: {
         parameters: {
             query?: {
@@ -3353,7 +5092,7 @@ export interface operations {
                 /** @description Only those of this call. */
                 call_id?: string;
                 /** @description Only those in this state. */
-                state?: components["schemas"]["RecordingState"] | null;
+                state?: components["schemas"]["RecordingState-Input"] | null;
                 /** @description Began at this time or later. */
                 started_from?: string | null;
                 /** @description Began before this time. */
@@ -4242,7 +5981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ContactOut"];
+                    "application/json": components["schemas"]["api__contacts__ContactOut"];
                 };
             };
             /** @description A problem */
@@ -4274,7 +6013,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ContactOut"];
+                    "application/json": components["schemas"]["api__contacts__ContactOut"];
                 };
             };
             /** @description A problem */
@@ -4340,7 +6079,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ContactOut"];
+                    "application/json": components["schemas"]["api__contacts__ContactOut"];
                 };
             };
             /** @description A problem */
@@ -5106,6 +6845,848 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CameraOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_extensions: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtensionPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_extension: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtensionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewExtensionOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_extension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtensionOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_extension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_extension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtensionChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtensionOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_devices: {
+        parameters: {
+            query?: {
+                /** @description Only those of this extension. */
+                extension?: string;
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_device: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewDeviceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_trunks: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrunkPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_trunk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrunkIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrunkOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_trunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                trunk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrunkOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_trunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                trunk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_trunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                trunk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrunkChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrunkOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_numbers: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NumberPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_number: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NumberIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NumberOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NumberOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NumberChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NumberOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routes: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutePage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_route: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteOut"];
                 };
             };
             /** @description A problem */

@@ -1,6 +1,6 @@
 /** The buttons of a live call: hold, transfer, record, note the caller, hang up. */
 
-import { ActionIcon, Group, Menu, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { isHeld, isRecording } from "../../api/calls";
@@ -32,6 +32,16 @@ export function CallActions({ call }: { call: LiveCall }) {
 
   return (
     <Group gap={4} wrap="nowrap" justify="flex-end">
+      {call.state === "transferring" && (
+        <>
+          <Button size="compact-sm" loading={act.isPending} onClick={() => run("transfer/complete")}>
+            {t.live.completeTransfer}
+          </Button>
+          <Button size="compact-sm" variant="default" onClick={() => run("transfer/cancel")}>
+            {t.live.cancelTransfer}
+          </Button>
+        </>
+      )}
       <Action
         icon={held ? "play" : "hold"}
         label={held ? t.live.resume : t.live.hold}

@@ -86,14 +86,22 @@ function Speaking({ call }: { call: LiveCall }) {
   );
 }
 
+const stateColours: Record<LiveCall["state"], string> = {
+  routing: "blue",
+  ringing: "blue",
+  talking: "teal",
+  held: "yellow",
+  transferring: "yellow",
+  ended: "gray",
+};
+
 function StateBadges({ call }: { call: LiveCall }) {
   const { t } = useI18n();
   const held = isHeld(call);
-  const known = t.states as Record<string, string>;
   return (
     <Group gap={4} wrap="wrap">
-      <Badge variant="light" size="sm" color={held ? "yellow" : call.answered_at ? "teal" : "blue"}>
-        {held ? t.states.held : (known[call.state] ?? call.state)}
+      <Badge variant="light" size="sm" color={held ? "yellow" : stateColours[call.state]}>
+        {held && call.state !== "transferring" ? t.states.held : t.states[call.state]}
       </Badge>
       {isRecording(call) && (
         <Badge variant="light" size="sm" color="red">

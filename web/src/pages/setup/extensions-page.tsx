@@ -2,7 +2,7 @@
 
 import { Badge, Group, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-import type { Extension } from "../../api/types";
+import type { Extension, NewExtension } from "../../api/types";
 import { ResourcePage } from "../../components/resource-page";
 import { SecretDialog } from "../../components/secret-dialog";
 import { useI18n } from "../../i18n/i18n";
@@ -14,11 +14,10 @@ const REFRESH_MS = 10_000;
 /** Lists extensions; a password that the server generated is shown once. */
 export function ExtensionsPage() {
   const { t } = useI18n();
-  const [created, setCreated] = useState<Extension | null>(null);
-  const [given, setGiven] = useState("");
+  const [created, setCreated] = useState<NewExtension | null>(null);
   return (
     <>
-      <ResourcePage<Extension>
+      <ResourcePage<Extension, NewExtension>
         spec={{
           resource: "extensions",
           title: t.pages.extensions,
@@ -38,6 +37,7 @@ export function ExtensionsPage() {
               ),
             },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
+            { key: "forward", title: t.extensions.forwardTo, cell: (row) => row.forward_to ?? "—" },
             { key: "state", title: t.fields.state, cell: (row) => <Registered extension={row} /> },
           ],
           fields: [
@@ -50,17 +50,44 @@ export function ExtensionsPage() {
               placeholder: "1003",
             },
             { name: "name", label: t.fields.name, kind: "text", required: true },
-            { name: "password", label: t.signIn.password, kind: "password", help: t.extensions.passwordHelp },
+            {
+              name: "password",
+              label: t.signIn.password,
+              kind: "password",
+              help: t.extensions.passwordHelp,
+              onlyNew: true,
+            },
+            {
+              name: "new_password",
+              label: t.signIn.password,
+              kind: "password",
+              help: t.extensions.keepPassword,
+              shown: (values) => values.existing === true,
+            },
+            { name: "forward_to", label: t.extensions.forwardTo, kind: "text", help: t.extensions.forwardHelp },
+            { name: "enabled", label: t.extensions.enabled, kind: "switch" },
           ],
-          toValues: (row) => ({ number: row?.number ?? "", name: row?.name ?? "", password: "" }),
-          toBody: (values, isNew) => {
-            setGiven(String(values.password));
-            return filled(values, isNew ? ["number", "name", "password"] : ["name", "password"]);
-          },
+          toValues: (row) => ({
+            number: row?.number ?? "",
+            name: row?.name ?? "",
+            password: "",
+            new_password: "",
+            forward_to: row?.forward_to ?? "",
+            enabled: row?.enabled ?? true,
+            existing: row !== undefined,
+          }),
+          toBody: (values, isNew) =>
+            isNew
+              ? filled(values, ["number", "name", "password", "forward_to", "enabled"])
+              : {
+                  ...filled(values, ["name", "enabled"]),
+                  forward_to: values.forward_to || null,
+                  ...(values.new_password ? { password: values.new_password } : {}),
+                },
           onCreated: setCreated,
         }}
       />
-      {created?.password && !given && (
+      {created?.password && (
         <SecretDialog
           name={`${created.number} ${created.name}`}
           secret={created.password}
@@ -73,10 +100,10 @@ export function ExtensionsPage() {
 
 function Registered({ extension }: { extension: Extension }) {
   const { t } = useI18n();
-  if (!extension.registered) {
+  if (!extension.enabled || !extension.registered) {
     return (
       <Badge variant="light" color="gray">
-        {t.extensions.offline}
+        {extension.enabled ? t.extensions.offline : t.states.disabled}
       </Badge>
     );
   }

@@ -6,12 +6,13 @@ import type { Extension, InboundNumber } from "../../api/types";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 
+const destinationKinds = ["extension", "number", "flow"] as const;
+
 /** Lists numbers with their destinations. */
 export function NumbersPage() {
   const { t } = useI18n();
   const extensions = useList<Extension>("extensions").rows ?? [];
   const names = new Map(extensions.map(({ number, name }) => [number, name]));
-  const kinds = t.destinationKinds as Record<string, string>;
   return (
     <ResourcePage<InboundNumber>
       spec={{
@@ -35,7 +36,7 @@ export function NumbersPage() {
             key: "destination",
             title: t.numbers.destination,
             cell: ({ destination: { kind, target } }) =>
-              `${kinds[kind] ?? kind} ${target} ${kind === "extension" ? (names.get(target) ?? "") : ""}`,
+              `${t.destinationKinds[kind]} ${target} ${kind === "extension" ? (names.get(target) ?? "") : ""}`,
           },
         ],
         fields: [
@@ -44,7 +45,6 @@ export function NumbersPage() {
             label: t.fields.number,
             kind: "text",
             required: true,
-            onlyNew: true,
             placeholder: "+74951234567",
             help: t.numbers.numberHelp,
           },
@@ -53,7 +53,7 @@ export function NumbersPage() {
             label: t.numbers.destination,
             kind: "select",
             required: true,
-            options: ["extension", "flow"].map((value) => ({ value, label: kinds[value] ?? value })),
+            options: destinationKinds.map((value) => ({ value, label: t.destinationKinds[value] })),
           },
           {
             name: "extension",
@@ -70,15 +70,18 @@ export function NumbersPage() {
             required: true,
             shown: (values) => values.kind !== "extension",
           },
+          { name: "greeting", label: t.numbers.greeting, kind: "textarea", help: t.numbers.greetingHelp },
         ],
         toValues: (row) => ({
           number: row?.number ?? "",
           kind: row?.destination.kind ?? "extension",
           extension: row?.destination.kind === "extension" ? row.destination.target : "",
           target: row?.destination.target ?? "",
+          greeting: row?.greeting ?? "",
         }),
-        toBody: (values, isNew) => ({
-          ...(isNew ? { number: String(values.number).trim() } : {}),
+        toBody: (values) => ({
+          number: String(values.number).trim(),
+          greeting: String(values.greeting).trim(),
           destination: {
             kind: values.kind,
             target: String(values.kind === "extension" ? values.extension : values.target).trim(),

@@ -56,7 +56,7 @@ export function RoutesPage() {
             help: t.routes.trunksHelp,
             options: trunks.map(({ name }) => ({ value: name, label: name })),
           },
-          { name: "strip", label: t.routes.strip, kind: "number", min: 0, max: 15, help: t.routes.stripHelp },
+          { name: "strip", label: t.routes.strip, kind: "number", min: 0, max: 19, help: t.routes.stripHelp },
           { name: "prepend", label: t.routes.prepend, kind: "text", help: t.routes.prependHelp },
           {
             name: "priority",
@@ -73,7 +73,7 @@ export function RoutesPage() {
           trunks: row?.trunks ?? [],
           strip: row?.strip ?? 0,
           prepend: row?.prepend ?? "",
-          priority: row?.priority ?? 10,
+          priority: row?.priority ?? 0,
         }),
         toBody: (values) => all(values, NAMES),
       }}

@@ -1,6 +1,6 @@
 /** Trunks: the lines to operators, which register or are known by their address. */
 
-import { Badge, Text } from "@mantine/core";
+import { Badge, Stack, Text } from "@mantine/core";
 import type { Trunk } from "../../api/types";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
@@ -8,8 +8,12 @@ import { all, filled } from "./bodies";
 
 /** Milliseconds between readings of the trunks' states. */
 const REFRESH_MS = 10_000;
-const NAMES = ["name", "host", "port", "transport", "username", "register", "allow_from"];
-const good = ["registered", "reachable"];
+const NAMES = ["host", "port", "transport", "username", "register", "allow_from", "enabled"];
+
+function colourOf(state: string): string {
+  if (state === "registered" || state === "reachable") return "teal";
+  return state === "unknown" || state === "disabled" ? "gray" : "red";
+}
 
 /** Lists trunks with their state. */
 export function TrunksPage() {
@@ -46,14 +50,21 @@ export function TrunksPage() {
             key: "state",
             title: t.fields.state,
             cell: (row) => (
-              <Badge variant="light" color={good.includes(row.state) ? "teal" : "red"}>
-                {states[row.state] ?? row.state}
-              </Badge>
+              <Stack gap={2} align="flex-start">
+                <Badge variant="light" color={colourOf(row.state)}>
+                  {states[row.state] ?? row.state}
+                </Badge>
+                {row.state_reason && (
+                  <Text size="xs" c="dimmed">
+                    {row.state_reason}
+                  </Text>
+                )}
+              </Stack>
             ),
           },
         ],
         fields: [
-          { name: "name", label: t.fields.name, kind: "text", required: true },
+          { name: "name", label: t.fields.name, kind: "text", required: true, onlyNew: true, help: t.trunks.nameHelp },
           { name: "host", label: t.trunks.host, kind: "text", required: true, placeholder: "sip.example.com" },
           { name: "port", label: t.trunks.port, kind: "number", required: true, min: 1, max: 65_535 },
           {
@@ -67,6 +78,8 @@ export function TrunksPage() {
           { name: "username", label: t.signIn.username, kind: "text", help: t.trunks.usernameHelp },
           { name: "password", label: t.signIn.password, kind: "password", help: t.trunks.passwordHelp },
           { name: "allow_from", label: t.trunks.allowFrom, kind: "tags", help: t.trunks.allowFromHelp },
+          { name: "caller_id", label: t.trunks.callerId, kind: "text", help: t.trunks.callerIdHelp },
+          { name: "enabled", label: t.trunks.enabled, kind: "switch" },
         ],
         toValues: (row) => ({
           name: row?.name ?? "",
@@ -77,8 +90,14 @@ export function TrunksPage() {
           username: row?.username ?? "",
           password: "",
           allow_from: row?.allow_from ?? [],
+          caller_id: row?.caller_id ?? "",
+          enabled: row?.enabled ?? true,
         }),
-        toBody: (values) => ({ ...all(values, NAMES), ...filled(values, ["password"]) }),
+        toBody: (values, isNew) => ({
+          ...all(values, isNew ? ["name", ...NAMES] : NAMES),
+          ...filled(values, ["password"]),
+          caller_id: values.caller_id || null,
+        }),
       }}
     />
   );
