@@ -197,6 +197,8 @@ class Phone:
         self.adopted: list[PhoneCall] = []
         """Calls that a transfer makes and that have told nothing yet; nobody else keeps them."""
         self.server = ""
+        self.suffix = ""
+        """What an address at the server needs, so that requests go over the line's transport."""
         self.identity = ("", "")
         self.commands: dict[str, Callable[..., dict[str, Any] | None]] = {
             "start": self.start,
@@ -249,11 +251,11 @@ class Phone:
         local = self.endpoint.transportGetInfo(number).localName
         self.identity = (username, server)
         line = pj.AccountConfig()
-        suffix = ";transport=tcp" if transport == "tcp" else ""
+        self.suffix = ";transport=tcp" if transport == "tcp" else ""
         line.idUri = _address(username, self.identity[1], display_name)
         line.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
         if register:
-            line.regConfig.registrarUri = f"sip:{server}{suffix}"
+            line.regConfig.registrarUri = f"sip:{server}{self.suffix}"
             line.regConfig.timeoutSec = 300
         line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_INACTIVE
         media = line.mediaConfig.transportConfig

@@ -1,0 +1,53 @@
+"""The main job, end to end, as `make demo ARGS=--exit` shows it."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(*arguments: str, base: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from ramal.cli import main; main()", "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, "RAMAL_PORT_BASE": str(base)},
+    )
+
+
+@pytest.mark.timeout(180)
+def test_the_main_job_works_from_the_first_ring_to_the_last_kopeck(tmp_path: Path) -> None:
+    result = demo("--exit", "--data", str(tmp_path / "demo"), base=48_000)
+    assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-1000:]
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary["ok"] is True
+    assert (summary["answered_by"], summary["transferred_to"]) == ("1001", "1002")
+    assert len(summary["cdrs"]) == 4
+    charges = {charge["kind"]: charge for charge in summary["charges"]}
+    assert Decimal(charges["landline"]["amount"]) == Decimal("0.72")
+    assert Decimal(charges["mobile"]["amount"]) == Decimal("1.57")
+    assert {charge["currency"] for charge in summary["charges"]} == {"RUB"}
+    assert {charge["billed_seconds"] for charge in summary["charges"]} == {60}
+    assert summary["recording"]["channels"] == 2
+    assert summary["recording"]["seconds"] > 15
+    assert summary["visits"] == {"visitors": 1, "visits": 2, "returning": 1}
+    assert summary["mqtt_events"] > 50
+    assert summary["lead_id"] != summary["contact_id"]
+    assert summary["web"] == "http://127.0.0.1:48002"
+
+
+def test_a_folder_that_is_no_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    result = demo("--exit", "--data", str(tmp_path), base=48_100)
+    assert result.returncode == 2
+    assert "not empty" in result.stderr
+    assert (tmp_path / "precious.txt").read_text() == "mine"
