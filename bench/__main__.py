@@ -28,9 +28,9 @@ def main(names: list[str]) -> None:
     if names and RESULTS.exists():
         results = json.loads(RESULTS.read_text())
     for name in names or NAMES:
-        run: Callable[[], dict[str, float]] = import_module(f"bench.{name}").run
+        measure: Callable[[], dict[str, float]] = import_module(f"bench.{name}").measure
         print(f"— {name}", flush=True)
-        for key, value in run().items():
+        for key, value in measure().items():
             results[key] = round(value, 4)
             print(f"  {key:32} {value:12.4g}", flush=True)
     results.update(machine())

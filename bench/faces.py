@@ -18,7 +18,7 @@ from ramal.demo.clip import make_clip
 _ROUNDS = 3
 
 
-def run() -> dict[str, float]:
+def measure() -> dict[str, float]:
     """Analyse the demo's film a few times; return `face_frames_per_s`."""
     detector, describer = HogDetector(), ResnetDescriber()
     with tempfile.TemporaryDirectory() as folder:

@@ -77,7 +77,7 @@ class WebServer:
     async def start(self) -> None:
         """Begin to answer; returns when it does."""
         self._task = asyncio.create_task(self._server.serve([self._listener]), name="web")
-        while not self._server.started and not self._task.done():
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn tells by this flag only
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:
