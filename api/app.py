@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any, Final
 
@@ -12,24 +13,30 @@ from fastapi.routing import APIRoute
 from api import (
     activities,
     audit,
+    calls,
     cameras,
     cdrs,
     companies,
     company,
     contacts,
     deals,
+    devices,
+    extensions,
     health,
     leads,
     live,
     metrics,
+    numbers,
     openapi,
     problems,
     rates,
     recordings,
+    routes,
     session,
     tariffs,
     tokens,
     transcripts,
+    trunks,
     users,
     visitors,
     visits,
@@ -51,6 +58,7 @@ from api.web_app import WebApp
 PREFIX: Final = "/api/v1"
 _RESOURCES: Final = (
     session,
+    calls,
     cdrs,
     recordings,
     transcripts,
@@ -64,6 +72,11 @@ _RESOURCES: Final = (
     visits,
     visitors,
     cameras,
+    extensions,
+    devices,
+    trunks,
+    numbers,
+    routes,
     users,
     tokens,
     company,
@@ -133,6 +146,7 @@ def _furnish(app: FastAPI, services: Services, settings: ApiSettings) -> None:
     state.trail = AuditTrail(database, clock)
     state.authenticator = Authenticator(state.sessions, state.tokens, public_url=settings.public_url)
     state.live_clients = set()
+    state.query_parameters = {}
 
 
 def _surround(app: FastAPI, services: Services, settings: ApiSettings) -> None:
@@ -154,20 +168,30 @@ def _operation_id(route: APIRoute) -> str:
 
 
 async def _show_openapi(request: Request) -> Response:
-    """Return the OpenAPI description."""
-    return JSONResponse(request.app.openapi())
+    """Return the OpenAPI description; the first time it is made, in a thread, for it takes its time."""
+    return JSONResponse(await asyncio.to_thread(request.app.openapi))
 
 
-@functools.cache
-def _query_parameters(version: str) -> dict[str, frozenset[str]]:
-    return openapi.query_parameters(openapi_description(version))
+def _query_parameters(route: APIRoute) -> frozenset[str]:
+    """Return the names of the query parameters that a route knows, by itself or through its dependencies."""
+    names: set[str] = set()
+    waiting = [route.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        names.update(field.alias for field in dependant.query_params)
+        waiting += dependant.dependencies
+    return frozenset(names)
 
 
 def _refuse_unknown_query(request: Request) -> None:
     """Refuse query parameters that the operation does not know: a misspelt filter would show too much."""
     if not request.query_params:
         return
-    known = _query_parameters(request.app.version).get(request.scope["route"].name, frozenset())
+    route: APIRoute = request.scope["route"]
+    remembered: dict[str, frozenset[str]] = request.app.state.query_parameters
+    known = remembered.get(route.name)
+    if known is None:
+        known = remembered[route.name] = _query_parameters(route)
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         rules = [FieldError(f"query.{name[:64]}", "There is no such parameter") for name in unknown[:5]]

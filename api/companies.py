@@ -12,12 +12,11 @@ from api.crm_fields import (
     CustomerChanges,
     CustomerIn,
     CustomerOut,
-    changes_of,
     common_fields,
     draft_of,
     show_activities,
 )
-from api.fields import ThingId
+from api.fields import ThingId, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit

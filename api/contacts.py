@@ -14,12 +14,11 @@ from api.crm_fields import (
     CustomerIn,
     CustomerOut,
     RecordId,
-    changes_of,
     common_fields,
     draft_of,
     show_activities,
 )
-from api.fields import CallId, ThingId
+from api.fields import CallId, ThingId, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.errors import FieldError, InvalidFieldsError
-from api.fields import Email, Input, Line, Note, Output, PhoneIn, Time
+from api.fields import Email, Input, Line, Note, Output, PhoneIn, Time, plain
 from api.security import Access
 from core.events import Direction, Disposition
 from crm_bridge.values import Activity, ActivityKind, OwnerKind
@@ -119,27 +118,7 @@ def show_activities(activities: Sequence[Activity], access: Access) -> list[Acti
 
 def draft_of(body: Input) -> dict[str, Any]:
     """Return a body's fields for a draft of the CRM, which knows empty text and tuples but no nulls."""
-    return {name: _plain(value) for name, value in body.model_dump().items()}
-
-
-def changes_of(body: Input, *, nullable: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields that were sent, for the changes of the CRM.
-
-    Raises:
-        InvalidFieldsError: a field is null that has no empty state.
-    """
-    given = body.model_dump(exclude_unset=True)
-    for name, value in given.items():
-        if value is None and name not in nullable:
-            rule = FieldError(f"body.{name}", "It cannot be null; leave it out to keep it")
-            raise InvalidFieldsError(f"The field {name} cannot be null.", errors=[rule])
-    return {name: _plain(value) for name, value in given.items()}
-
-
-def _plain(value: Any) -> Any:
-    if value is None:
-        return ""
-    return tuple(value) if isinstance(value, list) else value
+    return {name: plain(value) for name, value in body.model_dump().items()}
 
 
 def common_fields(record: Any) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.crm_fields import RecordId, changes_of, draft_of
-from api.fields import Currency, Input, Line, Money, MoneyIn, Name, Note, Output, ThingId, Time
+from api.crm_fields import RecordId, draft_of
+from api.fields import Currency, Input, Line, Money, MoneyIn, Name, Note, Output, ThingId, Time, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from api.errors import FieldError, InvalidFieldsError
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -101,3 +104,24 @@ Money = Annotated[
 
 ThingId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id that the list shows.")]
 """An id in a path."""
+
+
+def changes_of(body: Input, *, nullable: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the fields that were sent, as the rooms take them.
+
+    Raises:
+        InvalidFieldsError: a field is null that has no empty state.
+    """
+    given = body.model_dump(exclude_unset=True, by_alias=True)
+    for name, value in given.items():
+        if value is None and name not in nullable:
+            rule = FieldError(f"body.{name}", "It cannot be null; leave it out to keep it")
+            raise InvalidFieldsError(f"The field {name} cannot be null.", errors=[rule])
+    return {name: plain(value) for name, value in given.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the rooms take it: empty text for null, a tuple for a list."""
+    if value is None:
+        return ""
+    return tuple(value) if isinstance(value, list) else value

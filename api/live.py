@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,9 +33,7 @@ _RECHECK_SECONDS: Final = 60
 _POLL_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 2.0
 _MOST_CALLS: Final = 200
-_EXTENSION_FIELDS: Final = frozenset(
-    {"extension", "from_extension", "to_extension", "by_extension", "agent", "from_number", "to_number", "number"}
-)
+_EXTENSION_FIELDS: Final = ("extension", "extensions", "from_extension", "by_extension")
 
 router = APIRouter()
 
@@ -174,7 +172,10 @@ class LiveFilter:
 
     def passes(self, event: LiveEvent) -> bool:
         """Tell whether the event is for the principal."""
-        resource = _RESOURCES.get(event.kind.partition(".")[0])
+        subject = event.kind.partition(".")[0]
+        if subject in _PERSONAL:
+            return _names(event.payload, self.principal.extension)
+        resource = _RESOURCES.get(subject)
         if resource is None:
             return self.principal.role is not Role.AGENT
         reach = scope_of(self.principal.role, resource, Action.READ)
@@ -183,8 +184,7 @@ class LiveFilter:
         return reach is Reach.ALL
 
     def _is_own(self, event: LiveEvent) -> bool:
-        own = self.principal.extension
-        named = any(_names(value, own) for key, value in event.payload.items() if key in _EXTENSION_FIELDS)
+        named = _names(event.payload, self.principal.extension)
         if not event.call_id:
             return named
         if named:
@@ -197,9 +197,19 @@ class LiveFilter:
         return known
 
 
-def _names(value: object, extension: str) -> bool:
-    return value == extension or (isinstance(value, list | tuple) and extension in value)
+def _names(payload: Mapping[str, Any], extension: str) -> bool:
+    """Tell whether a payload, or a leg in it, is about the extension."""
+    if not extension:
+        return False
+    for name in _EXTENSION_FIELDS:
+        value = payload.get(name)
+        if value == extension or (isinstance(value, list | tuple) and extension in value):
+            return True
+    return any(leg.get("extension") == extension for leg in payload.get("legs", ()))
 
+
+_PERSONAL: Final = frozenset({"card"})
+"""Subjects of events that are for the screens of the extensions they name, and for nobody else."""
 
 _RESOURCES: Final = {
     "call": Resource.CALLS,

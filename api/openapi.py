@@ -58,17 +58,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def query_parameters(description: dict[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the names of the query parameters that each operation knows, by operation id."""
-    return {
-        operation["operationId"]: frozenset(
-            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
-        )
-        for operations in description["paths"].values()
-        for operation in operations.values()
-    }
-
-
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)

@@ -28,6 +28,7 @@ from api.errors import (
 from billing.errors import RateImportError
 from core.errors import NotFoundError, RamalError, StorageError
 from crm_bridge.errors import CrmUnavailableError
+from pbx.errors import EntryExistsError, InvalidEntryError
 from recordings.errors import RangeNotSatisfiableError
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,10 @@ def _fields(error: RamalError) -> Sequence[FieldError]:
         return error.errors
     if isinstance(error, RateImportError):
         return [FieldError(f"body.lines.{line.line}", line.reason) for line in error.lines[:_MOST_LINES]]
+    if isinstance(error, InvalidEntryError | EntryExistsError):
+        # The directory names the field first: “host: …”.
+        field, colon, rule = error.message.partition(": ")
+        return [FieldError(f"body.{field}", rule)] if colon and field.isidentifier() else ()
     return ()
 
 

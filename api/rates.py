@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, Field
 
-from api.crm_fields import changes_of
 from api.errors import UnsupportedTypeError
-from api.fields import Currency, Input, Line, Money, MoneyIn, Output, ThingId, Time, TimeIn
+from api.fields import Currency, Input, Line, Money, MoneyIn, Output, ThingId, Time, TimeIn, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit

@@ -17,6 +17,9 @@ from core.database import Database
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
 from pbx.cdrs.queries import CdrQueries
+from pbx.directory import Directory
+from pbx.switch import Switch
+from pbx.trunks import Trunks
 from recordings.service import Recordings
 from recordings.transcripts import Transcripts
 
@@ -32,6 +35,9 @@ class Services:
     clock: Clock
     bus: EventBus
     company: Company
+    directory: Directory
+    switch: Switch
+    trunks: Trunks
     cdrs: CdrQueries
     recordings: Recordings
     transcripts: Transcripts

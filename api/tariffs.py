@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.crm_fields import changes_of
-from api.fields import Input, Name, Output, ThingId, Time
+from api.fields import Input, Name, Output, ThingId, Time, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit

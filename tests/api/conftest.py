@@ -25,17 +25,24 @@ from core.company import Company
 from core.consumer import Consumer
 from core.database import Base, Database
 from core.events import CallFact
-from core.journal import Entry
+from core.journal import Entry, Journal
 from core.settings import FacesSettings
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from media.engine import Engine
+from media.prompts import PromptStore
 from pbx.cdrs.consumer import CdrConsumer
 from pbx.cdrs.queries import CdrQueries
+from pbx.config import PbxConfig
+from pbx.exchange import Exchange
 from recordings.consumer import RecordingConsumer
 from recordings.service import Recordings
 from recordings.storage import RecordingStore
 from recordings.transcripts import Transcripts
+from sip.address import Address
+from sip.config import SipConfig
 
+RTP_PORTS = (43_300, 43_330)
 PASSWORD = "lanterns over the river"
 BASE = "http://ramal.test"
 
@@ -106,11 +113,28 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
     clock, bus, company = ManualClock(), EventBus(), Company(database)
     store = RecordingStore(tmp_path / "recordings")
     store.prepare()
+    journal = Journal(tmp_path / "journal", "node1")
+    engine = Engine(port_range=RTP_PORTS)
+    # Assembled but not started: no socket is opened, and the directory works as ever.
+    exchange = Exchange(
+        PbxConfig(node="node1", domain="127.0.0.1", recordings=tmp_path / "recordings"),
+        SipConfig(listen=(Address("127.0.0.1", 0, "udp"),)),
+        database=database,
+        journal=journal,
+        bus=bus,
+        company=company,
+        engine=engine,
+        prompts=PromptStore(tmp_path / "prompts"),
+        clock=clock,
+    )
     services = Services(
         database=database,
         clock=clock,
         bus=bus,
         company=company,
+        directory=exchange.directory,
+        switch=exchange.switch,
+        trunks=exchange.trunks,
         cdrs=CdrQueries(database),
         recordings=Recordings(database, store, bus),
         transcripts=Transcripts(enabled=False),
@@ -122,6 +146,8 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
     )
     settings = ApiSettings(web_dist=tmp_path / "dist", argon2_memory_kib=64, argon2_passes=1)
     yield Server(create_app(services, settings), services, clock, tmp_path)
+    engine.close()
+    await journal.close()
     await database.close()
 
 

@@ -33,16 +33,24 @@ async def test_an_agent_hears_own_calls_from_the_first_event_that_names_the_exte
         await socket.next_json()
         publish("call.offered", {"from_number": "+74951234567"}, call_id="c1")
         publish("call.offered", {"from_number": "+74957654321"}, call_id="c2")
-        publish("leg.created", {"extension": "1001"}, call_id="c1")
-        publish("leg.created", {"extension": "1002"}, call_id="c2")
+        publish("call.ringing", {"legs": [{"extension": ""}, {"extension": "1001"}]}, call_id="c1")
+        publish("call.ringing", {"legs": [{"extension": "1002"}]}, call_id="c2")
+        publish("card.shown", {"extensions": ["1002"]}, call_id="c1")
+        publish("card.shown", {"extensions": ["1001"]}, call_id="c1")
         publish("visit.started", {"camera": "door"})
         publish("call.answered", {"leg_id": "x"}, call_id="c1")
         publish("call.ended", {"disposition": "answered"}, call_id="c2")
         publish("call.ended", {"disposition": "answered"}, call_id="c1")
         publish("call.late", {}, call_id="c1")
         publish("lead.created", {"id": "l1"})
-        heard = [(one["kind"], one["call_id"]) for one in [await socket.next_json() for _ in range(4)]]
-    assert heard == [("leg.created", "c1"), ("call.answered", "c1"), ("call.ended", "c1"), ("lead.created", None)]
+        heard = [(one["kind"], one["call_id"]) for one in [await socket.next_json() for _ in range(5)]]
+    assert heard == [
+        ("call.ringing", "c1"),
+        ("card.shown", "c1"),
+        ("call.answered", "c1"),
+        ("call.ended", "c1"),
+        ("lead.created", None),
+    ]
 
 
 @pytest.mark.parametrize(

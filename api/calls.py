@@ -1,0 +1,320 @@
+"""`/api/v1/calls`: calls that go on now, and what can be done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api import contacts, leads
+from api.crm_fields import CustomerIn
+from api.errors import FieldError, InvalidFieldsError
+from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, Time
+from api.pagination import Page, PageParameters, cut_sorted
+from api.permissions import Action, Resource
+from api.security import Access, permit
+from api.services import Rooms, Services
+from core.events import Direction, PartyRole, TransferKind
+from core.phone_numbers import is_public
+from pbx.call import CallState
+from pbx.call_recording import RecordingState
+from pbx.cdrs.errors import CdrNotFoundError
+from pbx.errors import UnknownCallError
+from pbx.leg import LegState
+from pbx.live import CallView, LegView
+
+router = APIRouter(prefix="/calls", tags=["calls"])
+
+Control = Annotated[Access, permit(Resource.CALLS, Action.CONTROL)]
+
+
+class CallIn(Input):
+    """Click to call: the extension's phones ring first, then the other side is called."""
+
+    from_: ExtensionNumber | None = Field(None, alias="from", description="An agent's own extension when left out.")
+    to: Dialled = Field(description="An extension or a public number, as one would dial it.")
+
+
+class TransferIn(Input):
+    """Whom the call is to go to."""
+
+    to: Dialled
+    kind: TransferKind = Field(
+        TransferKind.BLIND, description="`attended`: the agent talks to the other first; see `/transfer/complete`."
+    )
+
+
+class RecordIn(Input):
+    """Whether the call is to be recorded."""
+
+    on: bool | None = Field(None, description="Left out: the other way round.")
+
+
+class LiveLegOut(Output):
+    """A party of a live call."""
+
+    id: str
+    role: PartyRole
+    number: str
+    name: str
+    extension: str | None
+    trunk: str | None
+    incoming: bool = Field(description="Whether the party called us; else we called it.")
+    state: LegState
+    held: bool
+    answered_at: Time | None
+    sip_call_id: str
+
+
+class CallOut(Output):
+    """A live call at this moment."""
+
+    id: str
+    state: CallState
+    direction: Direction
+    from_number: str
+    from_name: str | None
+    from_extension: str | None
+    to_number: str
+    dialled: str
+    started_at: Time
+    answered_at: Time | None = Field(description="When a person answered.")
+    recording: RecordingState
+    recording_id: str | None
+    legs: list[LiveLegOut]
+
+
+class CallPage(Page[CallOut]):
+    """One page of live calls."""
+
+
+class RecordOut(Output):
+    """Whether the call is being recorded now."""
+
+    recording: RecordingState
+
+
+@router.get("")
+async def list_calls(
+    rooms: Rooms, page: PageParameters, access: Annotated[Access, permit(Resource.CALLS, Action.READ)]
+) -> CallPage:
+    """List live calls, the oldest first."""
+    visible = [call for call in rooms.switch.calls() if _is_visible(call, access)]
+    shown, cursor = cut_sorted(visible, page, lambda call: call.id)
+    return CallPage(items=[show(call) for call in shown], next_cursor=cursor)
+
+
+@router.post("", status_code=201)
+async def place_call(
+    call: CallIn, rooms: Rooms, access: Annotated[Access, permit(Resource.CALLS, Action.CREATE)]
+) -> CallOut:
+    """Call somebody for an extension (click to call)."""
+    extension = call.from_ or access.principal.extension
+    if not extension:
+        rule = FieldError("body.from", "Field required: you have no extension of your own")
+        raise InvalidFieldsError("Say which extension is to call.", errors=[rule])
+    access.require_extension(extension)
+    made = rooms.switch.originate(extension, call.to)
+    access.note.target = made.id
+    return show(made)
+
+
+@router.get("/{call_id}")
+async def get_call(
+    call_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.CALLS, Action.READ)]
+) -> CallOut:
+    """Show a live call."""
+    return show(_own(rooms, access, call_id))
+
+
+@router.post("/{call_id}/transfer")
+async def transfer_call(call_id: ThingId, transfer: TransferIn, rooms: Rooms, access: Control) -> CallOut:
+    """Begin a transfer; a blind one is carried out at once, an attended one begins the consultation."""
+    call = _own(rooms, access, call_id)
+    rooms.switch.transfer(call_id, transfer.to, transfer.kind, by_extension=_by(access, call))
+    return show(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/transfer/complete")
+async def complete_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
+    """Complete an attended transfer: the agent leaves, the two others talk."""
+    _own(rooms, access, call_id)
+    rooms.switch.complete_transfer(call_id)
+    return show(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/transfer/cancel")
+async def cancel_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
+    """Give up an attended transfer: the customer comes back to the agent."""
+    _own(rooms, access, call_id)
+    rooms.switch.cancel_transfer(call_id)
+    return show(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/hold")
+async def hold_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
+    """Put a call on hold: the other side hears music."""
+    rooms.switch.hold(call_id, by_extension=_by(access, _own(rooms, access, call_id)))
+    return show(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/resume")
+async def resume_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
+    """Take a held call up again."""
+    _own(rooms, access, call_id)
+    rooms.switch.resume(call_id)
+    return show(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/record")
+async def record_call(call_id: ThingId, rooms: Rooms, access: Control, record: RecordIn | None = None) -> RecordOut:
+    """Switch the recording of a call on or off; while it is off the file holds silence."""
+    call = _own(rooms, access, call_id)
+    wanted = record.on if record is not None else None
+    if wanted is not None and wanted == (call.recording is RecordingState.ON):
+        return RecordOut(recording=call.recording)
+    return RecordOut(recording=rooms.switch.record(call_id, by_extension=_by(access, call)))
+
+
+@router.post("/{call_id}/hangup", status_code=204)
+async def hang_up_call(call_id: ThingId, rooms: Rooms, access: Control) -> None:
+    """End a call for all its parties."""
+    _own(rooms, access, call_id)
+    rooms.switch.hang_up(call_id, f"Hung up by {access.principal.name}")
+
+
+@router.post("/{call_id}/lead", status_code=201)
+async def make_lead_of_call(
+    call_id: ThingId,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.LEADS, Action.CREATE)],
+    customer: CustomerIn | None = None,
+) -> leads.LeadOut:
+    """Make the call's customer a lead, in mid-call or afterwards; a call has one lead at most."""
+    given = await _completed(rooms, access, call_id, customer)
+    return await leads.store(rooms, access, leads.LeadIn(**given, call_id=call_id))
+
+
+@router.post("/{call_id}/contact", status_code=201)
+async def make_contact_of_call(
+    call_id: ThingId,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.CONTACTS, Action.CREATE)],
+    customer: CustomerIn | None = None,
+) -> contacts.ContactOut:
+    """Make the call's customer a contact, in mid-call or afterwards; a call has one contact at most."""
+    given = await _completed(rooms, access, call_id, customer)
+    return await contacts.store(rooms, access, contacts.ContactIn(**given, call_id=call_id))
+
+
+def show(call: CallView) -> CallOut:
+    """Return a live call as it is shown."""
+    return CallOut(
+        id=call.id,
+        state=call.state,
+        direction=call.direction,
+        from_number=call.from_number,
+        from_name=call.from_name or None,
+        from_extension=call.from_extension or None,
+        to_number=call.to_number,
+        dialled=call.dialled,
+        started_at=call.started_at,
+        answered_at=call.answered_at,
+        recording=call.recording,
+        recording_id=call.recording_id or None,
+        legs=[_leg(leg) for leg in call.legs],
+    )
+
+
+def _leg(leg: LegView) -> LiveLegOut:
+    return LiveLegOut(
+        id=leg.id,
+        role=leg.role,
+        number=leg.number,
+        name=leg.name,
+        extension=leg.extension or None,
+        trunk=leg.trunk or None,
+        incoming=leg.incoming,
+        state=leg.state,
+        held=leg.held,
+        answered_at=leg.answered_at,
+        sip_call_id=leg.sip_call_id,
+    )
+
+
+def _is_visible(call: CallView, access: Access) -> bool:
+    """Tell whether the one who asks may know of the call: an agent has a part in it."""
+    if not access.reads_own_calls_only:
+        return True
+    own = access.principal.extension
+    return bool(own) and (call.from_extension == own or any(leg.extension == own for leg in call.legs))
+
+
+def _own(rooms: Services, access: Access, call_id: str) -> CallView:
+    """Return a live call.
+
+    Raises:
+        UnknownCallError: there is none, or it is not for the one who asks.
+    """
+    call = rooms.switch.call(call_id)
+    if not _is_visible(call, access):
+        raise UnknownCallError("There is no live call with this id.")
+    return call
+
+
+def _by(access: Access, call: CallView) -> str:
+    """Return the extension on whose behalf something is done in the call; empty: whoever is the agent in it."""
+    own = access.principal.extension
+    return own if any(leg.extension == own for leg in call.legs) else ""
+
+
+@dataclass(slots=True, frozen=True)
+class _Customer:
+    """What a call tells about its customer and who looked after them."""
+
+    number: str
+    name: str
+    extension: str
+
+
+async def _completed(rooms: Services, access: Access, call_id: str, given: CustomerIn | None) -> dict[str, Any]:
+    """Return the fields of a new customer, with what the call knows where nothing was given."""
+    known = await _customer_of(rooms, access, call_id)
+    fields = given.model_dump() if given is not None else {}
+    if not fields.get("phones") and is_public(known.number, rooms.company.settings.country):
+        fields["phones"] = [known.number]
+    fields["name"] = fields.get("name") or known.name
+    fields["source"] = fields.get("source") or "phone"
+    fields["responsible"] = fields.get("responsible") or access.principal.extension or known.extension
+    return fields
+
+
+async def _customer_of(rooms: Services, access: Access, call_id: str) -> _Customer:
+    """Return the customer of a call, live or over.
+
+    Raises:
+        UnknownCallError: there is no such call, or it is not for the one who asks.
+    """
+    try:
+        live = _own(rooms, access, call_id)
+    except UnknownCallError:
+        return await _customer_of_record(rooms, access, call_id)
+    customer = next((leg for leg in live.legs if leg.role is PartyRole.CUSTOMER), None)
+    agents = [leg.extension for leg in live.legs if leg.extension]
+    name = live.from_name if live.direction is Direction.INBOUND else ""
+    return _Customer(customer.number if customer else "", name, agents[-1] if agents else "")
+
+
+async def _customer_of_record(rooms: Services, access: Access, call_id: str) -> _Customer:
+    try:
+        cdr = await rooms.cdrs.get(call_id)
+    except CdrNotFoundError as error:
+        raise UnknownCallError("There is no call with this id.") from error
+    own = access.principal.extension
+    if access.reads_own_calls_only and (not own or all(leg.extension != own for leg in cdr.legs)):
+        raise UnknownCallError("There is no call with this id.")
+    customer = next((leg for leg in cdr.legs if leg.role is PartyRole.CUSTOMER), None)
+    name = cdr.from_name if cdr.direction is Direction.INBOUND else ""
+    return _Customer(customer.number if customer else "", name, cdr.answered_by)

@@ -1,0 +1,161 @@
+"""`/api/v1/extensions`: numbers inside the company, and the phones that are registered for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.fields import Dialled, Email, ExtensionNumber, Input, Name, Output, ThingId, Time, changes_of
+from api.pagination import Page, PageParameters, cut_sorted
+from api.permissions import Action, Resource, Role
+from api.security import Access, permit
+from api.services import Rooms, Services
+from pbx.directory import new_password
+from pbx.entries import Extension
+from pbx.errors import UnknownEntryError
+from pbx.extension_states import ExtensionState
+
+router = APIRouter(prefix="/extensions", tags=["extensions"])
+
+SipPassword = Annotated[str, Field(min_length=8, max_length=128)]
+PromptLanguage = Literal["", "en", "pt-BR", "ru"]
+
+
+class ExtensionIn(Input):
+    """A new extension."""
+
+    number: ExtensionNumber
+    name: Name = Field(examples=["Ana Souza"])
+    password: SipPassword | None = Field(
+        None, description="For the phone's SIP login, which is the number. Generated when left out, and shown once."
+    )
+    email: Email | None = None
+    language: PromptLanguage = Field("", description="Language of prompts; empty for the company's.")
+    enabled: bool = True
+    forward_to: Dialled | None = Field(None, description="An extension or public number that takes all its calls.")
+
+
+class ExtensionChanges(Input):
+    """Fields to change; those left out stay as they are."""
+
+    number: ExtensionNumber | None = Field(None, description="A new number needs a new password with it.")
+    name: Name | None = None
+    password: SipPassword | None = None
+    email: Email | None = None
+    language: PromptLanguage | None = None
+    enabled: bool | None = None
+    forward_to: Dialled | None = Field(None, description="null ends the forwarding.")
+
+
+class ContactOut(Output):
+    """A registered phone."""
+
+    uri: str = Field(examples=["sip:1001@192.0.2.20:5060"])
+    source: str = Field(description="Where its packets come from.")
+    expires_at: Time
+    user_agent: str
+    username: str = Field(description="Its SIP login.")
+
+
+class ExtensionOut(Output):
+    """An extension."""
+
+    id: str
+    number: str
+    name: str
+    email: str | None
+    language: str
+    enabled: bool
+    forward_to: str | None
+    state: ExtensionState
+    registered: bool = Field(description="Whether a phone is registered for it.")
+    contacts: list[ContactOut] = Field(description="The registered phones; agents see their own only.")
+
+
+class NewExtensionOut(ExtensionOut):
+    """An extension that was just made."""
+
+    password: str | None = Field(None, description="The generated password, shown this once; null if one was given.")
+
+
+class ExtensionPage(Page[ExtensionOut]):
+    """One page of extensions."""
+
+
+@router.get("")
+async def list_extensions(
+    rooms: Rooms, page: PageParameters, access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
+) -> ExtensionPage:
+    """List extensions by number."""
+    shown, cursor = cut_sorted(rooms.directory.snapshot.extensions.values(), page, lambda one: one.number)
+    return ExtensionPage(items=[_show(rooms, access, one) for one in shown], next_cursor=cursor)
+
+
+@router.post("", status_code=201)
+async def create_extension(
+    extension: ExtensionIn, rooms: Rooms, access: Annotated[Access, permit(Resource.EXTENSIONS, Action.CREATE)]
+) -> NewExtensionOut:
+    """Make an extension."""
+    generated = new_password() if extension.password is None else None
+    made = await rooms.directory.create_extension(
+        number=extension.number,
+        name=extension.name,
+        password=extension.password or generated or "",
+        email=extension.email or "",
+        language=extension.language,
+        enabled=extension.enabled,
+        forward_to=extension.forward_to or "",
+    )
+    access.note.target = made.id
+    shown = _show(rooms, access, made)
+    return NewExtensionOut(**shown.model_dump(), password=generated)
+
+
+@router.get("/{extension_id}")
+async def get_extension(
+    extension_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
+) -> ExtensionOut:
+    """Show an extension."""
+    for one in rooms.directory.snapshot.extensions.values():
+        if one.id == extension_id:
+            return _show(rooms, access, one)
+    raise UnknownEntryError("There is no such extension.")
+
+
+@router.patch("/{extension_id}")
+async def change_extension(
+    extension_id: ThingId,
+    changes: ExtensionChanges,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.EXTENSIONS, Action.CHANGE)],
+) -> ExtensionOut:
+    """Change an extension."""
+    given = changes_of(changes, nullable=("email", "forward_to"))
+    return _show(rooms, access, await rooms.directory.update_extension(extension_id, **given))
+
+
+@router.delete("/{extension_id}", status_code=204)
+async def delete_extension(
+    extension_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.EXTENSIONS, Action.DELETE)]
+) -> None:
+    """Remove an extension with its devices."""
+    await rooms.directory.delete_extension(extension_id)
+
+
+def _show(rooms: Services, access: Access, extension: Extension) -> ExtensionOut:
+    contacts = rooms.switch.contacts(extension.number)
+    visible = access.principal.role is not Role.AGENT or access.principal.extension == extension.number
+    return ExtensionOut(
+        id=extension.id,
+        number=extension.number,
+        name=extension.name,
+        email=extension.email or None,
+        language=extension.language,
+        enabled=extension.enabled,
+        forward_to=extension.forward_to or None,
+        state=rooms.switch.extensions.state(extension.number),
+        registered=bool(contacts),
+        contacts=[ContactOut.model_validate(contact) for contact in contacts] if visible else [],
+    )
