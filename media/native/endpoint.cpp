@@ -163,7 +163,8 @@ void Endpoint::send_digit_step(int64_t now) {
     const auto packet = digits_out_.step();
     if (!packet || !sending() || settings_.telephone_event < 0) return;
     if (packet->first) digit_timestamp_ = stream_.timestamp_at(now);
-    send_own(stream_.event(static_cast<uint8_t>(settings_.telephone_event), digit_timestamp_, packet->first), packet->payload, sizeof packet->payload);
+    const auto payload_type = static_cast<uint8_t>(settings_.telephone_event);
+    send_own(stream_.event(payload_type, digit_timestamp_, packet->first), packet->payload, sizeof packet->payload);
 }
 
 void Endpoint::send_sound_step(int64_t now) {

@@ -42,7 +42,8 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
 Uring::Uring(unsigned submissions, unsigned completions) {
     io_uring_params parameters{};
     parameters.cq_entries = completions;
-    parameters.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED;
+    parameters.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
+                       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     descriptor_ = static_cast<int>(syscall(__NR_io_uring_setup, submissions, &parameters));
     if (descriptor_ < 0) fail("io_uring_setup");
     const size_t ring = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);

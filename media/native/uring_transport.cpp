@@ -40,7 +40,10 @@ constexpr uint64_t kWoken = 1;
 
 class UringTransport final : public Transport {
 public:
-    UringTransport() : uring_(kSubmissions, kCompletions), buffers_(uring_, kGroup, kBuffers, kBufferSize), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    UringTransport()
+        : uring_(kSubmissions, kCompletions),
+          buffers_(uring_, kGroup, kBuffers, kBufferSize),
+          wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
         message_.msg_namelen = sizeof(sockaddr_in6);
     }

@@ -193,7 +193,7 @@ async def test_a_process_out_of_files_is_told_what_to_raise() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, limits[1]))
         try:
             kept = []
-            with pytest.raises(PortsExhaustedError, match="ulimit"):  # noqa: PT012
+            with pytest.raises(PortsExhaustedError, match="ulimit"):
                 while len(kept) < 1000:
                     kept.append(room.engine.create_endpoint())
         finally:

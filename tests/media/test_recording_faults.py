@@ -208,3 +208,26 @@ async def test_when_space_returns_the_recording_goes_on_with_its_times_true(smal
         assert pitch(left[1600:6400]) == pytest.approx(500, abs=5)
         assert pitch(left[9600:14400]) == pytest.approx(600, abs=5)
         assert loudness(left[1600:14400]) > 3000
+
+
+@pytest.mark.usefixtures("growth")
+async def test_what_a_long_trouble_cost_is_a_silent_hole_and_what_follows_stays_in_time(tmp_path: Path) -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        recording = room.engine.create_recording(tmp_path / "call.wav")
+        recording.attach(a, 0)
+        limit_growth(20000)
+        await anna.speak(tone(500, 12.0))
+        limit_growth(resource.RLIM_INFINITY)
+        await anna.speak(tone(900, 1.5))
+        recording.close()
+        await room.told_of(RecordingClosed(recording.id))
+        first, last = (event for event in room.events if isinstance(event, RecordingFailed))
+        assert (first.lost_seconds, first.reason) == (0.0, "File too large")
+        assert 1 < last.lost_seconds < 5
+        left = soundfile.read(recording.path, dtype="int16")[0][:, 0]
+        silent = sum(loudness(part) < 20 for part in np.split(left[: len(left) // 80 * 80], len(left) // 80)) / 100
+        # Of the first stretch that is given up, a part may have been written.
+        assert last.lost_seconds - 1 < silent < last.lost_seconds + 0.1
+        assert pitch(left[int(12.3 * 8000) : int(13.2 * 8000)]) == pytest.approx(900, abs=5)
+        assert pitch(left[int(10.5 * 8000) : int(11.5 * 8000)]) == pytest.approx(500, abs=5)
