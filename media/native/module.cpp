@@ -158,6 +158,8 @@ void translate(const std::exception_ptr& thrown, void*) {
 }  // namespace
 
 NB_MODULE(_engine, m) {
+    // The interpreter ends without collecting what modules still hold; that is no leak worth telling a user about.
+    nb::set_leak_warnings(false);
     nb::register_exception_translator(translate);
     nb::exception<PortsExhaustedError>(m, "PortsExhaustedError");
     nb::exception<EngineClosedError>(m, "EngineClosedError");
