@@ -52,9 +52,11 @@ class RegistrationStore:
             )
             for row in rows:
                 try:
-                    bindings.setdefault(row.username, []).append(_binding(row))
+                    binding = _binding(row)
                 except (SipError, ValueError) as error:
                     log.warning("stored_registration_unreadable", username=row.username, error=str(error))
+                    continue
+                bindings.setdefault(row.username, []).append(binding)
         return bindings
 
     def start(self) -> None:

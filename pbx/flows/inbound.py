@@ -54,4 +54,4 @@ async def _name_caller(call: Call) -> None:
         log.warning("caller_not_looked_up", call_id=call.id, error=f"{type(error).__name__}: {error}")
         return
     if name:
-        call.from_party = replace(call.from_party, name=name)
+        call.from_party = call.calling.party = replace(call.from_party, name=name)

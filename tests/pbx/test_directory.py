@@ -1,0 +1,207 @@
+"""The rules of the directory: what may be set, what is refused, and how."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core.clock import ManualClock
+from core.company import Company
+from core.database import Database
+from pbx.directory import Directory, new_password
+from pbx.entries import DestinationKind, Extension
+from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
+from pbx.snapshot import Snapshot
+from pbx.tables import ExtensionRow
+
+PASSWORD = "secret-enough"
+
+
+@pytest.fixture
+def directory(database: Database) -> Directory:
+    return Directory(database, Company(database), ManualClock(), realm="ramal")
+
+
+async def ana(directory: Directory, **changes: Any) -> Extension:
+    return await directory.create_extension(**({"number": "1001", "name": "Ana", "password": PASSWORD} | changes))
+
+
+async def test_an_extension_is_stored_with_digests_and_never_with_its_password(
+    directory: Directory, database: Database
+) -> None:
+    await ana(directory)
+    secret = f"1001:ramal:{PASSWORD}".encode()
+    async with database.reading() as session:
+        row = (await session.scalars(select(ExtensionRow))).one()
+    assert row.ha1_md5 == hashlib.md5(secret, usedforsecurity=False).hexdigest()
+    assert row.ha1_sha256 == hashlib.sha256(secret).hexdigest()
+    assert PASSWORD not in str(vars(row))
+    assert row.ha1_md5 not in repr(directory.snapshot)
+
+
+async def test_a_change_is_seen_at_once_and_told(directory: Directory) -> None:
+    told: list[Snapshot] = []
+    directory.listen(told.append)
+    extension = await ana(directory)
+    await directory.update_extension(extension.id, name="Ana Maria", language="pt-BR", email="ana@example.com")
+    assert directory.snapshot.extensions["1001"].name == "Ana Maria"
+    assert told[-1] is directory.snapshot
+    await directory.delete_extension(extension.id)
+    assert directory.snapshot.extensions == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"number": "1"}, "number"),
+        ({"number": "10a1"}, "number"),
+        ({"number": "123456789"}, "number"),
+        ({"name": ""}, "name"),
+        ({"name": "line\nbreak"}, "name"),
+        ({"password": "short"}, "password"),
+        ({"password": ""}, "password"),
+        ({"email": "nobody"}, "email"),
+        ({"language": "fr"}, "language"),
+        ({"forward_to": "1001"}, "forward_to"),
+        ({"forward_to": "not a number"}, "forward_to"),
+    ],
+)
+async def test_a_wrong_field_of_an_extension_is_named(
+    directory: Directory, changes: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidEntryError, match=f"^{field}: "):
+        await ana(directory, **changes)
+    assert directory.snapshot.extensions == {}
+
+
+async def test_a_number_is_taken_once(directory: Directory) -> None:
+    await ana(directory)
+    with pytest.raises(EntryExistsError, match="1001"):
+        await ana(directory)
+
+
+async def test_a_new_number_needs_the_password_again(directory: Directory) -> None:
+    extension = await ana(directory)
+    with pytest.raises(InvalidEntryError, match="password"):
+        await directory.update_extension(extension.id, number="1002")
+    changed = await directory.update_extension(extension.id, number="1002", password=PASSWORD)
+    assert changed.ha1_md5 != extension.ha1_md5
+
+
+async def test_forwarding_in_circles_is_refused(directory: Directory) -> None:
+    first = await ana(directory)
+    await ana(directory, number="1002", forward_to="1001")
+    await ana(directory, number="1003", forward_to="1002")
+    with pytest.raises(InvalidEntryError, match="1001 → 1003 → 1002 → 1001"):
+        await directory.update_extension(first.id, forward_to="1003")
+
+
+async def test_an_extension_that_others_lead_to_stays(directory: Directory) -> None:
+    first = await ana(directory)
+    second = await ana(directory, number="1002", forward_to="1001")
+    with pytest.raises(EntryInUseError, match="1002"):
+        await directory.delete_extension(first.id)
+    await directory.delete_extension(second.id)
+    await directory.create_number(number="84951112233", kind="extension", target="1001")
+    with pytest.raises(EntryInUseError, match=r"\+74951112233"):
+        await directory.delete_extension(first.id)
+
+
+async def test_a_device_signs_in_for_its_extension(directory: Directory) -> None:
+    extension = await ana(directory)
+    device = await directory.create_device(extension="1001", username="ana-desk", password=PASSWORD, label="Desk")
+    assert directory.snapshot.logins["ana-desk"].extension == "1001"
+    assert directory.snapshot.usernames["1001"] == ("1001", "ana-desk")
+    with pytest.raises(EntryExistsError):
+        await directory.create_device(extension="1001", username="1001", password=PASSWORD)
+    with pytest.raises(EntryExistsError):
+        await directory.create_device(extension="1001", username="ana-desk", password=PASSWORD)
+    with pytest.raises(InvalidEntryError, match="extension"):
+        await directory.create_device(extension="1999", username="x-1", password=PASSWORD)
+    with pytest.raises(InvalidEntryError, match="username"):
+        await directory.update_device(device.id, username="other")
+    await directory.update_device(device.id, enabled=False)
+    assert "ana-desk" not in directory.snapshot.logins
+    await directory.update_device(device.id, enabled=True, label="")
+    await directory.update_extension(extension.id, enabled=False)
+    assert directory.snapshot.logins == {}
+    await directory.delete_extension(extension.id)
+    assert directory.snapshot.devices == ()
+
+
+async def test_a_trunk_keeps_its_networks_and_hides_its_password(directory: Directory) -> None:
+    trunk = await directory.create_trunk(
+        name="carrier", host="sip.example.com", username="u", password="p", register=True, allow_from=["203.0.113.7"]
+    )
+    assert trunk.allow_from == ("203.0.113.7/32",)
+    assert "'p'" not in repr(trunk)
+    changed = await directory.update_trunk(trunk.id, caller_id="84951112233", port=5070, transport="TCP")
+    assert (changed.caller_id, changed.port, changed.transport) == ("+74951112233", 5070, "tcp")
+    with pytest.raises(InvalidEntryError, match="name"):
+        await directory.update_trunk(trunk.id, name="other")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"host": "bad host"}, "host"),
+        ({"host": "x", "port": 0}, "port"),
+        ({"host": "x", "transport": "sctp"}, "transport"),
+        ({"host": "x", "allow_from": ["300.1.1.1/8"]}, "allow_from"),
+        ({"host": "x", "allow_from": ["10.0.0.1/8"]}, "allow_from"),
+        ({"host": "x", "register": True}, "username"),
+        ({"host": "x", "caller_id": "abc"}, "caller_id"),
+        ({}, "host"),
+    ],
+)
+async def test_a_wrong_field_of_a_trunk_is_named(directory: Directory, fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidEntryError, match=f"^{field}: "):
+        await directory.create_trunk(name="carrier", **fields)
+
+
+async def test_a_route_needs_known_trunks_and_keeps_them(directory: Directory) -> None:
+    with pytest.raises(InvalidEntryError, match="there is no trunk “a”"):
+        await directory.create_route(name="all", trunks=["a"])
+    trunk = await directory.create_trunk(name="a", host="192.0.2.1")
+    route = await directory.create_route(name="all", prefix="+7", trunks=["a"], strip=2, prepend="8", priority=5)
+    assert directory.snapshot.routes == (route,)
+    with pytest.raises(EntryInUseError, match="all"):
+        await directory.delete_trunk(trunk.id)
+    with pytest.raises(EntryExistsError):
+        await directory.create_route(name="all", trunks=["a"])
+    for changes, field in (({"trunks": []}, "trunks"), ({"trunks": ["a", "a"]}, "trunks"), ({"strip": 99}, "strip")):
+        with pytest.raises(InvalidEntryError, match=field):
+            await directory.update_route(route.id, **changes)  # type: ignore[typeddict-item]
+    with pytest.raises(InvalidEntryError, match="prefix"):
+        await directory.update_route(route.id, prefix="x")
+    with pytest.raises(InvalidEntryError, match="priority"):
+        await directory.update_route(route.id, priority=-1)
+    await directory.delete_route(route.id)
+    await directory.delete_trunk(trunk.id)
+
+
+async def test_an_inbound_number_leads_to_what_there_is(directory: Directory) -> None:
+    await ana(directory)
+    number = await directory.create_number(number="84951112233", kind="extension", target="1001", greeting="Hello")
+    assert number.number == "+74951112233"
+    with pytest.raises(EntryExistsError):
+        await directory.create_number(number="+74951112233", kind="extension", target="1001")
+    with pytest.raises(InvalidEntryError, match="no extension"):
+        await directory.create_number(number="84951112234", kind="extension", target="1999")
+    with pytest.raises(InvalidEntryError, match="kind"):
+        await directory.create_number(number="84951112234", kind="fax", target="1001")
+    with pytest.raises(InvalidEntryError, match="come back"):
+        await directory.update_number(number.id, kind="number", target="84951112233")
+    changed = await directory.update_number(number.id, kind="number", target="89161234567")
+    assert (changed.kind, changed.target) == (DestinationKind.NUMBER, "+79161234567")
+    await directory.delete_number(number.id)
+    with pytest.raises(UnknownEntryError):
+        await directory.delete_number(number.id)
+
+
+def test_generated_passwords_are_long_and_different() -> None:
+    assert len(new_password()) == 16
+    assert new_password() != new_password()

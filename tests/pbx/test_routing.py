@@ -1,0 +1,191 @@
+"""Where dialled numbers go, and how that is explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pbx import numbers, routing, snapshot
+from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Transport, Trunk
+from pbx.numbers import DialledKind
+from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+from pbx.snapshot import Snapshot
+
+OWN = "+74951112233"
+
+
+def extension(number: str, **changes: Any) -> Extension:
+    values: dict[str, Any] = {"email": "", "language": "", "enabled": True, "forward_to": ""} | changes
+    return Extension(id=number, number=number, name=f"Name {number}", ha1_md5="", ha1_sha256="", **values)
+
+
+def trunk(name: str, **changes: Any) -> Trunk:
+    values: dict[str, Any] = {"register": False, "allow_from": (), "caller_id": "", "enabled": True} | changes
+    return Trunk(
+        id=name, name=name, host="192.0.2.1", port=5060, transport=Transport.UDP, username="", password="", **values
+    )
+
+
+def route(name: str, prefix: str, *trunks: str, strip: int = 0, prepend: str = "", priority: int = 0) -> OutboundRoute:
+    return OutboundRoute(name, name, prefix, trunks, strip, prepend, priority)
+
+
+def number(number: str, kind: DestinationKind, target: str) -> InboundNumber:
+    return InboundNumber(number, number, kind, target, "")
+
+
+def directory(**parts: Any) -> Snapshot:
+    values: dict[str, Any] = {
+        "extensions": [extension("1001"), extension("1002")],
+        "trunks": [trunk("a"), trunk("b")],
+        "numbers": [number(OWN, DestinationKind.EXTENSION, "1001")],
+        "routes": [route("all", "+", "a", "b")],
+    }
+    return snapshot.build(**(values | parts))
+
+
+def decide(dialled: str, *, by: str = "1001", **parts: Any) -> routing.Decision:
+    return routing.route(directory(**parts), dialled, country="RU", from_extension=by)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "kind", "read", "argument"),
+    [
+        ("1001", DialledKind.SHORT, "1001", ""),
+        ("*8", DialledKind.STAR, "*8", ""),
+        ("*81002", DialledKind.STAR, "*8", "1002"),
+        ("8 (495) 123-45-67", DialledKind.PUBLIC, "+74951234567", ""),
+        ("0074951234567", DialledKind.PUBLIC, "+74951234567", ""),
+        ("+55 11 3333-4444", DialledKind.PUBLIC, "+551133334444", ""),
+        ("hello", DialledKind.UNKNOWN, "hello", ""),
+        ("", DialledKind.UNKNOWN, "", ""),
+        ("*123456789012", DialledKind.UNKNOWN, "*123456789012", ""),
+        ("1" * 500, DialledKind.UNKNOWN, "1" * 40, ""),
+    ],
+)
+def test_a_dialled_string_is_read(dialled: str, kind: DialledKind, read: str, argument: str) -> None:
+    assert numbers.read(dialled, "RU") == numbers.Dialled(kind, read, argument)
+
+
+def test_a_callers_number_is_shown_as_e164_where_it_can_be() -> None:
+    assert numbers.shown("84951234567", "RU") == "+74951234567"
+    assert numbers.shown("1001", "RU") == "1001"
+    assert numbers.shown("anonymous", "RU") == "anonymous"
+    assert len(numbers.shown("x" * 500, "RU")) == 40
+
+
+def test_an_extension_rings() -> None:
+    decision = decide("1002")
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1002"
+    assert decision.explanation[-1] == "extension 1002 (Name 1002) is rung"
+
+
+def test_a_call_to_itself_is_a_loop() -> None:
+    assert decide("1001") == Refused(482, "Loop detected: the caller's own number")
+
+
+def test_a_switched_off_extension_is_unavailable() -> None:
+    decision = decide("1002", extensions=[extension("1001"), extension("1002", enabled=False)])
+    assert isinstance(decision, Refused)
+    assert decision.status == 480
+
+
+def test_forwarding_is_followed_to_its_end() -> None:
+    decision = decide(
+        "1002", by="", extensions=[extension("1001"), extension("1002", forward_to="1003"), extension("1003")]
+    )
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1003"
+
+
+def test_forwarding_to_the_outside_takes_a_route() -> None:
+    decision = decide("1002", extensions=[extension("1001"), extension("1002", forward_to="+79161234567")])
+    assert isinstance(decision, ToOutside)
+    assert decision.number == "+79161234567"
+
+
+@pytest.mark.parametrize("by", ["", "1001"])
+def test_forwarding_in_circles_is_refused(by: str) -> None:
+    circle = [extension("1001"), extension("1002", forward_to="1003"), extension("1003", forward_to="1002")]
+    decision = decide("1002", by=by, extensions=circle)
+    assert isinstance(decision, Refused)
+    assert decision.status == 482
+    assert "1002 → 1003 → 1002" in decision.explanation[-1]
+
+
+def test_forwarding_back_to_the_caller_is_refused() -> None:
+    decision = decide("1002", extensions=[extension("1001"), extension("1002", forward_to="1001")])
+    assert isinstance(decision, Refused)
+    assert decision.status == 482
+
+
+def test_the_longest_prefix_comes_first_then_the_smallest_priority() -> None:
+    decision = decide(
+        "84951234567",
+        routes=[
+            route("world", "+", "a"),
+            route("moscow-2", "+7495", "b", priority=2),
+            route("moscow-1", "+7495", "a", priority=1, strip=2, prepend="8"),
+        ],
+    )
+    assert isinstance(decision, ToOutside)
+    assert [(step.route.name, step.trunk.name, step.digits) for step in decision.steps] == [
+        ("moscow-1", "a", "84951234567"),
+        ("moscow-2", "b", "+74951234567"),
+        ("world", "a", "+74951234567"),
+    ]
+
+
+def test_a_switched_off_trunk_is_left_out_and_said() -> None:
+    decision = decide("84951234567", trunks=[trunk("a", enabled=False), trunk("b")])
+    assert isinstance(decision, ToOutside)
+    assert [step.trunk.name for step in decision.steps] == ["b"]
+    assert "  trunk a is switched off" in decision.explanation
+
+
+def test_a_number_without_a_route_is_unknown() -> None:
+    decision = decide("+551133334444", routes=[route("home", "+7", "a")])
+    assert isinstance(decision, Refused)
+    assert decision.status == 404
+
+
+@pytest.mark.parametrize("dialled", ["1999", "hello", "*77", "", "1" * 300])
+def test_what_is_nothing_is_unknown(dialled: str) -> None:
+    decision = decide(dialled)
+    assert isinstance(decision, Refused)
+    assert decision.status == 404
+
+
+def test_the_companys_own_number_stays_inside() -> None:
+    decision = decide("84951112233", by="1002")
+    assert isinstance(decision, ToInboundNumber)
+    assert decision.entry.target == "1001"
+
+
+@pytest.mark.parametrize(("dialled", "whom"), [("*8", ""), ("*81002", "1002")])
+def test_star_8_picks_up(dialled: str, whom: str) -> None:
+    assert decide(dialled) == ToPickUp(whom)
+
+
+def test_a_trunk_reaches_the_companys_numbers_and_nothing_else() -> None:
+    entries = directory()
+    assert isinstance(routing.route_inbound(entries, "84951112233", country="RU"), ToInboundNumber)
+    for dialled in ("1001", "+79161234567", "*81001", "", "anonymous"):
+        assert isinstance(routing.route_inbound(entries, dialled, country="RU"), Refused)
+
+
+def test_an_inbound_number_leads_where_it_says() -> None:
+    entries = directory()
+    reach = routing.reach_inbound_target
+    to_extension = reach(entries, entries.numbers[OWN], country="RU")
+    assert isinstance(to_extension, ToExtension)
+    outside = reach(entries, number("+74950000000", DestinationKind.NUMBER, "+79161234567"), country="RU")
+    assert isinstance(outside, ToOutside)
+    assert reach(entries, number("+74950000000", DestinationKind.FLOW, "reception"), country="RU") == "reception"
+    gone = reach(entries, number("+74950000000", DestinationKind.EXTENSION, "1999"), country="RU")
+    assert isinstance(gone, Refused)
+    back = reach(entries, number("+74950000000", DestinationKind.NUMBER, OWN), country="RU")
+    assert isinstance(back, Refused)
+    assert back.status == 482
