@@ -148,7 +148,7 @@ class Directory:
 
     async def create_trunk(self, **fields: Unpack[TrunkFields]) -> Trunk:
         """Add a trunk; `name` and `host` are required."""
-        name = validation.username(_required(fields.get("name"), "name"))
+        name = validation.username(_required(fields.get("name"), "name"), "name")
         _required(fields.get("host"), "host")
         row = TrunkRow(
             id=new_id(), name=name, port=5060, transport="udp", username="", password="", created_at=self._now()

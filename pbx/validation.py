@@ -46,10 +46,10 @@ def password(text: str) -> str:
     return text
 
 
-def username(text: str) -> str:
-    """Accept a SIP login that needs no quoting anywhere."""
+def username(text: str, field: str = "username") -> str:
+    """Accept a SIP login, or another name of that kind, that needs no quoting anywhere."""
     if not _USERNAME.fullmatch(text):
-        raise InvalidEntryError("username: letters, digits, dot, dash and underscore, at most 64.")
+        raise InvalidEntryError(f"{field}: letters, digits, dot, dash and underscore, at most 64.")
     return text
 
 
