@@ -170,16 +170,6 @@ class UserStore:
         return stored
 
 
-class UserAddresses:
-    """Knows where users are written to: by their extension or their user name."""
-
-    async def email_addresses(self, session: AsyncSession, responsible: str) -> Sequence[str]:
-        """Return the e-mail addresses of an extension or user, none when unknown."""
-        mine = (User.extension == responsible) | (User.username == responsible.casefold())
-        found = await session.scalars(select(User.email).where(mine, User.active.is_(True)).order_by(User.id))
-        return [address for address in found if address]
-
-
 async def _found(session: AsyncSession, user_id: str) -> User:
     user = await session.get(User, user_id)
     if user is None:

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from api.permissions import Role
-from api.user_store import UserAddresses
 from core.events import Direction, Disposition
 from crm_bridge.interface import CallBegun, CallFinished, RecordingReference, TranscriptReference
 
@@ -167,14 +166,3 @@ async def test_an_agent_changes_leads_but_removes_none(server: Server, admin: ht
     async with await server.as_role(Role.AGENT, "1001") as agent:
         assert (await agent.patch(f"/api/v1/leads/{lead['id']}", json={"note": "x"})).status_code == 200
         assert (await agent.delete(f"/api/v1/leads/{lead['id']}")).status_code == 403
-
-
-async def test_users_are_written_to_by_extension_or_name(server: Server) -> None:
-    users = server.app.state.users
-    ana = await server.make_user("ana", Role.AGENT, "1001")
-    await users.change(ana, {"email": "ana@example.com"})
-    await server.make_user("rui", Role.AGENT, "1001")
-    async with server.services.database.reading() as session:
-        for responsible in ("1001", "Ana"):
-            assert await UserAddresses().email_addresses(session, responsible) == ["ana@example.com"]
-        assert await UserAddresses().email_addresses(session, "1002") == []

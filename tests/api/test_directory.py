@@ -1,0 +1,174 @@
+"""Extensions, devices, trunks, numbers and routes over the API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+
+from api.permissions import Role
+from pbx.entries import Contact
+
+from .conftest import Server
+
+TRUNK = {"name": "carrier", "host": "sip.carrier.example", "port": 5080, "transport": "tcp", "register": True}
+LOGIN = {"username": "aurora", "password": "carrier secret"}
+
+
+async def test_an_extension_gets_a_password_that_is_shown_once(admin: httpx.AsyncClient, server: Server) -> None:
+    made = await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    assert made.status_code == 201
+    extension = made.json()
+    assert len(extension["password"]) >= 16
+    assert (extension["registered"], extension["contacts"], extension["state"]) == (False, [], "offline")
+    path = f"/api/v1/extensions/{extension['id']}"
+    assert "password" not in (await admin.get(path)).json()
+    given = await admin.post(
+        "/api/v1/extensions", json={"number": "1002", "name": "Boris", "password": "correct horse 9"}
+    )
+    assert given.json()["password"] is None
+    changed = await admin.patch(path, json={"forward_to": "1002", "language": "ru"})
+    assert (changed.json()["forward_to"], changed.json()["language"]) == ("1002", "ru")
+    loop = await admin.patch(f"/api/v1/extensions/{given.json()['id']}", json={"forward_to": "1001"})
+    assert loop.status_code == 422
+    assert loop.json()["errors"][0]["field"] == "body.forward_to"
+    assert (await admin.patch(path, json={"forward_to": None})).json()["forward_to"] is None
+    assert (await admin.delete(path)).status_code == 204
+    listed = (await admin.get("/api/v1/extensions")).json()["items"]
+    assert [one["number"] for one in listed] == ["1002"]
+
+
+async def test_registered_phones_are_shown_to_agents_only_as_their_own(
+    admin: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    until = server.clock.now() + timedelta(hours=1)
+    phone = Contact("1001", "sip:1001@192.0.2.20:5060", "192.0.2.20:5060", until, "Desk phone 1.0")
+    monkeypatch.setattr(server.services.switch, "contacts", lambda number: [phone] if number == "1001" else [])
+    (shown,) = (await admin.get("/api/v1/extensions")).json()["items"]
+    assert shown["registered"] is True
+    assert shown["contacts"] == [
+        {
+            "username": "1001",
+            "uri": "sip:1001@192.0.2.20:5060",
+            "source": "192.0.2.20:5060",
+            "expires_at": "2026-01-01T01:00:00Z",
+            "user_agent": "Desk phone 1.0",
+        }
+    ]
+    assert datetime.fromisoformat(shown["contacts"][0]["expires_at"]) == until
+    for extension, seen in (("1001", 1), ("1002", 0)):
+        async with await server.as_role(Role.AGENT, extension) as agent:
+            (shown,) = (await agent.get("/api/v1/extensions")).json()["items"]
+            assert shown["registered"] is True
+            assert len(shown["contacts"]) == seen
+
+
+async def test_devices_have_logins_of_their_own(admin: httpx.AsyncClient, server: Server) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    made = await admin.post("/api/v1/devices", json={"extension": "1001", "username": "ana-desk", "label": "Desk"})
+    assert made.status_code == 201
+    assert made.json()["password"]
+    path = f"/api/v1/devices/{made.json()['id']}"
+    assert (await admin.patch(path, json={"label": "Hall", "enabled": False})).json()["label"] == "Hall"
+    taken = await admin.post("/api/v1/devices", json={"extension": "1001", "username": "1001"})
+    assert taken.status_code == 409
+    nobody = await admin.post("/api/v1/devices", json={"extension": "1009", "username": "x-desk"})
+    assert nobody.json()["errors"][0]["field"] == "body.extension"
+    for extension, seen in (("1001", 1), ("1002", 0)):
+        async with await server.as_role(Role.AGENT, extension) as agent:
+            assert len((await agent.get("/api/v1/devices")).json()["items"]) == seen
+            assert (await agent.get(path)).status_code == (200 if seen else 404)
+            assert (await agent.get("/api/v1/devices", params={"extension": "1001"})).status_code == (
+                200 if seen else 403
+            )
+    assert (await admin.delete(path)).status_code == 204
+
+
+async def test_a_trunk_never_shows_its_password(admin: httpx.AsyncClient, server: Server) -> None:
+    made = await admin.post("/api/v1/trunks", json=TRUNK | LOGIN | {"allow_from": ["203.0.113.7", "198.51.100.0/24"]})
+    assert made.status_code == 201
+    trunk = made.json()
+    assert (trunk["register"], trunk["transport"], trunk["port"], trunk["state"]) == (True, "tcp", 5080, "disabled")
+    assert trunk["allow_from"] == ["203.0.113.7/32", "198.51.100.0/24"]
+    assert "carrier secret" not in made.text
+    path = f"/api/v1/trunks/{trunk['id']}"
+    assert (await admin.patch(path, json={"register": False, "caller_id": "8 495 111-22-33"})).json()["caller_id"] == (
+        "+74951112233"
+    )
+    assert server.services.directory.snapshot.trunks["carrier"].password == "carrier secret"
+    renamed = await admin.patch(path, json={"name": "other"})
+    assert renamed.json()["errors"] == [{"field": "body.name", "message": "cannot be changed; create another trunk."}]
+    again = await admin.post("/api/v1/trunks", json=TRUNK | LOGIN)
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"host": "bad host"}, "body.host"),
+        ({"port": 70_000}, "body.port"),
+        ({"transport": "carrier pigeon"}, "body.transport"),
+        ({"allow_from": ["203.0.113.7/24"]}, "body.allow_from"),
+        ({"allow_from": ["everywhere"]}, "body.allow_from"),
+        ({"username": ""}, "body.username"),
+        ({"register": "maybe"}, "body.register"),
+        ({"register_": True}, "body.register_"),
+        ({"name": "a b"}, "body.name"),
+    ],
+)
+async def test_wrong_trunks_name_the_field(admin: httpx.AsyncClient, change: dict[str, object], field: str) -> None:
+    answer = await admin.post("/api/v1/trunks", json=TRUNK | LOGIN | change)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_numbers_lead_somewhere_that_exists(admin: httpx.AsyncClient) -> None:
+    extension = (await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})).json()
+    to_ana = {"kind": "extension", "target": "1001"}
+    made = await admin.post("/api/v1/numbers", json={"number": "8 495 111-22-33", "destination": to_ana})
+    assert made.status_code == 201
+    number = made.json()
+    assert (number["number"], number["destination"]) == ("+74951112233", to_ana)
+    path = f"/api/v1/numbers/{number['id']}"
+    assert (await admin.patch(path, json={"greeting": "Good day"})).json()["greeting"] == "Good day"
+    outside = {"kind": "number", "target": "+79161234567"}
+    assert (await admin.patch(path, json={"destination": outside})).json()["destination"] == outside
+    loop = await admin.patch(path, json={"destination": {"kind": "number", "target": "+74951112233"}})
+    assert loop.status_code == 422
+    missing = await admin.post(
+        "/api/v1/numbers", json={"number": "+74951112244", "destination": {"kind": "extension", "target": "1009"}}
+    )
+    assert missing.status_code == 422
+    assert missing.json()["hint"]
+    await admin.patch(path, json={"destination": to_ana})
+    in_use = await admin.delete(f"/api/v1/extensions/{extension['id']}")
+    assert in_use.status_code == 409
+    assert (await admin.delete(path)).status_code == 204
+    assert (await admin.delete(f"/api/v1/extensions/{extension['id']}")).status_code == 204
+
+
+async def test_routes_are_listed_as_they_are_tried(admin: httpx.AsyncClient) -> None:
+    await admin.post("/api/v1/trunks", json=TRUNK | LOGIN)
+    for name, prefix, priority in (
+        ("all", "", 0),
+        ("Moscow later", "+7495", 5),
+        ("Moscow", "+7495", 1),
+        ("Russia", "+7", 0),
+    ):
+        body = {"name": name, "prefix": prefix, "trunks": ["carrier"], "priority": priority}
+        assert (await admin.post("/api/v1/routes", json=body)).status_code == 201
+    first = (await admin.get("/api/v1/routes", params={"limit": 3})).json()
+    rest = (await admin.get("/api/v1/routes", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    names = [one["name"] for one in first["items"] + rest["items"]]
+    assert names == ["Moscow", "Moscow later", "Russia", "all"]
+    route = first["items"][0]
+    path = f"/api/v1/routes/{route['id']}"
+    changed = await admin.patch(path, json={"strip": 2, "prepend": "8"})
+    assert (changed.json()["strip"], changed.json()["prepend"]) == (2, "8")
+    assert (await admin.patch(path, json={"trunks": ["nobody"]})).json()["errors"][0]["field"] == "body.trunks"
+    assert (await admin.patch(path, json={"trunks": []})).status_code == 422
+    trunk = (await admin.get("/api/v1/trunks")).json()["items"][0]
+    assert (await admin.delete(f"/api/v1/trunks/{trunk['id']}")).status_code == 409
+    assert (await admin.delete(path)).status_code == 204
