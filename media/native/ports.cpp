@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kRest = 2 * kSecond;
 // Expedited forwarding (RFC 3246), as the upper six bits of the byte.
 constexpr int kVoiceClass = 46 << 2;
+// Holds about a second of voice: what is older after a stall is better lost than heard.
+constexpr int kReceiveBuffer = 24 * 1024;
 
 }  // namespace
 
@@ -38,6 +40,7 @@ int PortAllocator::bind_one(uint16_t port) const {
     }
     const bool v4 = address_.family() == AF_INET;
     setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &kVoiceClass, sizeof kVoiceClass);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
     return fd;
 }
 
