@@ -70,7 +70,7 @@ export function problemFrom(status: number, contentType: string | null, text: st
   if (contentType?.includes("json")) {
     try {
       const body: unknown = JSON.parse(text);
-      if (typeof body === "object" && body !== null) return new ApiError(status, body as ProblemDetails);
+      if (typeof body === "object" && body !== null) return new ApiError(status, body);
     } catch {
       return new ApiError(status, {});
     }

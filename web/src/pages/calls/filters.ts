@@ -39,7 +39,7 @@ export function readFilters(search: URLSearchParams): CallFilterValues {
 /** Writes the filters into an address; empty ones are left out. */
 export function writeFilters(filters: CallFilterValues): URLSearchParams {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(filters)) if (value) search.set(name, value);
+  for (const [name, value] of Object.entries<string>({ ...filters })) if (value) search.set(name, value);
   return search;
 }
 

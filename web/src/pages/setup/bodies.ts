@@ -25,7 +25,7 @@ export function all(values: FormValues, names: readonly string[]): Record<string
 
 /** Writes a decimal as the API takes it: with a point, whatever the keyboard has. */
 export function decimalText(value: unknown): string {
-  return String(value ?? "")
+  return (typeof value === "string" || typeof value === "number" ? String(value) : "")
     .trim()
     .replace(/\s/g, "")
     .replace(",", ".");

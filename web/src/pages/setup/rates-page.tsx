@@ -14,7 +14,8 @@ export const numberKinds = ["landline", "mobile", "toll_free", "premium", "inter
 export function RatesPage() {
   const { t, f, timeZone } = useI18n();
   const kinds = numberKinds.map((value) => ({ value, label: t.numberKinds[value] }));
-  const time = (day: unknown): string | null => (day ? startOfDay(String(day), timeZone) : null);
+  const time = (day: unknown): string | null => 
+    typeof day === "string" && day ? startOfDay(day, timeZone) : null;
   return (
     <ResourcePage<Rate>
       spec={{
