@@ -65,8 +65,8 @@ export function SessionProvider({ user, children }: { user: Session; children: R
       may: (resource, action) => may(user, resource, action),
       signOut: async () => {
         await remove(SESSION);
-        queries.clear();
         queries.setQueryData(KEY, null);
+        queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
       },
     }),
     [user, queries],
