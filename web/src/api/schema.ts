@@ -3950,7 +3950,7 @@ export interface components {
             /** Username */
             username: string;
             /** Register */
-            register?: boolean;
+            register: boolean;
             /** Allow From */
             allow_from: string[];
             /** Caller Id */
