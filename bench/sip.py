@@ -30,7 +30,7 @@ _RATES: Final = (150, 200, 250, 300, 350, 400, 500, 600)
 _RATE_SECONDS: Final = 6
 
 
-def run() -> dict[str, float]:
+def measure() -> dict[str, float]:
     """Measure everything, and return the figures by the names of `bench/results/latest.json`."""
     with tempfile.TemporaryDirectory(prefix="ramal-sipp-") as name:
         folder = Path(name)
