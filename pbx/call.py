@@ -133,6 +133,7 @@ class Call:
         self._dialling: Dialling | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._flowing = False
         self._ending = False
         self._outcome: Outcome | None = None
         self._status = 0
@@ -179,7 +180,8 @@ class Call:
             return
         self._ending = True
         self._reason = self._reason or reason
-        if self._task is not None:
+        # A task that is cancelled before its first step never runs at all, and the call would have no end.
+        if self._task is not None and self._flowing:
             self._task.cancel()
 
     def spawn(self, errand: Coroutine[Any, Any, None]) -> None:
@@ -194,8 +196,10 @@ class Call:
             await asyncio.wait({self._task})
 
     async def _run(self, flow: Flow) -> None:
+        self._flowing = True
         try:
-            await flow(self)
+            if not self._ending:
+                await flow(self)
         except asyncio.CancelledError:
             log.debug("call_cancelled", call_id=self.id, reason=self._reason)
         except NoMediaError as error:
@@ -435,7 +439,14 @@ class Call:
         return leg
 
     def replace(self, old: Leg, session: InviteSession, party: Party) -> Leg:
-        """Answer a session that takes the place of one of our legs (RFC 3891)."""
+        """Answer a session that takes the place of one of our legs (RFC 3891).
+
+        Raises:
+            CallStateError: the leg does not talk, or a transfer is under way.
+        """
+        talk = self.conversation
+        if talk is None or old not in talk.legs or self.transferring or self._ending:
+            raise CallStateError("The leg cannot be replaced now.")
         leg = Leg(self.equipment, self, party, old.role, incoming=True)
         self.legs.append(leg)
         leg.take(session)

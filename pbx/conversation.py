@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from core.events import LegHeld, LegResumed
 from pbx import features, transfer
 from pbx.bridge import Bridge
@@ -12,6 +14,9 @@ from pbx.leg import Leg
 from pbx.requests import Consult, ReplaceLeg, Report, TransferBlind, TransferJoin
 from sip.transfer import Refer
 
+log = structlog.get_logger(__name__)
+
+_FORBIDDEN = 403
 _NO_SUCH_DIALOG = 481
 _REQUEST_PENDING = 491
 
@@ -100,7 +105,14 @@ class Conversation:
             self._bridge.other(leg).send_key(key)
 
     def refers(self, leg: Leg, refer: Refer) -> None:
-        """Take a transfer that a party's phone asks for, blind or attended (RFC 3515, RFC 3891)."""
+        """Take a transfer that a party's phone asks for, blind or attended (RFC 3515, RFC 3891).
+
+        Only our own phones may: what a customer asks for would be dialled at the company's cost. And they may join their own calls.
+        """
+        if not leg.party.extension:
+            log.warning("transfer_refused", call_id=self._call.id, leg_id=leg.id, trunk=leg.party.trunk)
+            leg.answer_refer(refer, accepted=False, status=_FORBIDDEN)
+            return
         if self._call.transferring or leg not in self._bridge:
             leg.answer_refer(refer, accepted=False, status=_REQUEST_PENDING)
             return
@@ -121,6 +133,10 @@ class Conversation:
         consulted = session.context if session is not None else None
         if not isinstance(consulted, Leg) or not consulted.alive or consulted is leg:
             leg.answer_refer(refer, accepted=False, status=_NO_SUCH_DIALOG)
+            return
+        if consulted.party.extension != leg.party.extension:
+            log.warning("transfer_refused", call_id=self._call.id, leg_id=leg.id, extension=leg.party.extension)
+            leg.answer_refer(refer, accepted=False, status=_FORBIDDEN)
             return
         leg.answer_refer(refer, accepted=True)
         self._ask_to_join(leg, consulted, report)

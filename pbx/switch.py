@@ -154,11 +154,17 @@ class Switch:
             session.reject(481)
             return
         call = old.owner
+        if old.answered and old.party.extension != party.extension:
+            # Taking over what somebody says to somebody else is for no other extension.
+            log.warning("replaces_forbidden", call_id=call.id, extension=party.extension)
+            session.reject(403)
+            return
         try:
             if old.answered and not wanted.early_only:
                 call.replace(old, session, party)
-            elif old.answered or call.pick_up(session, party) is None:
-                session.reject(486)
+            elif old.answered or old.incoming or call.pick_up(session, party) is None:
+                # Of what rings, only the one who is called can be replaced (RFC 3891 section 3).
+                session.reject(486 if old.answered else 481)
         except (CallStateError, NoMediaError) as error:
             log.info("replaces_refused", call_id=call.id, error=error.message)
             session.reject(488)

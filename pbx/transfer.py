@@ -24,6 +24,7 @@ from pbx.requests import (
     CancelTransfer,
     CompleteTransfer,
     LegGone,
+    ReplaceLeg,
     Report,
     Request,
     TransferBlind,
@@ -216,6 +217,8 @@ class Consultation:
                 return _Wish.CANCEL
             case TransferBlind() | TransferJoin():
                 request.report(_BUSY, "Another transfer is under way")
+            case ReplaceLeg(new=new):
+                new.hang_up("A transfer is under way")
         return None
 
     async def _failed(self, target: str, result: DialResult) -> Leg | None:
