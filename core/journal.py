@@ -79,6 +79,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self.last_sequence = self._repair()
             self._file = self._open_segment()
+            self._written = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise JournalError(
                 f"The call journal in {folder} cannot be written: {error.strerror}.",
@@ -166,7 +167,7 @@ class Journal:
             group, until = self._buffer, self._buffered_until
             self._buffer = []
             try:
-                await loop.run_in_executor(None, self._write, b"".join(group), until)
+                await loop.run_in_executor(None, self._write, b"".join(group))
             except OSError as error:
                 log.warning("journal_write_failed", error=str(error))
                 self._buffer = group + self._buffer
@@ -183,29 +184,37 @@ class Journal:
                 self.durable_sequence = until
             self._durable.notify_all()
 
-    def _write(self, data: bytes, until: int) -> None:
-        """Write a group that ends with sequence `until` and fsync it; runs in a thread. A half-written group is cut off again."""
-        start = os.fstat(self._file.fileno()).st_size
-        try:
-            written = 0
-            while written < len(data):
-                written += self._file.write(data[written:])
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.ftruncate(self._file.fileno(), start)
-            raise
-        if start + len(data) >= self._segment_bytes:
+    def _write(self, data: bytes) -> None:
+        """Write a group and fsync it; runs in a thread.
+
+        A segment that is full is followed by a new one before the group, so that whatever fails, the group is either whole and
+        durable or not there at all, and can be written again.
+        """
+        if self._written >= self._segment_bytes:
+            following = self._open_segment(self.durable_sequence + 1)
             self._file.close()
-            self._file = self._open_segment(until + 1)
+            self._file, self._written = following, 0
+        # What a failed write left behind is cut off here, for the disk that failed may have refused that too.
+        os.ftruncate(self._file.fileno(), self._written)
+        written = 0
+        while written < len(data):
+            written += self._file.write(data[written:])
+        os.fsync(self._file.fileno())
+        self._written += len(data)
 
     def _open_segment(self, first: int | None = None) -> io.FileIO:
         """Open the segment that begins with sequence `first`, or by default the last one there is."""
         segments = self._segments()
         if first is None and segments:
-            self._path = segments[-1][1]
-        else:
-            self._path = self._folder / f"{first or 1:020d}.journal"
-        return io.FileIO(self._path, "ab")
+            return io.FileIO(segments[-1][1], "ab")
+        # A file is only sure to be found again after a loss of power when its folder is on disk too.
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            file = io.FileIO(self._folder / f"{first or 1:020d}.journal", "ab")
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return file
 
     def _segments(self) -> list[tuple[int, Path]]:
         return sorted((int(path.stem), path) for path in self._folder.glob("*.journal") if path.stem.isdigit())

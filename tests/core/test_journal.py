@@ -102,7 +102,7 @@ async def test_a_full_disk_keeps_the_facts_and_writes_them_when_there_is_room(
     await journal.flushed()
     real_write = journal._write
 
-    def refuse(data: bytes, until: int) -> None:
+    def refuse(data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(journal, "_write", refuse)
@@ -113,3 +113,65 @@ async def test_a_full_disk_keeps_the_facts_and_writes_them_when_there_is_room(
     await journal.wait_beyond(1)
     assert [entry.fact.call_id for entry in journal.read()] == ["a", "b"]
     await journal.close()
+
+
+async def test_a_disk_that_refuses_even_to_cut_a_half_written_group_off_damages_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "n1")
+    journal.append(ended("a"))
+    await journal.flushed()
+
+    def refuse(*_arguments: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("core.journal.os.fsync", refuse)
+        journal.append(ended("b"))
+        with pytest.raises(JournalError, match="Input/output"):
+            await journal.flushed()
+        broken.setattr("core.journal.os.ftruncate", refuse)
+        journal._grown.set()
+        with pytest.raises(JournalError, match="Input/output"):
+            await journal.flushed()
+    await journal.wait_beyond(1)
+    await journal.close()
+    again = Journal(tmp_path, "n1")
+    assert [entry.fact.call_id for entry in again.read()] == ["a", "b"]
+    await again.close()
+
+
+async def test_a_segment_that_cannot_be_begun_is_begun_later_and_no_fact_is_lost_or_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "n1", segment_bytes=50)
+    journal.append(ended("a"))
+    await journal.flushed()
+    with monkeypatch.context() as broken:
+
+        def refuse(*_arguments: object) -> None:
+            raise OSError(24, "Too many open files")
+
+        broken.setattr("core.journal.os.open", refuse)
+        journal.append(ended("b"))
+        with pytest.raises(JournalError, match="Too many open files"):
+            await journal.flushed()
+    await journal.wait_beyond(1)
+    await journal.close()
+    assert len(list(tmp_path.glob("*.journal"))) == 2
+    again = Journal(tmp_path, "n1", segment_bytes=50)
+    assert [(entry.sequence, entry.fact.call_id) for entry in again.read()] == [(1, "a"), (2, "b")]
+    await again.close()
+
+
+async def test_the_sequence_goes_on_after_a_restart_between_two_segments(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1", segment_bytes=50)
+    journal.append(ended("a"))
+    await journal.close()
+    again = Journal(tmp_path, "n1", segment_bytes=50)
+    assert again.append(ended("b")) == 2
+    await again.close()
+    third = Journal(tmp_path, "n1", segment_bytes=50)
+    assert [entry.sequence for entry in third.read()] == [1, 2]
+    assert len(list(tmp_path.glob("*.journal"))) == 2
+    await third.close()

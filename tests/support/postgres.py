@@ -49,11 +49,11 @@ def _free_port() -> int:
 def postgres_server() -> Iterator[str]:
     """Give the URL of a fresh, empty database `ramal` on a server of its own.
 
-    Skips the test where PostgreSQL is not installed.
+    Fails the test where PostgreSQL is not installed: a test that is skipped proves nothing.
     """
     programs = _programs()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed")
+        pytest.fail("PostgreSQL is not installed; `make test` installs it")
     folder = Path(tempfile.mkdtemp(prefix="ramal-postgres-"))
     try:
         if os.geteuid() == 0:
