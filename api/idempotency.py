@@ -80,7 +80,7 @@ class IdempotencyMiddleware:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
                 answer.headers = [*message["headers"], (b"idempotency-replayed", b"true")]
-            elif len(answer.body) < _MOST_KEPT:
+            elif len(answer.body) <= _MOST_KEPT:
                 answer.body += message.get("body", b"")
             await send(message)
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -98,12 +98,14 @@ async def _principal(websocket: WebSocket) -> Principal:
 
 async def _send(websocket: WebSocket, subscription: Subscription, allowed: LiveFilter) -> None:
     sequence = 0
-    await websocket.send_text(_message(0, LiveEvent("hello", {"role": allowed.principal.role.value})))
+    clock = services_of(websocket).clock
+    hello = LiveEvent("hello", {"role": allowed.principal.role.value})
+    await websocket.send_text(_message(0, clock.now(), hello))
     try:
         async for event in subscription:
             if allowed.passes(event):
                 sequence += 1
-                await websocket.send_text(_message(sequence, event))
+                await websocket.send_text(_message(sequence, clock.now(), event))
     except SubscriberTooSlowError:
         _drop(websocket)
 
@@ -134,11 +136,11 @@ def _drop(websocket: WebSocket) -> None:
     raise _Over(TOO_SLOW, "events came faster than you read them; load the present state anew")
 
 
-def _message(sequence: int, event: LiveEvent) -> str:
+def _message(sequence: int, at: datetime, event: LiveEvent) -> str:
     return json.dumps(
         {
             "sequence": sequence,
-            "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "at": _plain(at),
             "kind": event.kind,
             "call_id": event.call_id or None,
             "payload": event.payload,
@@ -163,7 +165,8 @@ def _leaves(group: BaseExceptionGroup[_Over]) -> Iterator[_Over]:
 class LiveFilter:
     """Which events a principal gets: by the resource they are about, and for agents only their own calls.
 
-    A call is an agent's own from the first event that names the agent's extension.
+    A call is an agent's own from the first event that names the agent's extension, and stays it when it is over: its recording and
+    transcript are ready later.
     """
 
     def __init__(self, principal: Principal) -> None:
@@ -191,10 +194,7 @@ class LiveFilter:
             self._calls[event.call_id] = None
             if len(self._calls) > _MOST_CALLS:
                 self._calls.popitem(last=False)
-        known = event.call_id in self._calls
-        if event.kind == "call.ended":
-            self._calls.pop(event.call_id, None)
-        return known
+        return event.call_id in self._calls
 
 
 def _names(payload: Mapping[str, Any], extension: str) -> bool:

@@ -77,7 +77,8 @@ async def sign_in(credentials: Credentials, request: Request, response: Response
         secret,
         max_age=int(settings.session_life.total_seconds()),
         path="/",
-        secure=request.url.scheme == "https",
+        # Behind a proxy that ends TLS only the page's own origin tells that it came by HTTPS.
+        secure=request.url.scheme == "https" or request.headers.get("origin", "").startswith("https:"),
         httponly=True,
         samesite="strict",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -105,26 +106,24 @@ def logs() -> Iterator[list[structlog.typing.EventDict]]:
         yield captured
 
 
-@pytest.fixture
-async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
-    file = tmp_path / "ramal.sqlite3"
-    shutil.copyfile(empty_database, file)
-    database = Database(f"sqlite+aiosqlite:///{file}")
+@contextlib.asynccontextmanager
+async def server_on(database: Database, folder: Path) -> AsyncIterator[Server]:
+    """Assemble a server on a database with all tables."""
     clock, bus, company = ManualClock(), EventBus(), Company(database)
-    store = RecordingStore(tmp_path / "recordings")
+    store = RecordingStore(folder / "recordings")
     store.prepare()
-    journal = Journal(tmp_path / "journal", "node1")
+    journal = Journal(folder / "journal", "node1")
     engine = Engine(port_range=RTP_PORTS)
     # Assembled but not started: no socket is opened, and the directory works as ever.
     exchange = Exchange(
-        PbxConfig(node="node1", domain="127.0.0.1", recordings=tmp_path / "recordings"),
+        PbxConfig(node="node1", domain="127.0.0.1", recordings=folder / "recordings"),
         SipConfig(listen=(Address("127.0.0.1", 0, "udp"),)),
         database=database,
         journal=journal,
         bus=bus,
         company=company,
         engine=engine,
-        prompts=PromptStore(tmp_path / "prompts"),
+        prompts=PromptStore(folder / "prompts"),
         clock=clock,
     )
     services = Services(
@@ -141,14 +140,30 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
         billing=Billing.build(database, company, clock),
         crm=EmbeddedCrm(database, company, bus, clock),
         faces=FaceService(
-            database, clock, bus, FacesSettings(), tmp_path / "faces.key", lambda: ZoneInfo(company.settings.timezone)
+            database, clock, bus, FacesSettings(), folder / "faces.key", lambda: ZoneInfo(company.settings.timezone)
         ),
     )
-    settings = ApiSettings(web_dist=tmp_path / "dist", argon2_memory_kib=64, argon2_passes=1)
-    yield Server(create_app(services, settings), services, clock, tmp_path)
+    settings = ApiSettings(web_dist=folder / "dist", argon2_memory_kib=64, argon2_passes=1)
+    yield Server(create_app(services, settings), services, clock, folder)
     engine.close()
     await journal.close()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
+    file = tmp_path / "ramal.sqlite3"
+    shutil.copyfile(empty_database, file)
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    async with server_on(database, tmp_path) as made:
+        yield made
     await database.close()
+
+
+@pytest.fixture
+async def any_server(database: Database, tmp_path: Path) -> AsyncIterator[Server]:
+    """A server once on SQLite and once on PostgreSQL."""
+    async with server_on(database, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

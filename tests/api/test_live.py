@@ -41,14 +41,16 @@ async def test_an_agent_hears_own_calls_from_the_first_event_that_names_the_exte
         publish("call.answered", {"leg_id": "x"}, call_id="c1")
         publish("call.ended", {"disposition": "answered"}, call_id="c2")
         publish("call.ended", {"disposition": "answered"}, call_id="c1")
-        publish("call.late", {}, call_id="c1")
+        publish("recording.sealed", {"id": "r1"}, call_id="c1")
+        publish("recording.sealed", {"id": "r2"}, call_id="c2")
         publish("lead.created", {"id": "l1"})
-        heard = [(one["kind"], one["call_id"]) for one in [await socket.next_json() for _ in range(5)]]
+        heard = [(one["kind"], one["call_id"]) for one in [await socket.next_json() for _ in range(6)]]
     assert heard == [
         ("call.ringing", "c1"),
         ("card.shown", "c1"),
         ("call.answered", "c1"),
         ("call.ended", "c1"),
+        ("recording.sealed", "c1"),
         ("lead.created", None),
     ]
 

@@ -47,6 +47,13 @@ async def test_the_cookie_is_secure_where_the_page_came_by_https(server: Server)
     assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
+async def test_the_cookie_is_secure_where_a_proxy_ends_https(server: Server, anyone: httpx.AsyncClient) -> None:
+    await server.make_user("ana", Role.AGENT)
+    body = {"username": "ana", "password": PASSWORD}
+    answer = await anyone.post("/api/v1/session", json=body, headers={"Origin": "https://ramal.test"})
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
 async def test_secrets_are_stored_as_hashes_only(server: Server, anyone: httpx.AsyncClient) -> None:
     await server.make_user("ana", Role.AGENT)
     token = await server.token(Role.OWNER)
