@@ -228,11 +228,15 @@ class Call:
             self.conversation = None
         ending = ENDINGS[self._outcome] if self._outcome else None
         for leg in tuple(self.legs):
-            if leg is self.caller and ending is not None and not leg.answered:
-                self._status = ending.status
-                leg.reject(ending.status, ending.reason)
-            else:
-                leg.hang_up(self._reason or "The call ended")
+            try:
+                if leg is self.caller and ending is not None and not leg.answered:
+                    self._status = ending.status
+                    leg.reject(ending.status, ending.reason)
+                else:
+                    leg.hang_up(self._reason or "The call ended")
+            except Exception:
+                # One leg that cannot be told must not keep the others, the recording and the last fact from their end.
+                log.exception("leg_not_ended", call_id=self.id, leg_id=leg.id)
 
     def _note_end(self, at: datetime) -> None:
         self.ended = True

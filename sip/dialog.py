@@ -85,7 +85,7 @@ class Dialog:
         """Make the dialog of an INVITE we received (RFC 3261 section 12.1.1).
 
         Raises:
-            MalformedMessageError: it has no Contact, or one that cannot be read.
+            MalformedMessageError: it has no Contact, or one that cannot be read, or an unreadable Record-Route.
         """
         if not request.contacts:
             raise MalformedMessageError("The INVITE has no Contact.", request=request)
@@ -96,7 +96,7 @@ class Dialog:
             remote=request.get("From") or "",
             remote_tag=request.from_tag,
             remote_target=request.contacts[0].uri,
-            route_set=request.get_list("Record-Route"),
+            route_set=_routes(request),
             source=source,
             local_cseq=0,
             remote_cseq=request.cseq[0],
@@ -108,6 +108,9 @@ class Dialog:
         """Make the dialog of an INVITE we sent, from a response with a To tag (RFC 3261 section 12.1.2).
 
         A peer that forgot its Contact is reached at the Request-URI.
+
+        Raises:
+            MalformedMessageError: a Contact or Record-Route cannot be read.
         """
         contacts = response.contacts
         return cls(
@@ -117,7 +120,7 @@ class Dialog:
             remote=response.get("To") or "",
             remote_tag=response.to_tag,
             remote_target=contacts[0].uri if contacts else request.uri,
-            route_set=response.get_list("Record-Route")[::-1],
+            route_set=_routes(response)[::-1],
             source=source,
             local_cseq=request.cseq[0],
             remote_cseq=None,
@@ -139,7 +142,11 @@ class Dialog:
 
     def refresh_target(self, message: Request | Response) -> None:
         """Take over the Contact of an accepted re-INVITE or UPDATE, or of its 2xx (RFC 3261 section 12.2.1.2)."""
-        contacts = message.contacts
+        try:
+            contacts = message.contacts
+        except MalformedMessageError:
+            # The peer is still where it was.
+            return
         if contacts:
             self.remote_target = contacts[0].uri
 
@@ -178,3 +185,11 @@ class Dialog:
         if self.route_set:
             return reach(NameAddress.parse(self.route_set[0]).uri, self.source, symmetric=False)
         return reach(self.remote_target, self.source, symmetric=self.symmetric)
+
+
+def _routes(message: Request | Response) -> list[str]:
+    """Return the Record-Routes, of which each can be read: requests will be sent along them."""
+    routes = message.get_list("Record-Route")
+    for route in routes:
+        _ = NameAddress.parse(route)
+    return routes

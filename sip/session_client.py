@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from sip.address import Address
 from sip.bodies import retry_after_of, sdp_of
 from sip.client_request import ClientCredentials, ClientRequest
@@ -19,6 +21,8 @@ from sip.transaction_tables import State
 
 if TYPE_CHECKING:
     from sip.session import InviteSession
+
+log = structlog.get_logger(__name__)
 
 
 class OutgoingInvite:
@@ -111,11 +115,7 @@ class OutgoingInvite:
         dialog = self._session.dialog
         if dialog is not None and dialog.remote_tag == response.to_tag:
             return
-        try:
-            self._session.dialog = self._dialog_of(response)
-        except MalformedMessageError:
-            # An unreadable Contact in a 18x harms no one: the 2xx brings its own.
-            return
+        self._session.dialog = self._dialog_of(response)
 
     def _accepted(self, response: Response) -> None:
         session = self._session
@@ -178,7 +178,15 @@ class OutgoingInvite:
         session.close()
 
     def _dialog_of(self, response: Response) -> Dialog:
-        return Dialog.as_client(self.client.request, response, self._destination, symmetric=self._session.symmetric)
+        """Make the dialog of a response; one whose Contact or Record-Route is rubbish is answered where the INVITE went."""
+        request, symmetric = self.client.request, self._session.symmetric
+        try:
+            return Dialog.as_client(request, response, self._destination, symmetric=symmetric)
+        except MalformedMessageError as error:
+            log.info("malformed_answer", call_id=request.call_id, problem=error.message)
+            lines = [pair for pair in response.headers if pair[0] not in ("Contact", "Record-Route")]
+            plain = Response(response.status, response.reason, lines)
+            return Dialog.as_client(request, plain, self._destination, symmetric=symmetric)
 
 
 def _ignore(_response: Response, _transaction: ClientTransaction) -> None:

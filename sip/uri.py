@@ -106,6 +106,9 @@ class Uri:
         number = int(port) if port else None
         if number is not None and number > 65535:
             raise MalformedMessageError("The port of a URI is above 65535.")
+        if parameters and "%" in parameters:
+            # Here, where it is refused, and not when the call that it belongs to is to be ended.
+            unescape(parameters)
         return cls(
             scheme.lower(),
             unescape(userinfo) if userinfo else "",

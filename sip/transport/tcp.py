@@ -34,7 +34,12 @@ class TcpConnection(asyncio.Protocol):
         """Enter the table, or leave at once when it is full."""
         self._transport = cast("asyncio.Transport", transport)
         if self.peer is None:
-            host, port = transport.get_extra_info("peername")[:2]
+            name = transport.get_extra_info("peername")
+            if name is None:
+                # Gone before it was greeted.
+                self._transport.abort()
+                return
+            host, port = name[:2]
             self.peer = Address(plain_host(host), port, self._owner.local.transport)
         self.last_heard = self._owner.now()
         if not self._owner.add(self):
@@ -50,7 +55,8 @@ class TcpConnection(asyncio.Protocol):
             if isinstance(item, MalformedMessageError):
                 receiver.receive_malformed(item, self.peer)
             elif item is KeepAlive.PING:
-                self._transport.write(_PONG)
+                # Not past the bound: a peer that only asks and never reads would fill our memory.
+                self.write(_PONG)
             elif not isinstance(item, KeepAlive):
                 receiver.receive_message(item, self.peer)
         if self._parser.broken:

@@ -105,3 +105,8 @@ def test_an_invite_without_contact_makes_no_dialog() -> None:
 def test_a_2xx_without_contact_is_reached_at_the_request_uri() -> None:
     dialog = Dialog.as_client(invite(), response_to(invite(), 200, to_tag="b"), SOURCE)
     assert str(dialog.remote_target) == "sip:bob@example.com"
+
+
+def test_a_record_route_that_nobody_can_follow_is_refused_at_once() -> None:
+    with pytest.raises(MalformedMessageError):
+        Dialog.as_server(invite(("Record-Route", "<sip:p1.example;lr")), "b", SOURCE)

@@ -336,3 +336,13 @@ class TestRubbish:
         assert server.core.transactions.live == 0
         assert server.core.transactions.finished == 0
         assert not server.core.sessions
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Record_Route": "<sip:p1.example;lr"}, {"Contact": "<sip:alice@10.0.0.1;transport=%0d%0a>"}]
+)
+def test_a_call_whose_way_back_cannot_be_read_is_refused_before_it_begins(headers: dict[str, str]) -> None:
+    server = Server()
+    assert server.status(request("INVITE", body=OFFER, **headers)) == 400
+    assert server.application.sessions == []
+    assert not server.core.sessions

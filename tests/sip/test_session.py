@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sip.message import Request
 from sip.session import InviteSession
 from sip.session_events import (
@@ -223,6 +225,33 @@ def test_the_second_branch_of_a_fork_that_answers_is_acknowledged_and_ended() ->
     assert all(packet.message.to_tag.startswith("other") for packet in tail)
     assert listener.names == ["Answered"]
     assert session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    "line", [("Contact", "<sip:bob@10.0.0.2"), ("Record-Route", "rubbish <"), ("Contact", "<sip:b@c;transport=%ff>")]
+)
+def test_an_answer_with_rubbish_where_its_way_should_stand_makes_a_call_that_can_be_ended(
+    line: tuple[str, str],
+) -> None:
+    def spoil(packet: Packet) -> bool:
+        if packet.what != "200 INVITE" or packet.message.get("Subject"):
+            return False
+        spoiled = packet.message
+        spoiled.set(*line)
+        spoiled.set("Subject", "spoiled")
+        pair.network.carry(Packet(spoiled.encode(), packet.source, packet.destination))
+        return True
+
+    pair = Pair.make(ring_then_answer)
+    pair.network.drop = spoil
+    listener = Listener()
+    session = pair.call(listener)
+    pair.network.run(0.1)
+    assert listener.names == ["Progressed", "Answered"]
+    session.hang_up()
+    pair.network.run(70)
+    assert pair.bob_app.listener.names == ["Confirmed", "Ended"]
+    assert pair.settled()
 
 
 def test_a_call_without_offer_gets_the_offer_in_the_answer_and_answers_in_the_ack() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -153,6 +154,19 @@ async def test_a_peer_that_does_not_read_is_dropped() -> None:
             await asyncio.sleep(0)
         await until(lambda: catcher.failed)
         writer.close()
+
+
+async def test_a_peer_that_only_pings_and_does_not_read_is_dropped() -> None:
+    async with listening(Catcher(), StreamLimits(max_unsent_bytes=10_000)) as transport:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(peer, ("127.0.0.1", transport.local.port))
+            with pytest.raises(ConnectionError):
+                async with asyncio.timeout(20):
+                    while True:
+                        await loop.sock_sendall(peer, b"\r\n\r\n" * 50_000)
 
 
 async def test_datagrams_arrive_with_their_source_and_an_impossible_one_is_told() -> None:
