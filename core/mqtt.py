@@ -21,13 +21,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Fault, RamalError
 from core.events import CallFact, MediaAlive
 from core.journal import Entry
-from core.outbox import OutboxMessage, send_mqtt
+from core.outbox import MessageRefusedError, OutboxMessage, send_mqtt
 from core.settings import MqttSettings
 
 log = structlog.get_logger(__name__)
 
 AVAILABILITY_TOPIC: Final = "ramal/status"
 _TIMEOUT: Final = 5.0
+_AGAIN_SECONDS: Final = 5.0
+"""Between two attempts to be connected while there is nothing to send."""
 _CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -72,47 +74,85 @@ class EmbeddedBroker:
 
 
 class MqttSender:
-    """Delivers outbox messages to a broker over one connection that is made anew when it breaks."""
+    """Delivers outbox messages to a broker over one connection that is made anew when it breaks.
+
+    While it is started it stays connected also when there is nothing to send, so that `ramal/status` at the broker is true.
+    """
 
     def __init__(self, settings: MqttSettings, host: str | None = None) -> None:
         self._settings = settings
         self._host = host or settings.host
         self._client: aiomqtt.Client | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._turn = asyncio.Lock()
+        self._presence: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connect in the background, and again whenever the connection is lost."""
+        self._presence = asyncio.create_task(self._stay(), name="mqtt-presence")
 
     async def send(self, message: OutboxMessage) -> None:
         """Publish with QoS 1 and wait for the broker's acknowledgement.
 
         Raises:
             MqttError: the broker cannot be reached; the connection is given up.
+            MessageRefusedError: no broker would take this message.
         """
         try:
             client = await self._connected()
             await client.publish(message.address, message.body, qos=1, retain=message.retain, timeout=_TIMEOUT)
+        except ValueError as error:
+            raise MessageRefusedError(
+                f"“{message.address[:80]}” cannot be published: {error}.", for_good=True
+            ) from error
         except (aiomqtt.MqttError, OSError, TimeoutError) as error:
-            await self.close()
+            await self._drop()
             raise MqttError(f"The MQTT broker {self._host}:{self._settings.port} does not answer: {error}.") from error
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Say that the server is gone and close the connection."""
+        if self._presence is not None:
+            self._presence.cancel()
+            await asyncio.gather(self._presence, return_exceptions=True)
+            self._presence = None
+        if self._client is not None:
+            # The broker says it for a server that was killed, but not for one that takes its leave.
+            with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):
+                await self._client.publish(AVAILABILITY_TOPIC, "offline", qos=1, retain=True, timeout=_TIMEOUT)
+        await self._drop()
+
+    async def _stay(self) -> None:
+        while True:
+            try:
+                client = await self._connected()
+                async for _message in client.messages:
+                    pass
+            except (aiomqtt.MqttError, OSError, TimeoutError) as error:
+                log.info("mqtt_not_connected", broker=f"{self._host}:{self._settings.port}", error=str(error))
+            await self._drop()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _drop(self) -> None:
         stack, self._stack, self._client = self._stack, contextlib.AsyncExitStack(), None
         with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):
             await asyncio.wait_for(stack.aclose(), _TIMEOUT)
 
     async def _connected(self) -> aiomqtt.Client:
-        if self._client is None:
-            self._client = await self._stack.enter_async_context(
-                aiomqtt.Client(
-                    self._host,
-                    self._settings.port,
-                    username=self._settings.username or None,
-                    password=self._settings.password or None,
-                    will=aiomqtt.Will(AVAILABILITY_TOPIC, "offline", qos=1, retain=True),
-                    timeout=_TIMEOUT,
+        async with self._turn:
+            if self._client is None:
+                client = await self._stack.enter_async_context(
+                    aiomqtt.Client(
+                        self._host,
+                        self._settings.port,
+                        username=self._settings.username or None,
+                        password=self._settings.password or None,
+                        will=aiomqtt.Will(AVAILABILITY_TOPIC, "offline", qos=1, retain=True),
+                        timeout=_TIMEOUT,
+                    )
                 )
-            )
-            await self._client.publish(AVAILABILITY_TOPIC, "online", qos=1, retain=True, timeout=_TIMEOUT)
-        return self._client
+                await client.publish(AVAILABILITY_TOPIC, "online", qos=1, retain=True, timeout=_TIMEOUT)
+                self._client = client
+            return self._client
 
 
 class CallEventsConsumer:

@@ -1,7 +1,8 @@
 """What is to be told outside (MQTT, e-mail), written in the transaction of the thing it tells of and sent afterwards.
 
 So nothing is announced that did not happen, and nothing that happened stays unannounced because a broker was away. Delivery is
-at least once; every message carries its outbox id, so that a receiver can drop a repetition.
+at least once; every message carries its outbox id, so that a receiver can drop a repetition. A message that its receiver refuses for
+itself (an address that does not exist) does not hold up those behind it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
-from sqlalchemy import BigInteger, Boolean, Integer, String, Text, delete, func, select
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, String, Text, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.clock import Clock
 from core.database import Base, Database, Id
+from core.errors import Fault, RamalError
 from core.identifiers import new_id
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,26 @@ _BATCH: Final = 100
 _POLL_SECONDS: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
 _KEEP_SENT: Final = timedelta(days=7)
+_INSIST: Final = timedelta(days=3)
+"""How long a message is tried again that its receiver refuses for now."""
+
+
+class MessageRefusedError(RamalError):
+    """The receiver is there, but does not take this message; others may go through."""
+
+    id = "core.message_refused"
+    fault = Fault.PEER
+    http_status = 502
+
+    def __init__(self, message: str, *, for_good: bool) -> None:
+        """Make the error.
+
+        Args:
+            message: what the receiver said.
+            for_good: it would say the same tomorrow.
+        """
+        super().__init__(message)
+        self.for_good = for_good
 
 
 class OutboxMessage(Base):
@@ -45,6 +67,7 @@ class OutboxMessage(Base):
     retain: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None] = mapped_column(index=True)
+    given_up_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     last_error: Mapped[str] = mapped_column(String(500), default="")
 
@@ -53,7 +76,11 @@ class Sender(Protocol):
     """One that carries messages of a channel to the outside."""
 
     async def send(self, message: OutboxMessage) -> None:
-        """Deliver the message or raise any exception; it will be tried again."""
+        """Deliver the message or raise any exception; it will be tried again.
+
+        Raises:
+            MessageRefusedError: it is this message that is not taken; the others need not wait for it.
+        """
         ...
 
 
@@ -105,51 +132,70 @@ class OutboxDrain:
         """Why nothing goes out at present, or None."""
 
     async def step(self) -> int:
-        """Send one batch; return how many went out. The first failure ends the batch and is raised."""
+        """Send one batch; return how many went out.
+
+        A refused message is passed over, any other failure ends the batch; in the end the failure is raised, for what it left behind
+        is to be tried again after a pause. What was refused for good is given up.
+        """
         async with self._database.reading() as session:
             messages = (
                 await session.scalars(
-                    select(OutboxMessage)
-                    .where(OutboxMessage.channel == self._channel, OutboxMessage.sent_at.is_(None))
-                    .order_by(OutboxMessage.order)
-                    .limit(_BATCH)
+                    select(OutboxMessage).where(self._unsent()).order_by(OutboxMessage.order).limit(_BATCH)
                 )
             ).all()
         sent: list[str] = []
-        failure: Exception | None = None
+        failed: dict[str, Exception] = {}
         for message in messages:
             try:
                 await self._sender.send(message)
+            except MessageRefusedError as error:
+                failed[message.id] = error
             except Exception as error:
-                failure = error
+                failed[message.id] = error
                 break
-            sent.append(message.id)
-        await self._record(sent, messages[len(sent)].id if failure is not None else None, failure)
-        if failure is not None:
-            raise failure
-        return len(sent)
+            else:
+                sent.append(message.id)
+        given_up = await self._record(sent, failed)
+        for message_id, failure in failed.items():
+            if message_id not in given_up:
+                raise failure
+        return len(sent) + len(given_up)
 
-    async def _record(self, sent: list[str], failed: str | None, failure: Exception | None) -> None:
-        if not sent and failed is None:
-            return
+    def _unsent(self) -> ColumnElement[bool]:
+        return and_(
+            OutboxMessage.channel == self._channel,
+            OutboxMessage.sent_at.is_(None),
+            OutboxMessage.given_up_at.is_(None),
+        )
+
+    async def _record(self, sent: list[str], failed: Mapping[str, Exception]) -> set[str]:
+        """Write down what went out and what did not; return what is given up."""
+        given_up: set[str] = set()
+        if not sent and not failed:
+            return given_up
+        now = self._clock.now()
         async with self._database.transaction() as session:
-            for message in await session.scalars(select(OutboxMessage).where(OutboxMessage.id.in_(sent))):
-                message.sent_at = self._clock.now()
-            if failed is not None:
-                row = await session.get(OutboxMessage, failed)
-                if row is not None:
-                    row.attempts += 1
-                    row.last_error = str(failure)[:500]
+            for message in await session.scalars(select(OutboxMessage).where(OutboxMessage.id.in_([*sent, *failed]))):
+                failure = failed.get(message.id)
+                if failure is None:
+                    message.sent_at = now
+                    continue
+                message.attempts += 1
+                message.last_error = str(failure)[:500]
+                if isinstance(failure, MessageRefusedError) and (
+                    failure.for_good or now - message.created_at > _INSIST
+                ):
+                    message.given_up_at = now
+                    given_up.add(message.id)
+        for message_id in given_up:
+            log.error("message_given_up", channel=self._channel, message_id=message_id, error=str(failed[message_id]))
         self.sent += len(sent)
+        return given_up
 
     async def waiting(self) -> int:
         """Return how many messages are still to be sent."""
         async with self._database.reading() as session:
-            count = await session.scalar(
-                select(func.count())
-                .select_from(OutboxMessage)
-                .where(OutboxMessage.channel == self._channel, OutboxMessage.sent_at.is_(None))
-            )
+            count = await session.scalar(select(func.count()).select_from(OutboxMessage).where(self._unsent()))
         return count or 0
 
     def start(self) -> None:

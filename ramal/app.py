@@ -192,6 +192,7 @@ async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> None
         stack.push_async_callback(broker.close)
         host = settings.listen
     sender = MqttSender(settings.mqtt, host)
+    sender.start()
     stack.push_async_callback(sender.close)
     drains = [OutboxDrain(ground.database, MQTT, sender, ground.clock)]
     if settings.email.host:

@@ -18,7 +18,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.email import EmailError, EmailSender
 from core.mqtt import AVAILABILITY_TOPIC, EmbeddedBroker, MqttError, MqttSender
-from core.outbox import EMAIL, MQTT, OutboxDrain, send_email, send_mqtt
+from core.outbox import EMAIL, MQTT, MessageRefusedError, OutboxDrain, send_email, send_mqtt
 from core.settings import EmailSettings, MqttSettings
 
 
@@ -137,3 +137,62 @@ async def test_a_mail_server_that_is_away_keeps_the_email(database: Database) ->
     with pytest.raises(EmailError):
         await drain.step()
     assert await drain.waiting() == 1
+
+
+class Doorman(Inbox):
+    """A mail server that knows no `ghost` and cannot take for `full` at present."""
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options) -> str:  # type: ignore[no-untyped-def]  # noqa: N802
+        if address.startswith("ghost"):
+            return "550 5.1.1 no such user"
+        if address.startswith("full"):
+            return "452 4.2.2 mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+async def test_an_address_that_does_not_exist_does_not_stop_the_emails_behind_it(database: Database) -> None:
+    inbox = Doorman()
+    server = Controller(inbox, "127.0.0.1", free_port())
+    server.start()
+    try:
+        async with database.transaction() as session:
+            for address in ("ghost@example.com", "no address at all\n", "full@example.com", "owner@example.com"):
+                await send_email(session, address, address.strip(), "b")
+        settings = EmailSettings(host="127.0.0.1", port=server.port, encryption="none")
+        drain = OutboxDrain(database, EMAIL, EmailSender(settings), SystemClock())
+        with pytest.raises(MessageRefusedError, match=r"full@example.com .*mailbox full"):
+            await drain.step()
+        assert await drain.waiting() == 1
+    finally:
+        server.stop()
+    assert inbox.subjects == ["owner@example.com"]
+
+
+async def test_a_topic_that_no_broker_takes_does_not_stop_the_messages_behind_it(
+    broker: MqttSettings, database: Database
+) -> None:
+    client = await connected(broker)
+    async with database.transaction() as session:
+        await send_mqtt(session, "ramal/#", {})
+        await send_mqtt(session, "ramal/x", {})
+    sender = MqttSender(broker)
+    drain = OutboxDrain(database, MQTT, sender, SystemClock())
+    assert await drain.step() == 2
+    assert (drain.sent, await drain.waiting()) == (1, 0)
+    await sender.close()
+    await client.__aexit__(None, None, None)
+
+
+async def test_the_server_is_online_before_it_has_anything_to_say_and_offline_when_it_leaves(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as settings:
+        client = await connected(settings)
+        await client.subscribe(AVAILABILITY_TOPIC, qos=1)
+        sender = MqttSender(settings)
+        sender.start()
+        said = aiter(client.messages)
+        async with asyncio.timeout(10):
+            assert (await anext(said)).payload == b"online"
+            await sender.close()
+            assert (await anext(said)).payload == b"offline"
+        await client.__aexit__(None, None, None)

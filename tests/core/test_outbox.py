@@ -1,10 +1,13 @@
 """The outbox: nothing is sent that did not happen, nothing that happened stays unsent."""
 
+from datetime import UTC, datetime
+
 import pytest
+from sqlalchemy import select
 
 from core.clock import ManualClock
 from core.database import Database
-from core.outbox import MQTT, OutboxDrain, OutboxMessage, send_email, send_mqtt
+from core.outbox import EMAIL, MQTT, MessageRefusedError, OutboxDrain, OutboxMessage, send_email, send_mqtt
 
 
 class Peer:
@@ -65,3 +68,46 @@ async def test_channels_do_not_wait_for_each_other(database: Database) -> None:
     assert await OutboxDrain(database, "email", mail, ManualClock()).step() == 1
     assert mail.received == ["owner@example.com"]
     assert await OutboxDrain(database, MQTT, Peer(), ManualClock()).waiting() == 1
+
+
+class Postman:
+    """A receiver that takes no letter for `nobody`, and for `full` only later."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+
+    async def send(self, message: OutboxMessage) -> None:
+        if message.address in ("nobody", "full"):
+            raise MessageRefusedError("refused", for_good=message.address == "nobody")
+        self.received.append(message.address)
+
+
+async def test_a_message_that_is_refused_for_good_is_given_up_and_holds_nobody_up(database: Database) -> None:
+    async with database.transaction() as session:
+        for address in ("ana", "nobody", "bia"):
+            await send_email(session, address, "s", "b")
+    postman = Postman()
+    drain = OutboxDrain(database, EMAIL, postman, ManualClock())
+    assert await drain.step() == 3
+    assert postman.received == ["ana", "bia"]
+    assert await drain.waiting() == 0
+    async with database.reading() as session:
+        kept = {row.address: row for row in await session.scalars(select(OutboxMessage))}
+    assert kept["nobody"].given_up_at is not None
+    assert (kept["nobody"].sent_at, kept["nobody"].last_error) == (None, "refused")
+
+
+async def test_a_message_that_is_refused_for_now_is_tried_for_three_days_while_others_pass(database: Database) -> None:
+    async with database.transaction() as session:
+        for address in ("full", "ana"):
+            await send_email(session, address, "s", "b")
+    postman = Postman()
+    clock = ManualClock(datetime.now(UTC))
+    drain = OutboxDrain(database, EMAIL, postman, clock)
+    with pytest.raises(MessageRefusedError):
+        await drain.step()
+    assert postman.received == ["ana"]
+    assert await drain.waiting() == 1
+    clock.advance(4 * 86_400)
+    assert await drain.step() == 1
+    assert await drain.waiting() == 0
