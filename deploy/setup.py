@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"
 OLDEST_NODE = (20, 19)
+ENGINE_SOURCES = {".cpp", ".hpp", ".txt"}
 
 
 def main(purpose: str) -> None:
@@ -123,8 +124,9 @@ def install_python(lock: str) -> None:
 
 def build_engine() -> None:
     """Compile the native media engine when its sources have changed, and make the `ramal` command."""
-    sources = [ROOT / "pyproject.toml", *sorted((ROOT / "media" / "native").rglob("*"))]
-    wanted = digest(sources)
+    # CMake leaves its own files beside the sources: only the sources count.
+    sources = sorted(path for path in (ROOT / "media" / "native").iterdir() if path.suffix in ENGINE_SOURCES)
+    wanted = digest([ROOT / "pyproject.toml", *sources])
     stamp = STAMPS / "engine"
     if stamp.exists() and stamp.read_text() == wanted and any((ROOT / "media").glob("_engine*.so")):
         return

@@ -8,9 +8,7 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import aiomqtt
@@ -71,7 +69,8 @@ async def _perform(ramal: Ramal, progress: Progress) -> tuple[dict[str, Any], di
     settings = ramal.settings
     _, token = await TokenStore(ramal.services.database, SystemClock()).create(label="demo", role=Role.ADMINISTRATOR)
     async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ramal-demo-")))
+        folder = settings.data / "phones"
+        folder.mkdir()
         administrator = await stack.enter_async_context(Api.open(settings.web_url, token))
         events = await stack.enter_async_context(_counted_events(settings))
         trunk_port = calls.free_udp_port(TRUNK_ADDRESS)
