@@ -6,7 +6,7 @@ import asyncio
 import functools
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
@@ -104,12 +104,14 @@ def create_app(services: Services, settings: ApiSettings | None = None) -> FastA
     )
     _furnish(app, services, settings)
     problems.install(app)
-    app.include_router(_version_one())
+    _include_version_one(app)
+    app.add_api_route(f"{PREFIX}/openapi.json", _show_openapi, include_in_schema=False)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.router.default = WebApp(settings.web_dist)
     app.openapi = lambda: openapi_description(settings.version)  # type: ignore[method-assign]  # FastAPI's documented way
     _surround(app, services, settings)
+    _warm_up(app)
     return app
 
 
@@ -117,19 +119,15 @@ def create_app(services: Services, settings: ApiSettings | None = None) -> FastA
 def openapi_description(version: str = VERSION) -> dict[str, Any]:
     """Return the OpenAPI description, made once; no server is needed for it."""
     app = FastAPI(title="Ramal", version=version, generate_unique_id_function=_operation_id)
-    app.include_router(_version_one())
+    _include_version_one(app)
     return openapi.describe(app)
 
 
-def _version_one() -> APIRouter:
-    router = APIRouter(prefix=PREFIX, dependencies=[Depends(_refuse_unknown_query)])
+def _include_version_one(app: FastAPI) -> None:
+    # Each router goes into the application directly: FastAPI analyses every route anew at each level of inclusion.
     for resource in _RESOURCES:
-        router.include_router(resource.router)
-    router.add_api_route("/openapi.json", _show_openapi, include_in_schema=False)
-    outer = APIRouter()
-    outer.include_router(router)
-    outer.include_router(live.router, prefix=PREFIX)
-    return outer
+        app.include_router(resource.router, prefix=PREFIX, dependencies=[Depends(_refuse_unknown_query)])
+    app.include_router(live.router, prefix=PREFIX)
 
 
 def _furnish(app: FastAPI, services: Services, settings: ApiSettings) -> None:
@@ -161,6 +159,12 @@ def _surround(app: FastAPI, services: Services, settings: ApiSettings) -> None:
     )
     app.add_middleware(AuthenticationMiddleware, authenticator=state.authenticator)
     app.add_middleware(GuardMiddleware, metrics=state.metrics, clock=services.clock)
+
+
+def _warm_up(app: FastAPI) -> None:
+    """Have FastAPI analyse every route now: at the first request it would hold up the event loop, calls and all."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
 
 
 def _operation_id(route: APIRoute) -> str:
