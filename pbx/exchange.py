@@ -19,7 +19,7 @@ from pbx.call import Flow
 from pbx.config import PbxConfig
 from pbx.directory import Directory
 from pbx.equipment import Equipment
-from pbx.open_calls import OpenCalls
+from pbx.open_calls import OpenCallKeeper, OpenCalls
 from pbx.ports import CallerDirectory
 from pbx.recovery import recover
 from pbx.registrations import RegistrationStore
@@ -95,7 +95,7 @@ class Exchange:
             flows,
         )
         self._registrations = RegistrationStore(database, clock, node=config.node)
-        self._open_calls = ConsumerRunner(journal, database, OpenCalls())
+        self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
         self._started = False
 
     async def start(self) -> None:
