@@ -30,7 +30,7 @@ from core.events import (
 from core.identifiers import new_id
 from pbx import spoken
 from pbx.call_recording import CallRecording, RecordingState
-from pbx.dialling import Attempt, Dialling, DialResult
+from pbx.dialling import Attempt, Dialling, DialResult, Patience
 from pbx.equipment import Equipment
 from pbx.errors import CallStateError, NoMediaError
 from pbx.leg import Leg, Party
@@ -42,6 +42,8 @@ from sip.transfer import Refer
 log = structlog.get_logger(__name__)
 
 _KEY_END: Final = "#"
+_HOPS: Final = 70
+"""Max-Forwards of a call that begins here (RFC 3261 section 8.1.1.6)."""
 
 
 class CallState(enum.StrEnum):
@@ -118,6 +120,8 @@ class Call:
         self.started_at = equipment.clock.now()
         self.answered_at: datetime | None = None
         """When a person answered."""
+        self.hops_left = _HOPS
+        """The Max-Forwards of what we send for this call: one less than it came with (RFC 7332)."""
         self.caller: Leg | None = None
         self.legs: list[Leg] = []
         """The legs that are alive."""
@@ -161,6 +165,7 @@ class Call:
         role = PartyRole.CUSTOMER if party.trunk else PartyRole.AGENT
         leg = Leg(self.equipment, self, party, role, incoming=True)
         self.adopt_caller(leg)
+        self.hops_left = session.max_forwards - 1
         self.legs.append(leg)
         leg.take(session)
         return leg
@@ -283,7 +288,7 @@ class Call:
         *,
         seconds: float,
         listener: Leg | None = None,
-        sign_within: float | None = None,
+        patience: Patience | None = None,
     ) -> DialResult:
         """Ring devices or a trunk at once, until one answers.
 
@@ -291,7 +296,7 @@ class Call:
             attempts: what to ring.
             seconds: how long.
             listener: the leg that waits, and hears ringing or the other side's early voice.
-            sign_within: seconds within which a sign of life must come; without one the status is 408.
+            patience: how long to wait for signs of life; without them the status is 408.
         """
         dialling = Dialling(self.equipment, listener)
         self._dialling = dialling
@@ -300,7 +305,7 @@ class Call:
             for attempt in attempts:
                 self._open(attempt, dialling, prefer)
             dialling.started()
-            return await dialling.result(seconds, sign_within)
+            return await dialling.result(seconds, patience)
         finally:
             self._dialling = None
 

@@ -33,7 +33,9 @@ class PbxConfig:
     caller_name_timeout: float = 0.5
     """Seconds the look-up of a caller's name may take."""
     trunk_response_timeout: float = 6.0
-    """Seconds a trunk may take to give any sign (a 1xx above 100) before the next one is tried."""
+    """Seconds a trunk may take to answer at all (be it 100) before the next one is tried."""
+    trunk_progress_timeout: float = 20.0
+    """Seconds a trunk may take from its 100 to a sign of progress before the next one is tried."""
     outside_ring_seconds: float = 120.0
     """How long an outside number rings."""
     trunk_ping_interval: float = 30.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from core.events import PartyRole
 from pbx.bridge import Bridge
@@ -12,6 +13,8 @@ from pbx.equipment import Equipment
 from pbx.leg import Leg, Party
 from pbx.outcomes import Outcome, of_phones
 from sip.session import InviteSession
+
+_GLOBAL_FAILURE: Final = 600
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,6 +42,16 @@ class DialResult:
         if self.leg is None:
             raise RuntimeError("nobody answered")
         return self.leg
+
+
+@dataclass(slots=True, frozen=True)
+class Patience:
+    """How long a trunk may take to show that it works on a call, in seconds."""
+
+    response: float
+    """For any response, be it 100: without one it is down."""
+    progress: float
+    """From then on for one that tells of progress: setting up a call abroad can take long."""
 
 
 class Dialling:
@@ -102,19 +115,21 @@ class Dialling:
             leg.hang_up(elsewhere=True)
 
     def ended(self, status: int) -> None:
-        """A leg failed with a final SIP status, or could not even be opened."""
+        """A leg failed with a final SIP status, or could not even be opened; 6xx speaks for all (RFC 3261 section 21.6)."""
         self.statuses.append(status)
+        if status >= _GLOBAL_FAILURE and self.ringing:
+            self._winner.set_result(None)
         self._finish_if_all_failed()
 
-    async def result(self, seconds: float, sign_within: float | None = None) -> DialResult:
+    async def result(self, seconds: float, patience: Patience | None = None) -> DialResult:
         """Wait for the answer, until all failed or the time is over; then only the winner is left.
 
         Args:
             seconds: how long it may ring.
-            sign_within: seconds within which any sign of life must come, if that matters; without one the status is 408.
+            patience: how long to wait for signs of life, if that matters; without them the status is 408.
         """
         try:
-            if sign_within is not None and not await self._first_sign(sign_within):
+            if patience is not None and not await self._lives(patience):
                 return DialResult(outcome=Outcome.FAILED, status=408)
             await asyncio.wait({self._winner}, timeout=seconds)
             if self.ringing:
@@ -126,7 +141,12 @@ class Dialling:
         finally:
             self._stop()
 
-    async def _first_sign(self, seconds: float) -> bool:
+    async def _lives(self, patience: Patience) -> bool:
+        if await self._sign_within(patience.response):
+            return True
+        return any(leg.heard for leg in self.legs) and await self._sign_within(patience.progress)
+
+    async def _sign_within(self, seconds: float) -> bool:
         done, _ = await asyncio.wait({self._sign, self._winner}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
 

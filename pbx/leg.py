@@ -372,7 +372,9 @@ class Leg:
             if self._move(LegState.RINGING):
                 self._note(LegRinging)
             self.owner.leg_early_media(self)
-        elif event.status == 180 and self._move(LegState.RINGING):
+            return
+        # 181 to 183 without voice tell of progress as well; the one who waits hears ringing all the same.
+        if self._move(LegState.RINGING):
             self._note(LegRinging)
             self.owner.leg_ringing(self)
 
@@ -420,6 +422,11 @@ class Leg:
 
     def _digit_by_info(self, event: DigitReceived) -> None:
         self.key_pressed(event.digit)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the party's side answered our INVITE with anything at all."""
+        return self._session is not None and self._session.heard
 
     def heard_since(self, since: float) -> bool:
         """Tell whether a packet of the party came after a monotonic time in seconds."""

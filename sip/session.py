@@ -102,6 +102,11 @@ class InviteSession(SessionBase):
         """Send the INVITE of an outgoing session."""
         self._invite = OutgoingInvite(self, self.request, self.source, self.credentials)
 
+    @property
+    def heard(self) -> bool:
+        """Outgoing: whether the peer answered the INVITE with anything, be it 100; a silent peer may be given up sooner."""
+        return self._invite is not None and self._invite.heard
+
     # What the one who controls the call can do: the beginning.
 
     def progress(self, status: int, *, sdp: bytes | None = None, reason: str | None = None) -> None:

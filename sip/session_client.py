@@ -51,11 +51,16 @@ class OutgoingInvite:
         self._abandon: Timer | None = None
         self.client = ClientRequest(session.host, request, destination, self._responded, credentials=credentials)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything came back, be it 100."""
+        return self._session.state is not SessionState.CALLING or self.client.transaction.state is State.PROCEEDING
+
     def cancel(self, headers: Headers) -> None:
         """Give up: a CANCEL is sent now, or as soon as the peer showed a sign of life (RFC 3261 section 9.1)."""
         self._cancel_headers = list(headers)
         self.client.stop_retrying()
-        if self._session.state is not SessionState.CALLING or self.client.transaction.state is State.PROCEEDING:
+        if self.heard:
             self._send_cancel()
 
     def acknowledge(self, dialog: Dialog, sdp: bytes | None = None) -> None:

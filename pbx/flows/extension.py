@@ -25,7 +25,7 @@ async def ring_extension(call: Call, extension: Extension, *, listener: Leg | No
         listener: the leg that waits.
         shown: whom the phones show as the caller.
     """
-    attempts = phones(call.equipment, extension, PartyRole.AGENT, shown)
+    attempts = phones(call, extension, shown)
     if not attempts:
         return DialResult(outcome=Outcome.UNAVAILABLE, status=480)
     call.ringing_extension = extension.number
@@ -35,18 +35,19 @@ async def ring_extension(call: Call, extension: Extension, *, listener: Leg | No
         call.ringing_extension = ""
 
 
-def phones(equipment: Equipment, extension: Extension, role: PartyRole, shown: Party) -> list[Attempt]:
+def phones(call: Call, extension: Extension, shown: Party) -> list[Attempt]:
     """Return one attempt for each phone the extension has registered."""
+    equipment = call.equipment
     party = Party(extension.number, extension.name, extension=extension.number)
     return [
-        Attempt(party, role, _invite(equipment, extension, binding, shown))
+        Attempt(party, PartyRole.AGENT, _invite(equipment, extension, binding, shown, call.hops_left))
         for username in equipment.directory.snapshot.usernames.get(extension.number, ())
         for binding in equipment.sip.bindings(username)
     ]
 
 
 def _invite(
-    equipment: Equipment, extension: Extension, binding: Binding, shown: Party
+    equipment: Equipment, extension: Extension, binding: Binding, shown: Party, hops: int
 ) -> Callable[[bytes, Leg], InviteSession]:
     domain = equipment.config.domain
 
@@ -60,6 +61,7 @@ def _invite(
             destination=binding.source,
             headers=[("Route", path) for path in binding.path],
             symmetric=True,
+            max_forwards=hops,
         )
 
     return invite

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from pbx.call import Call
-from pbx.dialling import Attempt, DialResult
+from pbx.dialling import Attempt, DialResult, Patience
 from pbx.entries import Trunk
 from pbx.equipment import Equipment
 from pbx.leg import Leg, Party
@@ -27,17 +27,19 @@ _NEXT_TRUNK: Final = frozenset({401, 403, 407, 408})
 async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None) -> DialResult:
     """Send the call out by the first trunk that takes it."""
     equipment = call.equipment
+    config = equipment.config
+    patience = Patience(config.trunk_response_timeout, config.trunk_progress_timeout)
     for step in destination.steps:
         if not equipment.trunks.usable(step.trunk):
             log.info("trunk_skipped", call_id=call.id, trunk=step.trunk.name)
             continue
         party = Party(destination.number, trunk=step.trunk.name)
-        attempt = Attempt(party, call.role_of(party, call.customer), _invite(equipment, step))
+        attempt = Attempt(party, call.role_of(party, call.customer), _invite(equipment, step, call.hops_left))
         result = await call.dial(
             [attempt],
-            seconds=equipment.config.outside_ring_seconds,
+            seconds=config.outside_ring_seconds,
             listener=listener,
-            sign_within=equipment.config.trunk_response_timeout,
+            patience=patience,
         )
         if result.leg is not None or result.outcome is Outcome.NO_ANSWER:
             return result
@@ -49,7 +51,7 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
     return DialResult(outcome=Outcome.TRUNKS_DOWN, status=503)
 
 
-def _invite(equipment: Equipment, step: OutboundStep) -> Callable[[bytes, Leg], InviteSession]:
+def _invite(equipment: Equipment, step: OutboundStep, hops: int) -> Callable[[bytes, Leg], InviteSession]:
     trunk = step.trunk
     domain = trunk.host if trunk.register else equipment.config.domain
 
@@ -62,6 +64,7 @@ def _invite(equipment: Equipment, step: OutboundStep) -> Callable[[bytes, Leg], 
             destination=(trunk.host, trunk.port, trunk.transport.value),
             credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
             contact_user=trunk.username,
+            max_forwards=hops,
         )
 
     return invite

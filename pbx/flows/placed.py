@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.events import PartyRole
 from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.dialling import DialResult
@@ -29,7 +28,7 @@ def clicked(extension: Extension, decision: Decision) -> Flow:
     async def run(call: Call) -> None:
         equipment = call.equipment
         shown = Party(call.to_number, f"→ {call.to_number}")
-        attempts = phones(equipment, extension, PartyRole.AGENT, shown)
+        attempts = phones(call, extension, shown)
         own = DialResult(outcome=Outcome.UNAVAILABLE)
         if attempts:
             own = await call.dial(attempts, seconds=equipment.company.settings.ring_seconds)
