@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.services import Rooms
+from api.services import Rooms, Services
 from core.errors import StorageError
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -23,15 +23,24 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(rooms: Rooms) -> Response:
-    """Tell whether calls can be sent here: 200, or 503 with each part that is not ready and why."""
-    parts: dict[str, str] = {}
+    """Tell whether calls can be sent here.
+
+    200 with `ok`, or with `degraded` where calls are taken but something behind them waits; 503 with `not ready`. Each part says how
+    it is; why stands in the log, for this address is open to all.
+    """
+    vital = {"database": await _database(rooms)}
+    for name, check in rooms.readiness.items():
+        vital[name] = await check() or "ok"
+    conditions = {name: await check() or "ok" for name, check in rooms.conditions.items()}
+    ready = all(state == "ok" for state in vital.values())
+    well = all(state == "ok" for state in conditions.values())
+    status = ("ok" if well else "degraded") if ready else "not ready"
+    return JSONResponse({"status": status, "parts": vital | conditions}, 200 if ready else 503, headers=_NO_STORE)
+
+
+async def _database(rooms: Services) -> str:
     try:
         await rooms.database.check()
-        parts["database"] = "ok"
     except StorageError:
-        parts["database"] = "cannot be used; the log tells why"
-    for name, check in rooms.readiness.items():
-        parts[name] = await check() or "ok"
-    ready = all(state == "ok" for state in parts.values())
-    content = {"status": "ok" if ready else "not ready", "parts": parts}
-    return JSONResponse(content, 200 if ready else 503, headers=_NO_STORE)
+        return "cannot be used; the log tells why"
+    return "ok"

@@ -45,7 +45,9 @@ class Services:
     crm: EmbeddedCrm
     faces: FaceService
     readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
-    """Checks of `/readyz` by the name of the part."""
+    """Checks of `/readyz` by the name of the part: without one of these no call can be taken."""
+    conditions: dict[str, ReadinessCheck] = field(default_factory=dict)
+    """Checks of what catches up by itself (records, notices): shown at `/readyz`, but calls go on without it."""
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
-from sqlalchemy import BigInteger, String, select
+from sqlalchemy import BigInteger, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Database
+from core.errors import StorageError
 from core.journal import Entry, Journal
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,26 @@ class Consumer(Protocol):
         ...
 
 
+async def refuse_lost_journal(journal: Journal, database: Database) -> None:
+    """See that the journal goes at least as far as what the database has taken from it.
+
+    One that was lost or restored from an older backup would number new facts as old ones, and they would pass for digested.
+
+    Raises:
+        StorageError: it ends before that.
+    """
+    async with database.reading() as session:
+        digested = await session.scalar(
+            select(func.max(JournalPosition.sequence)).where(JournalPosition.node == journal.node)
+        )
+    if (digested or 0) > journal.last_sequence:
+        raise StorageError(
+            f"The database holds {digested} facts of the node “{journal.node}”, but its call journal ends after "
+            f"{journal.last_sequence}: it was lost, or is another node's.",
+            hint="Restore the folder journal/ that belongs to this database, or give the node a new name (RAMAL_NODE).",
+        )
+
+
 class ConsumerRunner:
     """Feeds one consumer from one node's journal."""
 
@@ -65,6 +86,11 @@ class ConsumerRunner:
         """The last sequence whose effects are stored."""
         self.failure: str | None = None
         """Why it stands still, or None."""
+
+    @property
+    def name(self) -> str:
+        """The consumer's name."""
+        return self._consumer.name
 
     @property
     def lag(self) -> int:

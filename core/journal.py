@@ -87,6 +87,11 @@ class Journal:
             ) from error
         self.durable_sequence = self.last_sequence
 
+    @property
+    def failing(self) -> bool:
+        """Whether the disk refuses new facts at present."""
+        return self._failure is not None
+
     def listen(self, listener: Callable[[Entry], None]) -> None:
         """Call `listener` with every new entry, at once and on the event loop."""
         self._listeners.append(listener)

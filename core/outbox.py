@@ -122,7 +122,7 @@ class OutboxDrain:
 
     def __init__(self, database: Database, channel: str, sender: Sender, clock: Clock) -> None:
         self._database = database
-        self._channel = channel
+        self.channel = channel
         self._sender = sender
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
@@ -163,7 +163,7 @@ class OutboxDrain:
 
     def _unsent(self) -> ColumnElement[bool]:
         return and_(
-            OutboxMessage.channel == self._channel,
+            OutboxMessage.channel == self.channel,
             OutboxMessage.sent_at.is_(None),
             OutboxMessage.given_up_at.is_(None),
         )
@@ -188,7 +188,7 @@ class OutboxDrain:
                     message.given_up_at = now
                     given_up.add(message.id)
         for message_id in given_up:
-            log.error("message_given_up", channel=self._channel, message_id=message_id, error=str(failed[message_id]))
+            log.error("message_given_up", channel=self.channel, message_id=message_id, error=str(failed[message_id]))
         self.sent += len(sent)
         return given_up
 
@@ -200,7 +200,7 @@ class OutboxDrain:
 
     def start(self) -> None:
         """Begin to drain in the background."""
-        self._task = asyncio.create_task(self._drain(), name=f"outbox-{self._channel}")
+        self._task = asyncio.create_task(self._drain(), name=f"outbox-{self.channel}")
 
     async def close(self) -> None:
         """Stop; unsent messages wait for the next start."""
@@ -216,7 +216,7 @@ class OutboxDrain:
                 sent = await self.step()
             except Exception as error:
                 self.failure = str(error)
-                log.warning("outbox_delivery_failed", channel=self._channel, error=str(error), retry_in=pause)
+                log.warning("outbox_delivery_failed", channel=self.channel, error=str(error), retry_in=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue

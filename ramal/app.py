@@ -19,7 +19,7 @@ from billing.service import Billing
 from core.bus import EventBus
 from core.clock import SystemClock
 from core.company import Company
-from core.consumer import Consumer, ConsumerRunner
+from core.consumer import Consumer, ConsumerRunner, refuse_lost_journal
 from core.database import Database
 from core.email import EmailSender
 from core.journal import Journal
@@ -32,11 +32,13 @@ from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
 from media.engine import Engine
 from media.prompts import PromptStore
+from pbx.agent_topics import AgentTopics
 from pbx.cdrs.consumer import CdrConsumer
 from pbx.cdrs.queries import CdrQueries
 from pbx.config import PbxConfig
 from pbx.exchange import Exchange
 from pbx.live import CallView
+from ramal import readiness
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.data_folder import DataFolder
 from ramal.metrics import watch
@@ -97,10 +99,11 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         # The port is taken first of all, so that a second copy ends before it has touched anything.
         listener = listening_socket(settings.listen, settings.web.port, setting="RAMAL_WEB_PORT")
         stack.callback(listener.close)
-        await _start_mqtt(ground, stack)
-        exchange, crm = await _build_telephony(ground, stack)
+        drains = await _start_mqtt(ground, stack)
+        engine = _start_engine(ground, stack)
+        exchange, crm = _build_telephony(ground, engine)
         billing = Billing.build(ground.database, ground.company, ground.clock)
-        store, transcripts, sealer = _build_recordings(ground, crm, stack)
+        store, queue, sealer = _build_recordings(ground, crm, stack)
         faces = FaceService(
             ground.database,
             ground.clock,
@@ -123,7 +126,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             switch=exchange.switch,
             trunks=exchange.trunks,
             recordings=Recordings(ground.database, store, ground.bus),
-            transcripts=transcripts,
+            transcripts=Transcripts(enabled=queue is not None),
         )
         consumers = _start_consumers(
             ground,
@@ -132,6 +135,9 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         )
         await exchange.start()
         stack.push_async_callback(exchange.close)
+        agents = AgentTopics(ground.database, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
+        agents.start()
+        stack.push_async_callback(agents.close)
         sealer.start()
         inspection = Inspection(ground.database, store, settings.node, sealer.wake)
         stack.push_async_callback(inspection.close)
@@ -142,6 +148,9 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         pauses = LoopPauses()
         pauses.start()
         stack.push_async_callback(pauses.close)
+        ports = (settings.media.last_port - settings.media.first_port + 1) // 2
+        readiness.watch_calls(services, ground.journal, exchange, engine, ports)
+        readiness.watch_work(services, consumers, drains, sealer, queue)
         watch(app.state.metrics, ground.journal, consumers, exchange, pauses)
         web = WebServer(app, listener)
         await web.start()
@@ -179,10 +188,11 @@ async def _lay_ground(settings: Settings, stack: contextlib.AsyncExitStack) -> _
     await company.load()
     journal = Journal(folder.journal, settings.node)
     stack.push_async_callback(journal.close)
+    await refuse_lost_journal(journal, database)
     return _Ground(settings, folder, database, journal, company, EventBus(), SystemClock())
 
 
-async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> None:
+async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> list[OutboxDrain]:
     """Start the broker and the two drains of the outbox."""
     settings = ground.settings
     host = settings.mqtt.host
@@ -200,10 +210,10 @@ async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> None
     for drain in drains:
         drain.start()
         stack.push_async_callback(drain.close)
+    return drains
 
 
-async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) -> tuple[Exchange, EmbeddedCrm]:
-    """Build engine, exchange and CRM; the doors are opened later."""
+def _start_engine(ground: _Ground, stack: contextlib.AsyncExitStack) -> Engine:
     settings = ground.settings
     engine = Engine(
         address=settings.listen,
@@ -213,6 +223,12 @@ async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) ->
     )
     engine.start(asyncio.get_running_loop())
     stack.callback(engine.close)
+    return engine
+
+
+def _build_telephony(ground: _Ground, engine: Engine) -> tuple[Exchange, EmbeddedCrm]:
+    """Build exchange and CRM; the doors are opened later."""
+    settings = ground.settings
     prompts = PromptStore(ground.folder.prompts)
     missing = prompts.check()
     if missing:
@@ -258,7 +274,7 @@ async def _build_telephony(ground: _Ground, stack: contextlib.AsyncExitStack) ->
 
 def _build_recordings(
     ground: _Ground, crm: EmbeddedCrm, stack: contextlib.AsyncExitStack
-) -> tuple[RecordingStore, Transcripts, Sealer]:
+) -> tuple[RecordingStore, TranscriptQueue | None, Sealer]:
     store = RecordingStore(ground.folder.recordings)
     model = ground.settings.speech.vosk_model
     queue = None
@@ -271,7 +287,7 @@ def _build_recordings(
         stack.push_async_callback(queue.close)
     sealer = Sealer(ground.database, store, ground.bus, ground.clock, ground.settings.node, transcripts=queue)
     stack.push_async_callback(sealer.close)
-    return store, Transcripts(enabled=queue is not None), sealer
+    return store, queue, sealer
 
 
 async def _caught_up(journal: Journal, consumers: list[ConsumerRunner]) -> None:

@@ -84,6 +84,7 @@ class Sealer:
         Raises:
             StoreUnavailableError: the store cannot be used at present; the rest waits.
             SQLAlchemyError, StorageError: the database cannot.
+            Exception: whatever else kept one of them from being sealed, when the others were.
         """
         async with self._database.reading() as session:
             waiting = (
@@ -94,12 +95,14 @@ class Sealer:
                     .limit(_BATCH)
                 )
             ).all()
-        trouble: StoreUnavailableError | None = None
+        trouble: Exception | None = None
         for recording_id, location, sha256 in waiting:
             try:
                 await self._seal(recording_id, location, sha256)
-            except StoreUnavailableError as error:
+            except Exception as error:
                 # It may be this one file alone; the others are not to wait for it.
+                if not isinstance(error, StoreUnavailableError | StorageError | SQLAlchemyError | OSError):
+                    log.exception("recording_not_measured", recording_id=recording_id)
                 trouble = trouble or error
         if trouble is not None:
             raise trouble
@@ -182,7 +185,8 @@ class Sealer:
             self._wake.clear()
             try:
                 sealed = await self.step()
-            except (StoreUnavailableError, StorageError, SQLAlchemyError, OSError) as error:
+            except Exception as error:
+                # Nothing may end the sealing for good: what waits is tried again.
                 self.failure = str(error)
                 log.warning("sealing_waits", error=self.failure, retry_in=pause)
                 await asyncio.sleep(pause)

@@ -278,8 +278,11 @@ class TranscriptQueue:
             self._wake.clear()
             try:
                 worked = await self.step()
-            except (SpeechUnavailableError, StoreUnavailableError, StorageError, SQLAlchemyError, OSError) as error:
+            except Exception as error:
+                # Nothing may end the work for good: what waits is tried again.
                 self.failure = str(error)
+                if not isinstance(error, _PASSING):
+                    log.exception("transcripts_failed")
                 log.warning("transcripts_wait", error=self.failure, retry_in=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -292,6 +295,8 @@ class TranscriptQueue:
                     await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN)
 
 
+_PASSING: Final = (SpeechUnavailableError, StoreUnavailableError, StorageError, SQLAlchemyError, OSError)
+"""Troubles that pass by themselves."""
 _SPEAKERS: Final = {0: "<", 1: ">"}
 """Customers are on the left channel, agents on the right."""
 

@@ -73,6 +73,16 @@ async def test_healthy_and_ready(server: Server, anyone: httpx.AsyncClient, monk
     assert answer.json()["parts"]["database"] != "ok"
 
 
+async def test_what_only_waits_is_shown_and_calls_still_come(server: Server, anyone: httpx.AsyncClient) -> None:
+    async def waits() -> str:
+        return "waits; the log tells why"
+
+    server.services.conditions["outbox mqtt"] = waits
+    answer = await anyone.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["parts"] == {"database": "ok", "outbox mqtt": "waits; the log tells why"}
+
+
 async def test_metrics_count_operations_and_not_ids(server: Server, admin: httpx.AsyncClient) -> None:
     server.app.state.metrics.watch("ramal_calls", "Live calls.", lambda: 3)
     for number in range(5):

@@ -9,8 +9,9 @@ from sqlalchemy import String
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.consumer import ConsumerRunner
+from core.consumer import ConsumerRunner, refuse_lost_journal
 from core.database import Base, Database
+from core.errors import StorageError
 from core.events import CallEnded, Disposition
 from core.journal import Entry, Journal
 
@@ -80,3 +81,18 @@ async def test_a_running_consumer_follows_new_facts(database: Database, journal:
     assert await seen(database) == list(range(1, 12))
     assert runner.lag == 0
     await runner.close()
+
+
+async def test_a_journal_that_was_lost_is_refused_before_new_facts_pass_for_old_ones(
+    database: Database, journal: Journal, tmp_path: Path
+) -> None:
+    await refuse_lost_journal(journal, database)
+    await ConsumerRunner(journal, database, Notes()).step()
+    await refuse_lost_journal(journal, database)
+    empty = Journal(tmp_path / "another", "n1")
+    with pytest.raises(StorageError, match="holds 10 facts of the node “n1”"):
+        await refuse_lost_journal(empty, database)
+    another_node = Journal(tmp_path / "second", "n2")
+    await refuse_lost_journal(another_node, database)
+    await empty.close()
+    await another_node.close()
