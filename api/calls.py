@@ -18,12 +18,12 @@ from api.security import Access, permit
 from api.services import Rooms, Services
 from core.events import Direction, PartyRole, TransferKind
 from core.phone_numbers import is_public
-from pbx.call import CallState
 from pbx.call_recording import RecordingState
+from pbx.call_state import CallState
 from pbx.cdrs.errors import CdrNotFoundError
 from pbx.errors import UnknownCallError
-from pbx.leg import LegState
 from pbx.live import CallView, LegView
+from pbx.party import LegState
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 

@@ -8,10 +8,9 @@ in the journal is `CallEnded`.
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -28,66 +27,30 @@ from core.events import (
     PartyRole,
 )
 from core.identifiers import new_id
-from pbx import spoken
 from pbx.call_recording import CallRecording, RecordingState
+from pbx.call_state import CallState, Talk
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
 from pbx.equipment import Equipment
 from pbx.errors import CallStateError, NoMediaError
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
+from pbx.party import Party
 from pbx.requests import LegGone, ReplaceLeg, Request
+from pbx.verbs import PartyVerbs
 from sip.session import InviteSession
 from sip.transfer import Refer
 
 log = structlog.get_logger(__name__)
 
-_KEY_END: Final = "#"
 _HOPS: Final = 70
 """Max-Forwards of a call that begins here (RFC 3261 section 8.1.1.6)."""
-
-
-class CallState(enum.StrEnum):
-    """What a call is doing, as shown to those who look on."""
-
-    ROUTING = "routing"
-    RINGING = "ringing"
-    TALKING = "talking"
-    HELD = "held"
-    TRANSFERRING = "transferring"
-    ENDED = "ended"
 
 
 Flow = Callable[["Call"], Awaitable[None]]
 """What a call does, as a coroutine over its verbs."""
 
 
-class Talk(Protocol):
-    """What a call asks of the conversation in it; `pbx.conversation` is the one there is."""
-
-    @property
-    def legs(self) -> tuple[Leg, ...]:
-        """The two who talk."""
-        ...
-
-    @property
-    def held(self) -> bool:
-        """Whether one of them waits on hold."""
-        ...
-
-    def close(self) -> None:
-        """Part them."""
-
-    def hold_changed(self, leg: Leg) -> None:
-        """Hear that a party holds, or does so no more."""
-
-    def pressed(self, leg: Leg, key: str) -> None:
-        """Hear a key."""
-
-    def refers(self, leg: Leg, refer: Refer) -> None:
-        """Hear that a phone asks for a transfer."""
-
-
-class Call:
+class Call(PartyVerbs):
     """One call, from the first INVITE to the last BYE."""
 
     def __init__(
@@ -139,7 +102,6 @@ class Call:
         self._task: asyncio.Task[None] | None = None
         self._flowing = False
         self._ending = False
-        self._outcome: Outcome | None = None
         self._status = 0
         self._reason = ""
         self._on_change = changed
@@ -209,14 +171,14 @@ class Call:
             log.debug("call_cancelled", call_id=self.id, reason=self._reason)
         except NoMediaError as error:
             log.warning("call_without_media", call_id=self.id, error=error.message)
-            self._outcome = Outcome.NO_MEDIA
+            self.outcome = Outcome.NO_MEDIA
         except RamalError as error:
             log.warning("call_failed", call_id=self.id, error=error.message, error_id=error.id)
-            self._outcome = Outcome.FAILED
+            self.outcome = Outcome.FAILED
         except Exception:
             # Whatever a flow does wrong costs this call only.
             log.exception("call_flow_failed", call_id=self.id)
-            self._outcome = Outcome.FAILED
+            self.outcome = Outcome.FAILED
         self._ending = True
         at = self.equipment.clock.now()
         self._release()
@@ -231,7 +193,7 @@ class Call:
         if self.conversation is not None:
             self.conversation.close()
             self.conversation = None
-        ending = ENDINGS[self._outcome] if self._outcome else None
+        ending = ENDINGS[self.outcome] if self.outcome else None
         for leg in tuple(self.legs):
             try:
                 if leg is self.caller and ending is not None and not leg.answered:
@@ -247,40 +209,21 @@ class Call:
         self.ended = True
         if self.answered_at is not None:
             disposition = Disposition.ANSWERED
-        elif self._outcome is not None:
-            disposition = ENDINGS[self._outcome].disposition
+        elif self.outcome is not None:
+            disposition = ENDINGS[self.outcome].disposition
         elif self.caller is not None and self.caller.answered:
             disposition = Disposition.NO_ANSWER
         else:
             disposition = Disposition.CANCELLED
             self._status = self._status or 487
         status = 0 if self.answered_at is not None else self._status
-        reason = self._reason or (ENDINGS[self._outcome].reason if self._outcome else "")
+        reason = self._reason or (ENDINGS[self.outcome].reason if self.outcome else "")
         self.equipment.journal.append(
             CallEnded(at=at, call_id=self.id, disposition=disposition, sip_status=status, reason=reason)
         )
         self.changed("call.ended")
 
     # --- verbs -----------------------------------------------------------------------------------------------------------
-
-    @property
-    def calling(self) -> Leg:
-        """The calling leg.
-
-        Raises:
-            CallStateError: there is none yet.
-        """
-        if self.caller is None:
-            raise CallStateError("The call has no calling party yet.")
-        return self.caller
-
-    def answer(self) -> None:
-        """Take the caller's call, if that was not done before."""
-        self.calling.answer()
-
-    def ring(self) -> None:
-        """Tell the caller that it rings."""
-        self.calling.ring()
 
     async def dial(
         self,
@@ -321,57 +264,6 @@ class Call:
             dialling.legs.remove(leg)
             dialling.ended(503)
 
-    async def play(self, prompt: str, leg: Leg | None = None) -> None:
-        """Play a prompt to a leg (by default the caller) to its end, in the language of whom it is for."""
-        leg = leg or self.calling
-        sound = await spoken.prompt(self.equipment, prompt, self.equipment.language(leg.party.extension))
-        if sound is not None and leg.alive:
-            await leg.play_to_end(sound)
-
-    async def say(self, words: str, leg: Leg | None = None) -> None:
-        """Speak free text to a leg (by default the caller) to its end."""
-        leg = leg or self.calling
-        sound = await spoken.text(self.equipment, words, self.equipment.language(leg.party.extension))
-        if sound is not None and leg.alive:
-            await leg.play_to_end(sound)
-
-    async def collect(self, leg: Leg, *, longest: int = 20, first: float, following: float) -> str:
-        """Collect keys until `#`, `longest` keys, or a pause.
-
-        Args:
-            leg: whose keys.
-            longest: keys that are enough.
-            first: seconds to wait for the first key.
-            following: seconds to wait for each further one.
-        """
-        keys: asyncio.Queue[str] = asyncio.Queue()
-        leg.keys = keys
-        collected = ""
-        try:
-            while len(collected) < longest:
-                key = await asyncio.wait_for(keys.get(), following if collected else first)
-                leg.stop_playing()
-                if key == _KEY_END:
-                    break
-                collected += key
-        except TimeoutError:
-            pass
-        finally:
-            leg.keys = None
-        return collected
-
-    async def menu(self, prompt: str, *, choices: str, seconds: float = 5.0, tries: int = 3) -> str | None:
-        """Answer, play a prompt and wait for one of the choices; None after so many tries."""
-        self.answer()
-        for _ in range(tries):
-            sound = await spoken.prompt(self.equipment, prompt, self.equipment.language())
-            if sound is not None:
-                self.calling.play(sound)
-            key = await self.collect(self.calling, longest=1, first=seconds + 10.0, following=seconds)
-            if key and key in choices:
-                return key
-        return None
-
     def record(self, *, by_extension: str = "") -> RecordingState:
         """Switch the recording on, or between on and paused."""
         legs = self.conversation.legs if self.conversation is not None else tuple(self.legs)
@@ -392,17 +284,6 @@ class Call:
     def hang_up(self, reason: str = "") -> None:
         """End the call."""
         self.end(reason)
-
-    async def fail(self, outcome: Outcome) -> None:
-        """Tell the caller in words why nobody was reached, then end the call with the status that says so."""
-        self._outcome = outcome
-        caller = self.caller
-        prompt = ENDINGS[outcome].prompt
-        if caller is None or not caller.alive or not prompt or not self.equipment.config.spoken_hints:
-            return
-        sound = await spoken.prompt(self.equipment, prompt, self.equipment.language(caller.party.extension))
-        if sound is not None and (caller.answered or caller.open_early()):
-            await caller.play_to_end(sound, limit=self.equipment.config.hint_seconds)
 
     # --- what happens to its legs ----------------------------------------------------------------------------------------
 

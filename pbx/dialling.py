@@ -10,8 +10,9 @@ from typing import Final
 from core.events import PartyRole
 from pbx.bridge import Bridge
 from pbx.equipment import Equipment
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.outcomes import Outcome, of_phones
+from pbx.party import Party
 from sip.session import InviteSession
 
 _GLOBAL_FAILURE: Final = 600

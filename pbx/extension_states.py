@@ -7,7 +7,8 @@ from typing import Final
 
 from core.bus import EventBus
 from pbx.call import Call
-from pbx.leg import Leg, LegState
+from pbx.leg import Leg
+from pbx.party import LegState
 
 
 class ExtensionState(enum.StrEnum):

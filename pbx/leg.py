@@ -7,9 +7,7 @@ moves along `TRANSITIONS` only.
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,6 +32,7 @@ from media.errors import MediaError
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
 from pbx.leg_media import LegMedia, preferred_codec
+from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
 from sip.session import InviteSession
 from sip.session_events import (
@@ -54,33 +53,6 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_PLAYBACK: Final = 300.0
 """Seconds after which a playback is taken for ended, should its event have been lost."""
-
-
-class LegState(enum.StrEnum):
-    """Where a leg stands."""
-
-    TRYING = "trying"
-    RINGING = "ringing"
-    ANSWERED = "answered"
-    ENDED = "ended"
-
-
-TRANSITIONS: Final[dict[LegState, frozenset[LegState]]] = {
-    LegState.TRYING: frozenset({LegState.RINGING, LegState.ANSWERED, LegState.ENDED}),
-    LegState.RINGING: frozenset({LegState.ANSWERED, LegState.ENDED}),
-    LegState.ANSWERED: frozenset({LegState.ENDED}),
-    LegState.ENDED: frozenset(),
-}
-
-
-@dataclass(slots=True, frozen=True)
-class Party:
-    """Who is at the other end of a leg: exactly one of `extension` and `trunk` is set."""
-
-    number: str
-    name: str = ""
-    extension: str = ""
-    trunk: str = ""
 
 
 class LegOwner(Protocol):

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from core.events import Direction, PartyRole
-from pbx.call import Call, CallState
+from pbx.call import Call
 from pbx.call_recording import RecordingState
-from pbx.leg import Leg, LegState
+from pbx.call_state import CallState
+from pbx.leg import Leg
+from pbx.party import LegState
 
 
 @dataclass(slots=True, frozen=True)

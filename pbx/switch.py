@@ -20,9 +20,10 @@ from pbx.errors import CallStateError, InvalidEntryError, NoMediaError, UnknownC
 from pbx.extension_states import ExtensionStates
 from pbx.flows.inbound import inbound
 from pbx.flows.placed import clicked, placed
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.live import CallView
 from pbx.outcomes import ENDINGS, Outcome
+from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
 from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp
 from sip.session import InviteSession

@@ -9,8 +9,9 @@ from pbx.call import Call
 from pbx.dialling import Attempt, DialResult
 from pbx.entries import Extension
 from pbx.equipment import Equipment
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.outcomes import Outcome
+from pbx.party import Party
 from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.uri import NameAddress, Uri

@@ -11,8 +11,9 @@ from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
 from pbx.entries import Trunk
 from pbx.equipment import Equipment
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.outcomes import Outcome, of_status
+from pbx.party import Party
 from pbx.routing import OutboundStep, ToOutside
 from sip.client_request import ClientCredentials
 from sip.session import InviteSession

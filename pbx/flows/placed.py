@@ -8,8 +8,8 @@ from pbx.dialling import DialResult
 from pbx.entries import Extension
 from pbx.flows.extension import phones
 from pbx.flows.reach import follow
-from pbx.leg import Party
 from pbx.outcomes import Outcome
+from pbx.party import Party
 from pbx.routing import Decision
 
 

@@ -12,8 +12,9 @@ from pbx.dialling import DialResult
 from pbx.entries import InboundNumber
 from pbx.flows.extension import ring_extension
 from pbx.flows.outbound import dial_outside
-from pbx.leg import Leg, Party
+from pbx.leg import Leg
 from pbx.outcomes import Outcome
+from pbx.party import Party
 from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp
 
 log = structlog.get_logger(__name__)

@@ -25,7 +25,8 @@ from core.events import (
 )
 from ramal.softphone.controller import PhoneCall, SoftPhone
 from tests.interop.conftest import TONES, PhoneFactory
-from tests.support.ramal_server import RamalServer
+from tests.support.baresip import Baresip
+from tests.support.ramal_server import PASSWORD, RamalServer
 from tests.support.tones import complete, loudness, read, seconds_of
 
 Voices = dict[str, Path]
@@ -266,3 +267,31 @@ async def test_an_attended_transfer_from_the_phone_joins_the_two_calls(
     stopped = await server.fact(RecordingStopped)
     assert seconds_of(read(server.recordings / stopped.location, 1), TONES["1002"]) > 0.8
     assert server.engine.statistics().ports_in_use == 0
+
+
+async def test_baresip_and_pjsua2_hear_each_other_and_baresip_transfers(
+    server: RamalServer, phone: PhoneFactory, voices: Voices, tmp_path: Path
+) -> None:
+    ana, clara = await phone("1001"), await phone("1003")
+    async with Baresip(
+        tmp_path / "baresip", "1002", voices["1002"], server=server.address, password=PASSWORD, auto_answer=True
+    ) as boris:
+        await boris.registered()
+        call = await ana.call("1002", voices["1001"])
+        await call.confirmed()
+        await call.record(tmp_path / "1001-hears.wav")
+        await server.fact(MediaAlive)
+        await boris.command("hold")
+        await server.fact(LegHeld, by_extension="1002")
+        await boris.command("resume")
+        await server.fact(LegResumed, by_extension="1002")
+        await asyncio.sleep(0.5)
+        await boris.command("transfer", "1003")
+        incoming = await clara.incoming()
+        await incoming.answer()
+        await incoming.confirmed()
+        assert (await server.fact(CallTransferred)).result is TransferResult.COMPLETED
+        await call.hang_up()
+        await incoming.over()
+        await server.quiet()
+    assert seconds_of(await complete(tmp_path / "1001-hears.wav"), TONES["1002"]) > 0.8

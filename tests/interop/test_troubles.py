@@ -66,7 +66,7 @@ async def test_a_vanished_phone_ends_the_call_with_a_clear_reason(
     folder = tmp_path / "server"
     async with ramal_server(folder, prompts=prompts, pbx={"media_timeout": 2.0}) as server:
         for number in ("1001", "1002"):
-            await server.exchange.directory.create_extension(number=number, name=number, password="correct horse 9")
+            await server.exchange.directory.create_extension(number=number, name=number, password="correct-horse-9")
         phones = [await _phone(server, number) for number in ("1001", "1002")]
         try:
             call = await phones[0].call("1002", voices["1001"])
@@ -106,7 +106,7 @@ async def test_the_phone_shows_the_name_the_crm_knows_and_rings_without_it(
 ) -> None:
     async with ramal_server(tmp_path / "server", prompts=prompts, callers=callers) as server:
         directory = server.exchange.directory
-        await directory.create_extension(number="1001", name="Ana", password="correct horse 9")
+        await directory.create_extension(number="1001", name="Ana", password="correct-horse-9")
         ana = await _phone(server, "1001")
         line = await _phone(server, "+79161112233", register=False)
         try:
@@ -168,8 +168,8 @@ async def test_a_killed_server_closes_its_calls_once_at_the_next_start(
 async def test_a_restarted_server_still_knows_where_its_phones_are(tmp_path: Path, prompts: Path) -> None:
     folder, port = tmp_path / "server", free_port()
     async with ramal_server(folder, prompts=prompts, port=port) as server:
-        await server.exchange.directory.create_extension(number="1001", name="Ana", password="correct horse 9")
-        await server.exchange.directory.create_extension(number="1002", name="Boris", password="correct horse 9")
+        await server.exchange.directory.create_extension(number="1001", name="Ana", password="correct-horse-9")
+        await server.exchange.directory.create_extension(number="1002", name="Boris", password="correct-horse-9")
         ana = await _phone(server, "1001")
     try:
         async with ramal_server(folder, prompts=prompts, port=port) as server:
@@ -189,8 +189,8 @@ async def test_a_restarted_server_still_knows_where_its_phones_are(tmp_path: Pat
 async def test_a_full_line_of_ports_refuses_the_call_and_leaves_nothing_behind(tmp_path: Path, prompts: Path) -> None:
     low = free_port() & ~1
     async with ramal_server(tmp_path / "server", prompts=prompts, rtp_ports=(low, low + 1)) as server:
-        await server.exchange.directory.create_extension(number="1001", name="Ana", password="correct horse 9")
-        await server.exchange.directory.create_extension(number="1002", name="Boris", password="correct horse 9")
+        await server.exchange.directory.create_extension(number="1001", name="Ana", password="correct-horse-9")
+        await server.exchange.directory.create_extension(number="1002", name="Boris", password="correct-horse-9")
         ana, boris = await _phone(server, "1001"), await _phone(server, "1002")
         try:
             call = await ana.call("1002")
@@ -235,7 +235,7 @@ async def _phone_at(address: str, username: str, *, register: bool = True) -> So
             username=username,
             port=free_port(),
             rtp_port=free_port() & ~1,
-            password="correct horse 9" if register else "",
+            password="correct-horse-9" if register else "",
             register=register,
         )
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from media.prompt_texts import TEXTS
-from pbx.leg import TRANSITIONS, LegState
 from pbx.outcomes import ENDINGS, Outcome, of_phones, of_status
+from pbx.party import TRANSITIONS, LegState
 
 
 @pytest.mark.parametrize(

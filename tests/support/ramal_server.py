@@ -27,7 +27,7 @@ from sip.config import SipConfig
 
 F = TypeVar("F", bound=CallFact)
 
-PASSWORD = "correct horse 9"
+PASSWORD = "correct-horse-9"
 RTP_PORTS = (21_000, 22_999)
 
 

@@ -1,0 +1,34 @@
+"""Who is at the end of a leg, where a leg stands, and how it may go on."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+
+class LegState(enum.StrEnum):
+    """Where a leg stands."""
+
+    TRYING = "trying"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+TRANSITIONS: Final[dict[LegState, frozenset[LegState]]] = {
+    LegState.TRYING: frozenset({LegState.RINGING, LegState.ANSWERED, LegState.ENDED}),
+    LegState.RINGING: frozenset({LegState.ANSWERED, LegState.ENDED}),
+    LegState.ANSWERED: frozenset({LegState.ENDED}),
+    LegState.ENDED: frozenset(),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Party:
+    """Who is at the other end of a leg: exactly one of `extension` and `trunk` is set."""
+
+    number: str
+    name: str = ""
+    extension: str = ""
+    trunk: str = ""
