@@ -26,7 +26,7 @@ export const theme = createTheme({
   cursorType: "pointer",
   respectReducedMotion: true,
   components: {
-    Badge: { styles: { label: { textTransform: "none", fontWeight: 600 } } },
+    Badge: { styles: { root: { flex: "none" }, label: { textTransform: "none", fontWeight: 600 } } },
     Button: { defaultProps: { size: "sm" } },
     Table: { defaultProps: { verticalSpacing: 7, horizontalSpacing: "sm" } },
     NavLink: { styles: { root: { borderRadius: "var(--mantine-radius-md)", padding: "7px 10px" } } },

@@ -76,7 +76,12 @@ describe("who speaks", () => {
   ];
 
   it("is everyone who answered and has not left, customers first", () => {
-    expect(speakingLegs(legs).map(({ id }) => id)).toEqual(["customer", "1001"]);
+    expect(speakingLegs(call({ legs })).map(({ id }) => id)).toEqual(["customer", "1001"]);
+  });
+
+  it("is not the customer while colleagues consult", () => {
+    const both = [...legs, leg("1003")];
+    expect(speakingLegs(call({ state: "transferring", legs: both })).map(({ id }) => id)).toEqual(["1001", "1003"]);
   });
 
   it("is not one whose phone still rings", () => {

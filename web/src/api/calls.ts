@@ -8,10 +8,10 @@ export function customerNumber(call: { direction: Direction; from_number: string
   return call.direction === "outbound" ? call.to_number : call.from_number;
 }
 
-/** The legs that are connected at this moment, customers first. */
-export function speakingLegs(legs: readonly Leg[]): Leg[] {
+/** The legs that speak with each other at this moment, customers first; while colleagues consult, the customer waits. */
+export function speakingLegs({ state, legs }: Pick<LiveCall, "state" | "legs">): Leg[] {
   return legs
-    .filter((leg) => leg.state === "answered")
+    .filter((leg) => leg.state === "answered" && (state !== "transferring" || leg.role === "agent"))
     .sort((a, b) => Number(a.role === "agent") - Number(b.role === "agent"));
 }
 

@@ -15,6 +15,7 @@ export type Company = Schemas["CompanySettings"];
 export type Activity = Schemas["ActivityOut"];
 export type LeadStage = Schemas["LeadStage"];
 export type Lead = Schemas["LeadOut"];
+export type CustomerCompany = Schemas["CustomerCompanyOut"];
 export type VisitSummary = Schemas["DaySummaryOut"];
 export type Camera = Schemas["CameraOut"];
 export type Rate = Schemas["RateOut"];

@@ -116,7 +116,7 @@ export const en = {
     ringing: "Ringing",
     talking: "Talking",
     held: "On hold",
-    transferring: "Being transferred",
+    transferring: "Consulting",
     ended: "Ended",
     registered: "Registered",
     reachable: "Reachable",

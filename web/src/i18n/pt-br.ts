@@ -117,7 +117,7 @@ export const ptBR: Dictionary = {
     ringing: "Tocando",
     talking: "Em conversa",
     held: "Em espera",
-    transferring: "Em transferência",
+    transferring: "Em consulta",
     ended: "Encerrada",
     registered: "Registrado",
     reachable: "Acessível",

@@ -122,7 +122,7 @@ export const ru: Dictionary = {
     ringing: "Звонит",
     talking: "Разговор",
     held: "На удержании",
-    transferring: "Переводится",
+    transferring: "Консультация",
     ended: "Завершён",
     registered: "Зарегистрирован",
     reachable: "Доступен",

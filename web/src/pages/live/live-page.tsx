@@ -67,7 +67,7 @@ function partyName(leg: Leg): string {
 
 function Speaking({ call }: { call: LiveCall }) {
   const { t } = useI18n();
-  const speaking = speakingLegs(call.legs);
+  const speaking = speakingLegs(call);
   const ringing = ringingLegs(call.legs);
   return (
     <Stack gap={0}>

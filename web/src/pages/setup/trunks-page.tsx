@@ -10,8 +10,12 @@ import { all, filled } from "./bodies";
 const REFRESH_MS = 10_000;
 const NAMES = ["host", "port", "transport", "username", "register", "allow_from", "enabled"];
 
+function isGood(state: string): boolean {
+  return state === "registered" || state === "reachable";
+}
+
 function colourOf(state: string): string {
-  if (state === "registered" || state === "reachable") return "teal";
+  if (isGood(state)) return "teal";
   return state === "unknown" || state === "disabled" ? "gray" : "red";
 }
 
@@ -54,7 +58,7 @@ export function TrunksPage() {
                 <Badge variant="light" color={colourOf(row.state)}>
                   {states[row.state] ?? row.state}
                 </Badge>
-                {row.state_reason && (
+                {row.state_reason && !isGood(row.state) && (
                   <Text size="xs" c="dimmed">
                     {row.state_reason}
                   </Text>
