@@ -21,7 +21,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"
 OLDEST_NODE = (20, 19)
-ENGINE_SOURCES = {".cpp", ".hpp", ".txt"}
+LINES_SHOWN = 12
 
 
 def main(purpose: str) -> None:
@@ -51,19 +51,18 @@ def run(command: list[str], problem: str, remedy: str, *, cwd: Path = ROOT, env:
         command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if result.returncode:
-        print("\n".join(result.stdout.splitlines()[-30:]), file=sys.stderr)
+        print("\n".join(result.stdout.splitlines()[-LINES_SHOWN:]), file=sys.stderr)
         fail(problem, remedy)
 
 
 def install_packages(lists: list[str]) -> None:
     """Install the Debian packages whose check fails, as root or through sudo."""
-    missing = []
-    for name in lists:
-        for line in (ROOT / "deploy" / name).read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith("#"):
-                package, check = line.split(maxsplit=1)
-                if subprocess.run(check, shell=True, capture_output=True, check=False).returncode:
-                    missing.append(package)
+    missing = [
+        package
+        for name in lists
+        for package, check in read_packages((ROOT / "deploy" / name).read_text(encoding="utf-8"))
+        if subprocess.run(check, shell=True, capture_output=True, check=False).returncode
+    ]
     if not missing:
         return
     command = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(missing)}"
@@ -89,6 +88,12 @@ def install_packages(lists: list[str]) -> None:
             f"Run as root and look: {command}",
             env=environment,
         )
+
+
+def read_packages(text: str) -> list[tuple[str, str]]:
+    """Return package and check of each line that is neither empty nor a comment."""
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return [(package, check) for package, check in lines]
 
 
 def install_python(lock: str) -> None:
@@ -124,9 +129,7 @@ def install_python(lock: str) -> None:
 
 def build_engine() -> None:
     """Compile the native media engine when its sources have changed, and make the `ramal` command."""
-    # CMake leaves its own files beside the sources: only the sources count.
-    sources = sorted(path for path in (ROOT / "media" / "native").iterdir() if path.suffix in ENGINE_SOURCES)
-    wanted = digest([ROOT / "pyproject.toml", *sources])
+    wanted = digest([ROOT / "pyproject.toml", *engine_sources()])
     stamp = STAMPS / "engine"
     if stamp.exists() and stamp.read_text() == wanted and any((ROOT / "media").glob("_engine*.so")):
         return
@@ -138,6 +141,12 @@ def build_engine() -> None:
         "The lines above name the missing piece; the packages it needs stand in deploy/debian-packages.txt.",
     )
     write_stamp(stamp, wanted)
+
+
+def engine_sources() -> list[Path]:
+    """Return the engine's sources, without what CMake leaves beside them."""
+    folder = ROOT / "media" / "native"
+    return sorted([folder / "CMakeLists.txt", *folder.glob("*.cpp"), *folder.glob("*.hpp")])
 
 
 def build_web() -> None:
@@ -168,9 +177,8 @@ def node_environment() -> dict[str, str]:
     environment = dict(os.environ)
     node = shutil.which("node")
     if node is not None and shutil.which("npm") is not None:
-        text = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-        version = tuple(int(part) for part in text.lstrip("v").split(".")[:2] if part.isdigit())
-        if version >= OLDEST_NODE:
+        text = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+        if node_version(text) >= OLDEST_NODE:
             return environment
     if not (VENV / "bin" / "npm").exists():
         say("Installing Node.js into .venv")
@@ -183,6 +191,11 @@ def node_environment() -> dict[str, str]:
         )
     environment["PATH"] = f"{VENV / 'bin'}{os.pathsep}{environment['PATH']}"
     return environment
+
+
+def node_version(text: str) -> tuple[int, ...]:
+    """Return major and minor number of what `node --version` says, or nothing where that is no version."""
+    return tuple(int(part) for part in text.strip().lstrip("v").split(".")[:2] if part.isdigit())
 
 
 def digest(paths: Iterable[Path]) -> str:
