@@ -56,6 +56,11 @@ class EventBus:
         self._subscriptions: list[Subscription] = []
         self._listeners: list[Callable[[LiveEvent], None]] = []
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody would hear an event; one that is costly to make need not be made otherwise."""
+        return bool(self._subscriptions or self._listeners)
+
     def publish(self, kind: str, payload: dict[str, Any] | None = None, *, call_id: str = "") -> None:
         """Tell all who listen; must be called on the event loop."""
         event = LiveEvent(kind, payload or {}, call_id)

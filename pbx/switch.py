@@ -208,7 +208,8 @@ class Switch:
         if call.ended:
             self._calls.pop(call.id, None)
         self.extensions.update(call)
-        self._equipment.bus.publish(kind, live.view(call).payload(), call_id=call.id)
+        if self._equipment.bus.has_listeners:
+            self._equipment.bus.publish(kind, live.view(call).payload(), call_id=call.id)
 
     # --- what users ask for ----------------------------------------------------------------------------------------------
 
