@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from face_tracker.camera import Frame, is_stream, read_frames
 from face_tracker.descriptor import Describer
 from face_tracker.detector import Detector
 from face_tracker.errors import CameraError
 from face_tracker.tracker import Tracker
 from face_tracker.visits import Changes, Gallery, VisitCounter
+
+log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -31,11 +35,10 @@ class Models:
 
 @dataclass(slots=True, frozen=True)
 class AnalyserReport:
-    """What the thread tells: changes with the wall-clock time (seconds since 1970) of the frames' zero, or an error, or the end."""
+    """What the thread tells: changes with the wall-clock time (seconds since 1970) of the frames' zero, or the end."""
 
     changes: Changes
     zero: float
-    error: str = ""
     ended: bool = False
 
 
@@ -44,6 +47,7 @@ class Analyser:
 
     def __init__(
         self,
+        name: str,
         source: str,
         models: Models,
         gallery: Gallery,
@@ -53,6 +57,7 @@ class Analyser:
         gap_seconds: float,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self._name = name
         self._source = source
         self._models = models
         self._report = report
@@ -64,6 +69,8 @@ class Analyser:
         self._thread = threading.Thread(target=self._run, name=f"camera-{Path(source).name[:20]}", daemon=True)
         self.frames = 0
         """Frames analysed so far."""
+        self.error = ""
+        """Why no frames come at present; empty when they do."""
 
     def start(self) -> None:
         """Begin."""
@@ -82,16 +89,24 @@ class Analyser:
         while not self._stopped.is_set():
             zero = self._wall_clock()
             counter, tracker = VisitCounter(self._gallery, gap_seconds=self._gap), Tracker()
-            error = ""
             try:
                 for frame in read_frames(self._source, self._rate, self._stopped.is_set):
-                    pause = _FIRST_PAUSE
+                    pause, self.error = _FIRST_PAUSE, ""
                     self._analyse(frame, tracker, counter, zero)
             except CameraError as failure:
-                error = failure.message
+                self.error = failure.message
+                log.warning("camera_failed", camera=self._name, error=self.error)
+            except Exception:
+                # One picture that the models choke on must not end the counting for good.
+                self.error = "An unforeseen error; the log tells which."
+                log.exception("camera_failed", camera=self._name)
             done = not is_stream(self._source)
-            self._report(AnalyserReport(counter.finish(), zero, error, ended=done or self._stopped.is_set()))
-            if done or self._stopped.wait(pause):
+            self._report(AnalyserReport(counter.finish(), zero, ended=done or self._stopped.is_set()))
+            if done:
+                return
+            if self._stopped.wait(pause):
+                # Its owner waits for the end, which the report above did not tell yet.
+                self._report(AnalyserReport(Changes(), zero, ended=True))
                 return
             pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,17 +67,48 @@ def read_frames(source: str, frames_per_second: float, stopped: Callable[[], boo
             stream.thread_type = "AUTO"
             if stream.width * stream.height > _LARGEST_PIXELS:
                 raise CameraError(f"{_shown(source)} is {stream.width}×{stream.height} pixels, which is too large.")
-            due = first = None
+            pace = _Pace(frames_per_second, 1 / float(stream.average_rate or 25))
+            opened = time.monotonic()
             for picture in container.decode(stream):
                 if stopped():
                     return
-                time = float(picture.time) if picture.time is not None else 0.0
-                first = time if first is None else first
-                if due is None or time + 1e-6 >= due:
-                    due = time + 1 / frames_per_second
-                    yield Frame(time - first, _image(picture))
+                # A live camera's own times jump when its clock is set, so there the arrival counts.
+                at = time.monotonic() - opened if is_stream(source) else picture.time
+                if (moment := pace.take(at)) is not None:
+                    yield Frame(moment, _image(picture))
     except (av.error.FFmpegError, OSError) as error:
         raise CameraError(f"{_shown(source)} cannot be read: {error.strerror or error}.") from error
+
+
+class _Pace:
+    """Chooses the frames to look at, by their times, which a broken file may give backwards or not at all."""
+
+    def __init__(self, frames_per_second: float, usual: float) -> None:
+        """Begin.
+
+        Args:
+            frames_per_second: how many to choose.
+            usual: seconds from one frame to the next where they don't say.
+        """
+        self._step = 1 / frames_per_second
+        self._usual = usual
+        self._offset: float | None = None
+        self._now = 0.0
+        self._due = 0.0
+
+    def take(self, at: float | None) -> float | None:
+        """Return the frame's time in seconds since the first one, never less than before, or None to pass it over."""
+        if at is None:
+            self._now += self._usual if self._offset is not None else 0.0
+            self._offset = self._offset or 0.0
+        else:
+            if self._offset is None or at + self._offset < self._now:
+                self._offset = self._now - at
+            self._now = at + self._offset
+        if self._now + 1e-6 < self._due:
+            return None
+        self._due = self._now + self._step
+        return self._now
 
 
 def _image(picture: av.VideoFrame) -> Image:

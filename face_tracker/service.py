@@ -6,20 +6,22 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from core.bus import EventBus
 from core.clock import Clock
 from core.database import Database
-from core.errors import NotFoundError
+from core.errors import NotFoundError, StorageError
 from core.identifiers import new_id
 from core.settings import FacesSettings
 from face_tracker.analyser import Analyser, AnalyserReport, Models
-from face_tracker.cameras import Camera, CameraBook
+from face_tracker.cameras import Camera, CameraBook, CameraMode
 from face_tracker.descriptor import ResnetDescriber
 from face_tracker.detector import make_detector
 from face_tracker.vault import TemplateVault
@@ -28,7 +30,9 @@ from face_tracker.visits import Gallery
 
 log = structlog.get_logger(__name__)
 
-_PURGE_SECONDS: Final = 3600.0
+_TIDY_SECONDS: Final = 3600.0
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
 _JOIN_SECONDS: Final = 5.0
 
 
@@ -40,8 +44,9 @@ class _Running:
     gallery: Gallery
     analyser: Analyser
     reports: asyncio.Queue[AnalyserReport]
+    day: date
+    """The day of the people in the gallery."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
-    error: str = ""
     task: asyncio.Task[None] | None = None
 
 
@@ -95,7 +100,7 @@ class FaceService:
         for camera in await self.cameras.list():
             if camera.enabled:
                 await self.run(camera)
-        self._purger = asyncio.create_task(self._purge(), name="visitor-purge")
+        self._purger = asyncio.create_task(self._tidy_always(), name="visitor-tidying")
 
     async def run(self, camera: Camera) -> None:
         """Start a camera, or start it again after a change.
@@ -110,6 +115,7 @@ class FaceService:
         reports: asyncio.Queue[AnalyserReport] = asyncio.Queue()
         gallery = Gallery(self._settings.same_person_distance, new_id, await self.visits.known_visitors(camera))
         analyser = Analyser(
+            camera.name,
             camera.source,
             self._models,
             gallery,
@@ -118,7 +124,8 @@ class FaceService:
             gap_seconds=camera.gap_seconds,
             wall_clock=lambda: self._clock.now().timestamp(),
         )
-        running = _Running(camera, gallery, analyser, reports)
+        day = self._clock.now().astimezone(self._zone()).date()
+        running = _Running(camera, gallery, analyser, reports, day)
         running.task = asyncio.create_task(self._record(running), name=f"camera-{camera.name}")
         self._running[camera.id] = running
         analyser.start()
@@ -132,6 +139,11 @@ class FaceService:
         await asyncio.wait([running.task], timeout=_JOIN_SECONDS)
         running.task.cancel()
         await asyncio.gather(running.task, return_exceptions=True)
+        try:
+            # A camera that hangs does not say what its visitors do now.
+            await self.visits.close_camera(running.camera)
+        except (SQLAlchemyError, StorageError, OSError) as error:
+            log.warning("visits_left_open", camera=running.camera.name, error=str(error))
         await asyncio.get_running_loop().run_in_executor(None, running.analyser.join, _JOIN_SECONDS)
 
     async def finished(self, camera_id: str) -> None:
@@ -150,7 +162,7 @@ class FaceService:
         running = self._running.get(camera_id)
         if running is None:
             return CameraState(running=False, frames=0, error="")
-        return CameraState(not running.finished.is_set(), running.analyser.frames, running.error)
+        return CameraState(not running.finished.is_set(), running.analyser.frames, running.analyser.error)
 
     async def erase_visitor(self, visitor_id: str, *, erased_by: str, reason: str) -> None:
         """Erase a visitor everywhere: the stored templates and those in the memory of running cameras.
@@ -175,9 +187,6 @@ class FaceService:
     async def _record(self, running: _Running) -> None:
         while True:
             report = await running.reports.get()
-            if report.error:
-                running.error = report.error
-                log.warning("camera_failed", camera=running.camera.name, error=report.error)
             await self._store(running.camera, report)
             if report.ended:
                 running.finished.set()
@@ -185,19 +194,47 @@ class FaceService:
 
     async def _store(self, camera: Camera, report: AnalyserReport) -> None:
         if report.changes.started or report.changes.ended:
-            try:
-                await self.visits.record(camera, report.changes, report.zero, self._zone())
-            except Exception:
-                # One visit that cannot be stored must not end the counting of all that follow.
-                log.exception("visit_not_stored", camera=camera.name)
+            await self._keep(camera, report)
         for event, visits in (("started", report.changes.started), ("ended", report.changes.ended)):
             for visit in visits:
                 self._bus.publish(f"visit.{event}", {"camera": camera.name, "returning": visit.returning})
 
-    async def _purge(self) -> None:
+    async def _keep(self, camera: Camera, report: AnalyserReport) -> None:
+        """Store the visits, again and again while the database is away."""
+        pause = _FIRST_PAUSE
         while True:
-            self._forget(await self.visits.purge_expired())
-            await asyncio.sleep(_PURGE_SECONDS)
+            try:
+                await self.visits.record(camera, report.changes, report.zero, self._zone())
+            except (StorageError, OperationalError, InterfaceError, OSError) as error:
+                log.warning("visits_wait", camera=camera.name, error=str(error), retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception:
+                # One visit that cannot be stored must not end the counting of all that follow.
+                log.exception("visit_not_stored", camera=camera.name)
+                return
+            else:
+                return
+
+    async def tidy(self) -> None:
+        """Forget whom it is time to forget: expired templates, and in counting mode everybody when a new day begins."""
+        self._forget(await self.visits.purge_expired())
+        today = self._clock.now().astimezone(self._zone()).date()
+        for running in self._running.values():
+            if running.day != today:
+                running.day = today
+                if running.camera.mode is CameraMode.COUNTING:
+                    running.gallery.forget_all()
+
+    async def _tidy_always(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except (SQLAlchemyError, StorageError, OSError) as error:
+                log.warning("visitors_not_tidied", error=str(error))
+            now = self._clock.now().astimezone(self._zone())
+            midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+            await asyncio.sleep(min(_TIDY_SECONDS, (midnight - now).total_seconds() + 1))
 
     def _forget(self, visitor_ids: list[str]) -> None:
         for running in self._running.values():

@@ -16,7 +16,6 @@ from core.errors import InvalidInputError, NotFoundError
 from core.identifiers import new_id
 from core.outbox import send_mqtt
 from face_tracker.cameras import Camera, CameraMode
-from face_tracker.errors import FaceTrackerError
 from face_tracker.tables import CameraRow, ErasureRow, VisitorRow, VisitRow
 from face_tracker.vault import TemplateVault
 from face_tracker.visits import Changes, Visit, Visitor
@@ -72,7 +71,7 @@ class VisitBook:
         self._vault = vault
         self._clock = clock
         self._open: dict[tuple[str, str], str] = {}
-        self._seen_today: dict[str, tuple[date, set[str]]] = {}
+        self._seen: dict[str, tuple[date, set[str]]] = {}
 
     async def known_visitors(self, camera: Camera) -> list[Visitor]:
         """Return the visitors whose templates have not expired; none in counting mode."""
@@ -93,11 +92,30 @@ class VisitBook:
             zero: wall-clock time of the frames' zero, seconds since 1970.
             zone: where the day begins.
         """
+        # What is remembered changes only when the database has it: a transaction that failed may be tried again.
+        opened, seen = dict(self._open), {camera_id: (day, set(ids)) for camera_id, (day, ids) in self._seen.items()}
+        draft = _Draft(opened, seen)
         async with self._database.transaction() as session:
             for visit in changes.started:
-                await self._start(session, camera, visit, zero, zone)
+                await self._start(session, draft, camera, visit, zero, zone)
             for visit in changes.ended:
-                await self._end(session, camera, visit, zero)
+                await self._end(session, draft, camera, visit, zero, zone)
+        self._open, self._seen = draft.open, draft.seen
+
+    async def close_camera(self, camera: Camera) -> int:
+        """End the visits that a camera leaves open when it is switched off and does not answer; return how many."""
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            rows = await session.scalars(
+                select(VisitRow).where(VisitRow.camera_id == camera.id, VisitRow.ended_at.is_(None))
+            )
+            count = 0
+            for row in rows:
+                row.ended_at = now
+                count += 1
+                await send_mqtt(session, _topic(camera, "ended"), _payload(camera, row))
+        self._open = {key: row_id for key, row_id in self._open.items() if key[0] != camera.id}
+        return count
 
     async def close_left_open(self) -> int:
         """End the visits that a killed process left open, at their beginning; return how many."""
@@ -186,11 +204,16 @@ class VisitBook:
                 await session.execute(delete(VisitorRow).where(VisitorRow.id.in_(ids)))
         return ids
 
-    async def _start(self, session: AsyncSession, camera: Camera, visit: Visit, zero: float, zone: ZoneInfo) -> None:
+    async def _start(
+        self, session: AsyncSession, draft: _Draft, camera: Camera, visit: Visit, zero: float, zone: ZoneInfo
+    ) -> VisitRow:
         started = datetime.fromtimestamp(zero + visit.started, UTC)
         recognised = camera.mode is CameraMode.RECOGNITION
+        day = started.astimezone(zone).date()
+        first = draft.is_first(camera.id, visit.visitor.id, day)
         if recognised:
             await self._store_visitor(session, camera, visit, started)
+            first = first and not await _came_on(session, visit.visitor.id, day, zone)
         row = VisitRow(
             id=new_id(),
             camera_id=camera.id,
@@ -198,17 +221,22 @@ class VisitBook:
             started_at=started,
             ended_at=None,
             returning=visit.returning,
-            first_of_day=self._is_first(camera.id, visit.visitor.id, started.astimezone(zone).date()),
+            first_of_day=first,
         )
         session.add(row)
-        self._open[camera.id, visit.visitor.id] = row.id
+        draft.open[camera.id, visit.visitor.id] = row.id
         await send_mqtt(session, _topic(camera, "started"), _payload(camera, row))
+        return row
 
-    async def _end(self, session: AsyncSession, camera: Camera, visit: Visit, zero: float) -> None:
-        row_id = self._open.pop((camera.id, visit.visitor.id), None)
+    async def _end(
+        self, session: AsyncSession, draft: _Draft, camera: Camera, visit: Visit, zero: float, zone: ZoneInfo
+    ) -> None:
+        row_id = draft.open.pop((camera.id, visit.visitor.id), None)
         row = await session.get(VisitRow, row_id) if row_id is not None else None
         if row is None:
-            raise FaceTrackerError("A visit ended that had not begun.")
+            # Its beginning could not be stored then; the visit happened all the same.
+            row = await self._start(session, draft, camera, visit, zero, zone)
+            del draft.open[camera.id, visit.visitor.id]
         row.ended_at = datetime.fromtimestamp(zero + visit.ended, UTC)
         await send_mqtt(session, _topic(camera, "ended"), _payload(camera, row))
 
@@ -222,14 +250,32 @@ class VisitBook:
         row.last_seen_at = at
         row.expires_at = at + timedelta(days=camera.template_days)
 
-    def _is_first(self, camera_id: str, visitor_id: str, day: date) -> bool:
-        known_day, seen = self._seen_today.get(camera_id, (day, set()))
+
+@dataclass(slots=True)
+class _Draft:
+    """What the book would remember if the transaction went through."""
+
+    open: dict[tuple[str, str], str]
+    seen: dict[str, tuple[date, set[str]]]
+
+    def is_first(self, camera_id: str, visitor_id: str, day: date) -> bool:
+        known_day, seen = self.seen.get(camera_id, (day, set()))
         if known_day != day:
             seen = set()
         first = visitor_id not in seen
         seen.add(visitor_id)
-        self._seen_today[camera_id] = (day, seen)
+        self.seen[camera_id] = (day, seen)
         return first
+
+
+async def _came_on(session: AsyncSession, visitor_id: str, day: date, zone: ZoneInfo) -> bool:
+    """Tell whether a recognised visitor was there on that day, before a restart of the server perhaps."""
+    begin = datetime.combine(day, time(), zone).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    query = select(VisitRow.id).where(
+        VisitRow.visitor_id == visitor_id, VisitRow.started_at >= begin, VisitRow.started_at < end
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 def _topic(camera: Camera, event: str) -> str:

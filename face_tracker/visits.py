@@ -6,6 +6,7 @@ were exchanged, and a person who is away for less than the gap is on the same vi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -50,15 +51,30 @@ class Changes:
 
 
 class Gallery:
-    """The visitors known so far, and who a descriptor belongs to."""
+    """The visitors known so far, and who a descriptor belongs to; a camera's thread and the event loop share it."""
 
     def __init__(self, same_person: float, new_id: Callable[[], str], known: Sequence[Visitor] = ()) -> None:
         self._same_person = same_person
         self._new_id = new_id
         self.visitors: list[Visitor] = list(known)
+        self._turn = threading.Lock()
 
     def recognise(self, descriptor: Descriptor) -> Visitor:
         """Return the nearest visitor within the threshold, or a new one."""
+        with self._turn:
+            return self._recognise(descriptor)
+
+    def forget(self, visitor_id: str) -> None:
+        """Drop a visitor and all descriptors of theirs."""
+        with self._turn:
+            self.visitors = [visitor for visitor in self.visitors if visitor.id != visitor_id]
+
+    def forget_all(self) -> None:
+        """Drop everybody."""
+        with self._turn:
+            self.visitors = []
+
+    def _recognise(self, descriptor: Descriptor) -> Visitor:
         nearest, best = None, self._same_person
         for visitor in self.visitors:
             away = min(distance(descriptor, template) for template in visitor.templates)
@@ -70,10 +86,6 @@ class Gallery:
         elif best > self._same_person * 0.7 and len(nearest.templates) < _MOST_TEMPLATES:
             nearest.templates.append(descriptor)
         return nearest
-
-    def forget(self, visitor_id: str) -> None:
-        """Drop a visitor and all descriptors of theirs."""
-        self.visitors = [visitor for visitor in self.visitors if visitor.id != visitor_id]
 
 
 @dataclass(slots=True)

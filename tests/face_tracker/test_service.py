@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
+from core.bus import EventBus
+from core.clock import ManualClock
 from core.database import Database
-from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError, StorageError
 from core.outbox import OutboxMessage
+from core.settings import FacesSettings
 from face_tracker.cameras import Camera, CameraMode
 from face_tracker.errors import ConsentMissingError
 from face_tracker.service import FaceService
@@ -119,3 +123,52 @@ async def test_three_people_who_cross_make_five_visits(service: FaceService) -> 
     await film(service, SHARED / "clip_640x480.mp4")
     summary = await service.visits.summary(datetime.now(UTC).date(), UTC_ZONE)
     assert (summary.visitors, summary.visits, summary.returning) == (3, 5, 2)
+
+
+async def test_in_counting_mode_everybody_is_forgotten_when_a_new_day_begins(
+    database: Database, tmp_path: Path, clip: Path
+) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    service = FaceService(database, clock, EventBus(), FacesSettings(), tmp_path / "faces.key", lambda: UTC_ZONE)
+    camera = await film(service, clip)
+    gallery = service._running[camera.id].gallery
+    clock.advance(3600)
+    await service.tidy()
+    assert len(gallery.visitors) == 1
+    clock.advance(12 * 3600)
+    await service.tidy()
+    assert gallery.visitors == []
+    await service.close()
+
+
+async def test_a_picture_that_the_models_choke_on_is_told_and_ends_no_camera_in_silence(
+    service: FaceService, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choke(*_arguments: object) -> None:
+        raise ValueError("bad picture")
+
+    monkeypatch.setattr("face_tracker.analyser.Tracker.update", choke)
+    camera = await film(service, clip)
+    state = service.state(camera.id)
+    assert not state.running
+    assert "unforeseen" in state.error
+
+
+async def test_a_database_that_is_away_for_a_moment_loses_no_visit(
+    service: FaceService, clip: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, attempts = service.visits.record, 0
+
+    async def moody(*arguments: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts in (1, 3):
+            raise StorageError("away")
+        await real(*arguments)
+
+    monkeypatch.setattr("face_tracker.service._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(service.visits, "record", moody)
+    await film(service, clip)
+    summary = await service.visits.summary(datetime.now(UTC).date(), UTC_ZONE)
+    assert (summary.visitors, summary.visits) == (1, 2)
+    assert {visit.ended_at is None for visit in await service.visits.visits()} == {False}
