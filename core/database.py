@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from core.errors import StorageError
+from core.look_ups import LookUp, LookUps
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -103,9 +105,11 @@ class Database:
         """
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = create_async_engine(url, pool_pre_ping=not self.is_sqlite)
+        # A connection above `pool_size` is closed after use, and with SQLite each is a thread that has to be started.
+        self.engine = create_async_engine(url, pool_pre_ping=not self.is_sqlite, pool_size=16)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._turn = asyncio.Lock()
+        self._look_ups = LookUps(self.engine) if self.is_sqlite else None
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -129,6 +133,24 @@ class Database:
         """Give a session for reading; what it changes is not kept."""
         async with self._sessions() as session:
             yield session
+
+    async def look_up(self, statement: LookUp, **parameters: str | int) -> Sequence[Sequence[Any]]:
+        """Return the rows of a small query that is asked for every call, outside of any transaction.
+
+        Args:
+            statement: made once and kept, with `bindparam` for what changes; its columns are text or whole numbers.
+            parameters: the values of the statement's parameters.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        try:
+            if self._look_ups is not None:
+                return await self._look_ups.rows(statement, parameters)
+            async with self.engine.connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
+        except (DatabaseError, DBAPIError, sqlite3.Error, OSError) as error:
+            raise StorageError(f"The database cannot be read: {_root(error)}.") from error
 
     async def check(self) -> None:
         """Ask the database for one row.
@@ -154,6 +176,8 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._look_ups is not None:
+            await self._look_ups.close()
         await self.engine.dispose()
 
 

@@ -18,7 +18,7 @@ from crm_bridge.deals import Deals
 from crm_bridge.errors import CrmNotFoundError
 from crm_bridge.interface import CallBegun, CallFinished, CallRecord, RecordingReference, TranscriptReference
 from crm_bridge.leads import Leads
-from crm_bridge.lookup import caller_of_number
+from crm_bridge.lookup import caller_at_once, caller_of_number
 from crm_bridge.notices import Notices
 from crm_bridge.ports import Colleagues, CompanyReader, LiveCalls
 from crm_bridge.validation import cleaned, public_number
@@ -71,8 +71,7 @@ class EmbeddedCrm:
         number = public_number(number, self._country)
         if not number:
             return None
-        async with self._database.reading() as session:
-            return await caller_of_number(session, number)
+        return await caller_at_once(self._database, number)
 
     async def caller_name(self, number: str) -> str | None:
         """Return the name that belongs to a number, or None."""

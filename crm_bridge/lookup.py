@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from crm_bridge.references import table_of
+from core.database import Database
 from crm_bridge.tables import ContactRow, CustomerCompanyRow, LeadRow, PhoneRow
 from crm_bridge.values import Caller, Owner, OwnerKind
 
@@ -39,18 +40,48 @@ async def owners_of_numbers(session: AsyncSession, numbers: Iterable[str]) -> di
 
 async def caller_of_number(session: AsyncSession, number: str) -> Caller | None:
     """Return who an E.164 number belongs to, or None for an unknown or empty one."""
-    owners = (await owners_of_numbers(session, [number])).get(number)
-    if not owners:
+    return _first((await session.execute(CALLERS, {"number": number})).all(), number)
+
+
+async def caller_at_once(database: Database, number: str) -> Caller | None:
+    """Return the same while a call waits for it: in a fraction of the time, outside of any transaction."""
+    return _first(await database.look_up(CALLERS, number=number), number)
+
+
+def _callers(
+    kind: OwnerKind,
+    table: type[LeadRow | ContactRow | CustomerCompanyRow],
+    company: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+) -> Select[str, str, str, str, str | None]:
+    return (
+        select(PhoneRow.owner_kind, table.id, table.name, table.responsible, company)
+        .join(table, table.id == PhoneRow.owner_id)
+        .where(PhoneRow.number == bindparam("number"), PhoneRow.owner_kind == kind.value)
+    )
+
+
+CALLERS: Final = union_all(
+    _callers(OwnerKind.CONTACT, ContactRow, ContactRow.company_id),
+    _callers(OwnerKind.LEAD, LeadRow, LeadRow.company_id).where(LeadRow.open),
+    _callers(OwnerKind.COMPANY, CustomerCompanyRow, CustomerCompanyRow.id),
+)
+"""All whom a number belongs to: kind, id, name, responsible, company."""
+
+
+def _first(rows: Sequence[Sequence[Any]], number: str) -> Caller | None:
+    """Return the one who counts: the oldest contact, else the newest open lead, else the oldest company."""
+    if not number or not rows:
         return None
-    row = await session.get(table_of(owners[0].kind), owners[0].id)
-    if not isinstance(row, LeadRow | ContactRow | CustomerCompanyRow):
-        return None
+    kind = min((OwnerKind(row[0]) for row in rows), key=_RANK.__getitem__)
+    # Ids sort by the time they were made.
+    choose = max if kind is OwnerKind.LEAD else min
+    _, owner_id, name, responsible, company_id = choose((row for row in rows if row[0] == kind), key=lambda row: row[1])
     return Caller(
-        kind=owners[0].kind,
-        id=row.id,
+        kind=kind,
+        id=owner_id,
         # A lead without a name is called by its number, which is no name to greet with.
-        name=row.name if row.name != number else "",
+        name=name if name != number else "",
         number=number,
-        responsible=row.responsible,
-        company_id=row.id if isinstance(row, CustomerCompanyRow) else row.company_id,
+        responsible=responsible,
+        company_id=company_id,
     )

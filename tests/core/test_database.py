@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import String, select
+from sqlalchemy import String, bindparam, select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -88,3 +88,20 @@ def test_ids_sort_in_the_order_they_were_made() -> None:
     assert ids == sorted(ids)
     assert len(set(ids)) == len(ids)
     assert {one[14] for one in ids} == {"7"}
+
+
+async def test_a_look_up_sees_what_was_committed_a_moment_ago(database: Database) -> None:
+    statement = select(Row.id, Row.text).where(Row.text == bindparam("wanted"), Row.id > 1).order_by(Row.id)
+    assert list(await database.look_up(statement, wanted="a")) == []
+    async with database.transaction() as session:
+        session.add_all(Row(id=index, text="a") for index in range(1, 4))
+    assert [tuple(row) for row in await database.look_up(statement, wanted="a")] == [(2, "a"), (3, "a")]
+    assert list(await database.look_up(statement, wanted="b")) == []
+
+
+async def test_a_look_up_in_a_damaged_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.sqlite3").write_bytes(b"garbage" * 1000)
+    damaged = Database(f"sqlite+aiosqlite:///{tmp_path}/x.sqlite3")
+    with pytest.raises(StorageError):
+        await damaged.look_up(select(Row.id).where(Row.id == bindparam("wanted")), wanted=1)
+    await damaged.close()
