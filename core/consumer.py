@@ -7,6 +7,7 @@ it is never skipped.
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Database
-from core.errors import StorageError
+from core.errors import RamalError, StorageError
 from core.journal import Entry, Journal
 
 log = structlog.get_logger(__name__)
@@ -72,55 +73,38 @@ async def refuse_lost_journal(journal: Journal, database: Database) -> None:
         )
 
 
-class ConsumerRunner:
-    """Feeds one consumer from one node's journal."""
+class JournalFollower(abc.ABC):
+    """Follows one node's journal in the background, batch after batch, and never skips an entry."""
 
-    def __init__(self, journal: Journal, database: Database, consumer: Consumer, *, batch: int = _BATCH) -> None:
+    def __init__(self, journal: Journal, name: str, *, batch: int) -> None:
         self._journal = journal
-        self._database = database
-        self._consumer = consumer
         self._batch = batch
         self._task: asyncio.Task[None] | None = None
         self._progress = asyncio.Condition()
+        self.name = name
+        """A stable name: the position is stored under it."""
         self.position = 0
         """The last sequence whose effects are stored."""
         self.failure: str | None = None
         """Why it stands still, or None."""
 
     @property
-    def name(self) -> str:
-        """The consumer's name."""
-        return self._consumer.name
-
-    @property
     def lag(self) -> int:
         """How many entries wait."""
         return self._journal.last_sequence - self.position
 
+    @abc.abstractmethod
     async def step(self) -> int:
-        """Digest one batch in one transaction; return how many entries it had."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(
-                select(JournalPosition).where(
-                    JournalPosition.consumer == self._consumer.name, JournalPosition.node == self._journal.node
-                )
-            )
-            if row is None:
-                row = JournalPosition(consumer=self._consumer.name, node=self._journal.node, sequence=0)
-                session.add(row)
-            entries = self._journal.read(row.sequence, self._batch)
-            if entries:
-                await self._consumer.consume(session, self._journal.node, entries)
-                row.sequence = entries[-1].sequence
-            position = row.sequence
+        """Digest one batch; return how many entries it had."""
+
+    async def _reached(self, position: int) -> None:
         async with self._progress:
             self.position = position
             self._progress.notify_all()
-        return len(entries)
 
     def start(self) -> None:
         """Begin to follow the journal in the background."""
-        self._task = asyncio.create_task(self._follow(), name=f"consumer-{self._consumer.name}")
+        self._task = asyncio.create_task(self._follow(), name=f"consumer-{self.name}")
 
     async def caught_up(self) -> None:
         """Wait until everything that is in the journal now has had its effect."""
@@ -142,15 +126,50 @@ class ConsumerRunner:
             began = loop.time()
             try:
                 digested = await self.step()
+            except RamalError as error:
+                # Something it needs is away, as its message says.
+                self.failure = error.message
+                log.warning("consumer_waits", consumer=self.name, position=self.position, error=error.message)
             except Exception as error:
                 # Whatever it is (a database away, a bug in the consumer), nothing may be skipped and the server goes on.
                 self.failure = f"{type(error).__name__}: {error}"
-                log.exception("consumer_failed", consumer=self._consumer.name, position=self.position, retry_in=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                log.exception("consumer_failed", consumer=self.name, position=self.position, retry_in=pause)
+            else:
+                self.failure = None
+                pause = _FIRST_PAUSE
+                if digested < self._batch:
+                    await asyncio.sleep(min(_REST * (loop.time() - began), _LONGEST_REST))
+                    await self._journal.wait_beyond(self.position)
                 continue
-            self.failure = None
-            pause = _FIRST_PAUSE
-            if digested < self._batch:
-                await asyncio.sleep(min(_REST * (loop.time() - began), _LONGEST_REST))
-                await self._journal.wait_beyond(self.position)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class ConsumerRunner(JournalFollower):
+    """Feeds one consumer from one node's journal."""
+
+    def __init__(self, journal: Journal, database: Database, consumer: Consumer, *, batch: int = _BATCH) -> None:
+        super().__init__(journal, consumer.name, batch=batch)
+        self._database = database
+        self._consumer = consumer
+
+    async def step(self) -> int:
+        """Digest one batch in one transaction; return how many entries it had."""
+        async with self._database.transaction() as session:
+            row = await stored_position(session, self.name, self._journal.node)
+            entries = self._journal.read(row.sequence, self._batch)
+            if entries:
+                await self._consumer.consume(session, self._journal.node, entries)
+                row.sequence = entries[-1].sequence
+            position = row.sequence
+        await self._reached(position)
+        return len(entries)
+
+
+async def stored_position(session: AsyncSession, consumer: str, node: str) -> JournalPosition:
+    """Return how far a consumer has got; its row is made at the first time."""
+    row = await session.get(JournalPosition, (consumer, node))
+    if row is None:
+        row = JournalPosition(consumer=consumer, node=node, sequence=0)
+        session.add(row)
+    return row

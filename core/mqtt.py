@@ -1,27 +1,21 @@
-"""MQTT: the embedded broker for a shop, the sender that empties the outbox, and the facts of calls as events.
-
-Topics stand in `docs/mqtt.md`. A call's event is `ramal/calls/<call-id>/<event>`, its payload the fact's own fields.
-"""
+"""MQTT: the embedded broker for a shop, and the connection to any other. Topics stand in `docs/mqtt.md`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import aiomqtt
-import msgspec
 import structlog
 from amqtt.broker import Broker
 from amqtt.errors import BrokerError
-from sqlalchemy.ext.asyncio import AsyncSession
+from amqtt.mqtt.constants import QOS_1
 
 from core.errors import Fault, RamalError
-from core.events import CallFact, MediaAlive
-from core.journal import Entry
-from core.outbox import MessageRefusedError, OutboxMessage, send_mqtt
+from core.outbox import MessageRefusedError, OutboxMessage
 from core.settings import MqttSettings
 
 log = structlog.get_logger(__name__)
@@ -30,7 +24,9 @@ AVAILABILITY_TOPIC: Final = "ramal/status"
 _TIMEOUT: Final = 5.0
 _AGAIN_SECONDS: Final = 5.0
 """Between two attempts to be connected while there is nothing to send."""
-_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+_AT_ONCE: Final = 10
+"""Messages under way at a time; the client warns of more."""
+_NO_TOPIC: Final = frozenset("+#\0")
 
 
 class MqttError(RamalError):
@@ -39,6 +35,28 @@ class MqttError(RamalError):
     id = "core.mqtt"
     fault = Fault.PEER
     http_status = 503
+
+
+@dataclass(slots=True, frozen=True)
+class MqttMessage:
+    """What is to be published."""
+
+    topic: str
+    body: str | bytes
+    retain: bool = False
+
+
+class MqttPublisher(Protocol):
+    """One that has messages published: the embedded broker, or the connection to another one."""
+
+    async def publish(self, messages: Sequence[MqttMessage]) -> None:
+        """Publish messages in order with QoS 1; when it returns, the broker has them all.
+
+        Raises:
+            MqttError: the broker cannot be reached; some of the messages may be out.
+            MessageRefusedError: no broker would take one of them.
+        """
+        ...
 
 
 class EmbeddedBroker:
@@ -53,6 +71,29 @@ class EmbeddedBroker:
         )
         self._address = f"{host}:{port}"
 
+    async def publish(self, messages: Sequence[MqttMessage]) -> None:
+        """Hand messages to whoever has subscribed; inside the process that needs no connection.
+
+        Raises:
+            MessageRefusedError: a topic is none that can be published to.
+        """
+        for message in messages:
+            if not message.topic or not _NO_TOPIC.isdisjoint(message.topic):
+                raise _refusal(message, "it is no topic")
+            body = message.body.encode() if isinstance(message.body, str) else message.body
+            if message.retain:
+                await self._broker.retain_message(None, message.topic, body, QOS_1)
+            if self._broker.subscriptions:
+                await self._broker.internal_message_broadcast(message.topic, body)
+
+    async def send(self, message: OutboxMessage) -> None:
+        """Publish a message of the outbox.
+
+        Raises:
+            MessageRefusedError: as `publish`.
+        """
+        await self.publish([_from_outbox(message)])
+
     async def start(self) -> None:
         """Listen.
 
@@ -66,9 +107,11 @@ class EmbeddedBroker:
                 f"The MQTT broker cannot listen on {self._address}: the port is taken.",
                 hint="Stop the other program, set RAMAL_MQTT_PORT, or set RAMAL_MQTT_EMBEDDED=false to use that broker.",
             ) from error
+        await self.publish([MqttMessage(AVAILABILITY_TOPIC, "online", retain=True)])
 
     async def close(self) -> None:
-        """Stop listening and drop all clients."""
+        """Say that the server is gone, stop listening and drop all clients."""
+        await self.publish([MqttMessage(AVAILABILITY_TOPIC, "offline", retain=True)])
         with contextlib.suppress(BrokerError):
             await self._broker.shutdown()
 
@@ -91,23 +134,28 @@ class MqttSender:
         """Connect in the background, and again whenever the connection is lost."""
         self._presence = asyncio.create_task(self._stay(), name="mqtt-presence")
 
-    async def send(self, message: OutboxMessage) -> None:
-        """Publish with QoS 1 and wait for the broker's acknowledgement.
+    async def publish(self, messages: Sequence[MqttMessage]) -> None:
+        """Publish with QoS 1, some at a time, and wait for the broker's acknowledgements.
 
         Raises:
             MqttError: the broker cannot be reached; the connection is given up.
-            MessageRefusedError: no broker would take this message.
+            MessageRefusedError: no broker would take one of the messages.
         """
         try:
             client = await self._connected()
-            await client.publish(message.address, message.body, qos=1, retain=message.retain, timeout=_TIMEOUT)
-        except ValueError as error:
-            raise MessageRefusedError(
-                f"“{message.address[:80]}” cannot be published: {error}.", for_good=True
-            ) from error
+            for first in range(0, len(messages), _AT_ONCE):
+                await asyncio.gather(*(_publish(client, message) for message in messages[first : first + _AT_ONCE]))
         except (aiomqtt.MqttError, OSError, TimeoutError) as error:
             await self._drop()
             raise MqttError(f"The MQTT broker {self._host}:{self._settings.port} does not answer: {error}.") from error
+
+    async def send(self, message: OutboxMessage) -> None:
+        """Publish a message of the outbox.
+
+        Raises:
+            MqttError, MessageRefusedError: as `publish`.
+        """
+        await self.publish([_from_outbox(message)])
 
     async def close(self) -> None:
         """Say that the server is gone and close the connection."""
@@ -155,26 +203,16 @@ class MqttSender:
             return self._client
 
 
-class CallEventsConsumer:
-    """Turns the journal's facts into MQTT messages, through the outbox."""
-
-    name = "mqtt"
-
-    async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
-        """Queue a message for each fact; the media heartbeat is for recovery only and is left out."""
-        for entry in entries:
-            if not isinstance(entry.fact, MediaAlive):
-                topic = f"ramal/calls/{entry.fact.call_id}/{event_name(entry.fact)}"
-                await send_mqtt(session, topic, {**fact_payload(entry.fact), "node": node, "sequence": entry.sequence})
+async def _publish(client: aiomqtt.Client, message: MqttMessage) -> None:
+    try:
+        await client.publish(message.topic, message.body, qos=1, retain=message.retain, timeout=_TIMEOUT)
+    except ValueError as error:
+        raise _refusal(message, str(error)) from error
 
 
-def event_name(fact: CallFact) -> str:
-    """Return the fact's event name: `LegAnswered` is `leg_answered`."""
-    return _CAPITAL.sub("_", type(fact).__name__).lower()
+def _refusal(message: MqttMessage, reason: str) -> MessageRefusedError:
+    return MessageRefusedError(f"“{message.topic[:80]}” cannot be published: {reason}.", for_good=True)
 
 
-def fact_payload(fact: CallFact) -> dict[str, Any]:
-    """Return the fact's fields as plain JSON values, with its name under `event`."""
-    payload: dict[str, Any] = msgspec.to_builtins(fact)
-    del payload["type"]
-    return {"event": event_name(fact), **payload}
+def _from_outbox(message: OutboxMessage) -> MqttMessage:
+    return MqttMessage(message.address, message.body, message.retain)

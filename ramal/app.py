@@ -17,6 +17,7 @@ from api.services import Services
 from api.settings import ApiSettings
 from billing.service import Billing
 from core.bus import EventBus
+from core.call_events import CallEvents
 from core.clock import SystemClock
 from core.company import Company
 from core.consumer import Consumer, ConsumerRunner, refuse_lost_journal
@@ -24,7 +25,7 @@ from core.database import Database
 from core.email import EmailSender
 from core.journal import Journal
 from core.migrate import migrate
-from core.mqtt import CallEventsConsumer, EmbeddedBroker, MqttSender
+from core.mqtt import EmbeddedBroker, MqttSender
 from core.outbox import EMAIL, MQTT, OutboxDrain
 from core.settings import Settings
 from crm_bridge.consumer import CrmConsumer
@@ -99,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         # The port is taken first of all, so that a second copy ends before it has touched anything.
         listener = listening_socket(settings.listen, settings.web.port, setting="RAMAL_WEB_PORT")
         stack.callback(listener.close)
-        drains = await _start_mqtt(ground, stack)
+        publisher, drains = await _start_mqtt(ground, stack)
         engine = _start_engine(ground, stack)
         exchange, crm = _build_telephony(ground, engine)
         billing = Billing.build(ground.database, ground.company, ground.clock)
@@ -133,6 +134,9 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             stack,
             [CdrConsumer(), billing.consumer, CrmConsumer(crm, ground.company), RecordingConsumer(sealer.wake)],
         )
+        events = CallEvents(ground.journal, ground.database, publisher)
+        events.start()
+        stack.push_async_callback(events.close)
         await exchange.start()
         stack.push_async_callback(exchange.close)
         agents = AgentTopics(ground.database, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
@@ -150,8 +154,8 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         stack.push_async_callback(pauses.close)
         ports = (settings.media.last_port - settings.media.first_port + 1) // 2
         readiness.watch_calls(services, ground.journal, exchange, engine, ports)
-        readiness.watch_work(services, consumers, drains, sealer, queue)
-        watch(app.state.metrics, ground.journal, consumers, exchange, pauses)
+        readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
+        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses)
         web = WebServer(app, listener)
         await web.start()
         stack.push_async_callback(web.close)
@@ -192,25 +196,26 @@ async def _lay_ground(settings: Settings, stack: contextlib.AsyncExitStack) -> _
     return _Ground(settings, folder, database, journal, company, EventBus(), SystemClock())
 
 
-async def _start_mqtt(ground: _Ground, stack: contextlib.AsyncExitStack) -> list[OutboxDrain]:
-    """Start the broker and the two drains of the outbox."""
+async def _start_mqtt(
+    ground: _Ground, stack: contextlib.AsyncExitStack
+) -> tuple[EmbeddedBroker | MqttSender, list[OutboxDrain]]:
+    """Start the broker or the connection to one, and the two drains of the outbox."""
     settings = ground.settings
-    host = settings.mqtt.host
+    publisher: EmbeddedBroker | MqttSender
     if settings.mqtt.embedded:
-        broker = EmbeddedBroker(settings.listen, settings.mqtt.port)
-        await broker.start()
-        stack.push_async_callback(broker.close)
-        host = settings.listen
-    sender = MqttSender(settings.mqtt, host)
-    sender.start()
-    stack.push_async_callback(sender.close)
-    drains = [OutboxDrain(ground.database, MQTT, sender, ground.clock)]
+        publisher = EmbeddedBroker(settings.listen, settings.mqtt.port)
+        await publisher.start()
+    else:
+        publisher = MqttSender(settings.mqtt)
+        publisher.start()
+    stack.push_async_callback(publisher.close)
+    drains = [OutboxDrain(ground.database, MQTT, publisher, ground.clock)]
     if settings.email.host:
         drains.append(OutboxDrain(ground.database, EMAIL, EmailSender(settings.email), ground.clock))
     for drain in drains:
         drain.start()
         stack.push_async_callback(drain.close)
-    return drains
+    return publisher, drains
 
 
 def _start_engine(ground: _Ground, stack: contextlib.AsyncExitStack) -> Engine:
@@ -299,7 +304,7 @@ def _start_consumers(
     ground: _Ground, stack: contextlib.AsyncExitStack, consumers: list[Consumer]
 ) -> list[ConsumerRunner]:
     runners = []
-    for consumer in [*consumers, CallEventsConsumer()]:
+    for consumer in consumers:
         runner = ConsumerRunner(ground.journal, ground.database, consumer)
         runner.start()
         stack.push_async_callback(runner.close)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from api.metrics import Metrics
-from core.consumer import ConsumerRunner
+from core.consumer import JournalFollower
 from core.journal import Journal
 from pbx.exchange import Exchange
 from ramal.pauses import LoopPauses
 
 
 def watch(
-    metrics: Metrics, journal: Journal, consumers: list[ConsumerRunner], exchange: Exchange, pauses: LoopPauses
+    metrics: Metrics, journal: Journal, followers: list[JournalFollower], exchange: Exchange, pauses: LoopPauses
 ) -> None:
     """Show live calls, the journal, what waits to be digested, and the longest pause of the event loop."""
     metrics.watch("ramal_calls", "Live calls.", lambda: len(exchange.switch.calls()))
@@ -20,7 +20,7 @@ def watch(
     )
     metrics.watch(
         "ramal_consumer_lag",
-        "Facts that the slowest consumer has before it.",
-        lambda: max(consumer.lag for consumer in consumers),
+        "Facts that the slowest consumer, or the broker, has before it.",
+        lambda: max(follower.lag for follower in followers),
     )
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)

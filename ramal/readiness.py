@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 from api.services import ReadinessCheck, Services
-from core.consumer import ConsumerRunner
+from core.consumer import JournalFollower
 from core.journal import Journal
 from core.outbox import OutboxDrain
 from media.engine import Engine
@@ -40,7 +40,7 @@ def watch_calls(services: Services, journal: Journal, exchange: Exchange, engine
 
 def watch_work(
     services: Services,
-    consumers: Sequence[ConsumerRunner],
+    consumers: Sequence[JournalFollower],
     drains: Sequence[OutboxDrain],
     sealer: Sealer,
     transcripts: TranscriptQueue | None,
@@ -56,7 +56,7 @@ def watch_work(
         services.conditions[name] = _check(functools.partial(_worker, worker))
 
 
-def _consumer(consumer: ConsumerRunner) -> str | None:
+def _consumer(consumer: JournalFollower) -> str | None:
     if consumer.failure is None:
         return None
     return f"stands still {consumer.lag} facts behind; {_LOG}"

@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiomqtt
@@ -14,12 +16,17 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
+from core.call_events import CallEvents
 from core.clock import SystemClock
 from core.database import Database
 from core.email import EmailError, EmailSender
+from core.events import LegRinging, MediaAlive
+from core.journal import Journal
 from core.mqtt import AVAILABILITY_TOPIC, EmbeddedBroker, MqttError, MqttSender
 from core.outbox import EMAIL, MQTT, MessageRefusedError, OutboxDrain, send_email, send_mqtt
 from core.settings import EmailSettings, MqttSettings
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def free_port() -> int:
@@ -29,31 +36,42 @@ def free_port() -> int:
     return port
 
 
+@dataclass(slots=True)
+class RunningBroker:
+    """A broker, and how the server publishes there."""
+
+    settings: MqttSettings
+    publisher: EmbeddedBroker | MqttSender
+
+
 @contextlib.asynccontextmanager
-async def embedded() -> AsyncIterator[MqttSettings]:
+async def embedded() -> AsyncIterator[RunningBroker]:
     settings = MqttSettings(port=free_port())
     broker = EmbeddedBroker("127.0.0.1", settings.port)
     await broker.start()
-    yield settings
+    yield RunningBroker(settings, broker)
     await broker.close()
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder: Path) -> AsyncIterator[MqttSettings]:
+async def mosquitto(folder: Path) -> AsyncIterator[RunningBroker]:
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
     assert program is not None, "mosquitto is installed by make test"
     port = free_port()
     (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     process = subprocess.Popen([program, "-c", folder / "mosquitto.conf"], stderr=subprocess.DEVNULL)
-    yield MqttSettings(embedded=False, port=port)
+    settings = MqttSettings(embedded=False, port=port)
+    sender = MqttSender(settings)
+    yield RunningBroker(settings, sender)
+    await sender.close()
     process.terminate()
     process.wait(10)
 
 
 @pytest.fixture(params=["embedded", "mosquitto"])
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MqttSettings]:
-    async with embedded() if request.param == "embedded" else mosquitto(tmp_path) as settings:
-        yield settings
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningBroker]:
+    async with embedded() if request.param == "embedded" else mosquitto(tmp_path) as running:
+        yield running
 
 
 async def connected(settings: MqttSettings) -> aiomqtt.Client:
@@ -67,24 +85,73 @@ async def connected(settings: MqttSettings) -> aiomqtt.Client:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_a_message_arrives_with_its_id_and_the_server_is_online(broker: MqttSettings, database: Database) -> None:
-    client = await connected(broker)
+async def test_a_message_arrives_with_its_id_and_the_server_is_online(
+    broker: RunningBroker, database: Database
+) -> None:
+    client = await connected(broker.settings)
     await client.subscribe("ramal/#", qos=1)
     async with database.transaction() as session:
         await send_mqtt(session, "ramal/calls/c1/call_ended", {"name": "José"})
-    sender = MqttSender(broker)
-    assert await OutboxDrain(database, MQTT, sender, SystemClock()).step() == 1
-    heard = {}
-    async for message in client.messages:
-        heard[str(message.topic)] = message.payload
-        if len(heard) == 2:
-            break
+    assert await OutboxDrain(database, MQTT, broker.publisher, SystemClock()).step() == 1
+    heard = await received(client, 2)
     assert heard[AVAILABILITY_TOPIC] == b"online"
     payload = json.loads(heard["ramal/calls/c1/call_ended"])
     assert payload["name"] == "José"
     assert len(payload["message_id"]) == 36
-    await sender.close()
     await client.__aexit__(None, None, None)
+
+
+async def received(client: aiomqtt.Client, count: int) -> dict[str, bytes]:
+    """Return so many messages by topic, in the order of their arrival."""
+    heard: dict[str, bytes] = {}
+    async with asyncio.timeout(10):
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            heard[str(message.topic)] = message.payload
+            if len(heard) == count:
+                break
+    return heard
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_the_facts_of_a_call_are_published_in_their_order_and_not_again_after_a_restart(
+    broker: RunningBroker, database: Database, tmp_path: Path
+) -> None:
+    client = await connected(broker.settings)
+    await client.subscribe("ramal/calls/#", qos=1)
+    journal = Journal(tmp_path / "journal", "node1")
+    for number in range(25):
+        journal.append(LegRinging(at=NOON, call_id=f"c{number}", leg_id="l"))
+    journal.append(MediaAlive(at=NOON, call_id="c25"))
+    await journal.flushed()
+    assert await CallEvents(journal, database, broker.publisher, batch=20).step() == 20
+    again = CallEvents(journal, database, broker.publisher)
+    assert await again.step() == 6
+    assert (again.lag, await again.step()) == (0, 0)
+    heard = await received(client, 25)
+    assert list(heard) == [f"ramal/calls/c{number}/leg_ringing" for number in range(25)]
+    assert json.loads(heard["ramal/calls/c7/leg_ringing"]) == {
+        "event": "leg_ringing",
+        "at": "2026-05-01T12:00:00Z",
+        "call_id": "c7",
+        "leg_id": "l",
+        "node": "node1",
+        "sequence": 8,
+        "message_id": "node1-8",
+    }
+    await client.__aexit__(None, None, None)
+    await journal.close()
+
+
+async def test_facts_wait_for_a_broker_that_is_away(database: Database, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", "node1")
+    journal.append(LegRinging(at=NOON, call_id="c", leg_id="l"))
+    await journal.flushed()
+    events = CallEvents(journal, database, MqttSender(MqttSettings(embedded=False, port=free_port())))
+    with pytest.raises(MqttError):
+        await events.step()
+    assert events.lag == 1
+    await journal.close()
 
 
 async def test_a_broker_that_is_away_is_named_and_the_message_kept(database: Database) -> None:
@@ -170,25 +237,23 @@ async def test_an_address_that_does_not_exist_does_not_stop_the_emails_behind_it
 
 
 async def test_a_topic_that_no_broker_takes_does_not_stop_the_messages_behind_it(
-    broker: MqttSettings, database: Database
+    broker: RunningBroker, database: Database
 ) -> None:
-    client = await connected(broker)
+    client = await connected(broker.settings)
     async with database.transaction() as session:
         await send_mqtt(session, "ramal/#", {})
         await send_mqtt(session, "ramal/x", {})
-    sender = MqttSender(broker)
-    drain = OutboxDrain(database, MQTT, sender, SystemClock())
+    drain = OutboxDrain(database, MQTT, broker.publisher, SystemClock())
     assert await drain.step() == 2
     assert (drain.sent, await drain.waiting()) == (1, 0)
-    await sender.close()
     await client.__aexit__(None, None, None)
 
 
 async def test_the_server_is_online_before_it_has_anything_to_say_and_offline_when_it_leaves(tmp_path: Path) -> None:
-    async with mosquitto(tmp_path) as settings:
-        client = await connected(settings)
+    async with mosquitto(tmp_path) as running:
+        client = await connected(running.settings)
         await client.subscribe(AVAILABILITY_TOPIC, qos=1)
-        sender = MqttSender(settings)
+        sender = MqttSender(running.settings)
         sender.start()
         said = aiter(client.messages)
         async with asyncio.timeout(10):
