@@ -18,6 +18,7 @@ from media.prompts import PromptStore
 from pbx.call import Flow
 from pbx.config import PbxConfig
 from pbx.directory import Directory
+from pbx.entries import Login
 from pbx.equipment import Equipment
 from pbx.open_calls import OpenCallKeeper, OpenCalls
 from pbx.ports import CallerDirectory
@@ -96,6 +97,8 @@ class Exchange:
         )
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
+        self._logins: Mapping[str, Login] = {}
+        """Who may register, as of the last change of the directory."""
         self._started = False
 
     async def start(self) -> None:
@@ -115,6 +118,7 @@ class Exchange:
                 self._show_registration(username, present=True)
         await self.sip.start()
         self._started = True
+        self._logins = self.directory.snapshot.logins
         self.trunks.update(self.directory.snapshot)
         self.directory.listen(self._directory_changed)
         self._registrations.start()
@@ -161,7 +165,9 @@ class Exchange:
     def _directory_changed(self, snapshot: Snapshot) -> None:
         """Begin to work by a new snapshot; phones whose login or password changed have to register again."""
         self.trunks.update(snapshot)
+        before, self._logins = self._logins, snapshot.logins
         registrar = self.sip.core.inbound.registrations
         for username in registrar.registrar.users():
-            if username not in snapshot.logins:
+            login = snapshot.logins.get(username)
+            if login is None or login != before.get(username, login):
                 registrar.remove(username)

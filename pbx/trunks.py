@@ -90,13 +90,15 @@ class Trunks:
         """
         trunks = [trunk for trunk in snapshot.trunks.values() if trunk.enabled]
         for trunk in trunks:
-            if (trunk.host, trunk.port) == (source.host, source.port):
+            if trunk.port == source.port and source.host in self._sip.addresses_of(trunk.host):
                 return trunk.name
         if request.from_.uri.user in snapshot.logins or not is_ip_address(source.host):
             return None
         address = ipaddress.ip_address(source.host)
         for trunk in trunks:
-            if trunk.host == source.host or any(address in network for network in trunk.networks):
+            if source.host in self._sip.addresses_of(trunk.host) or any(
+                address in network for network in trunk.networks
+            ):
                 return trunk.name
         return None
 

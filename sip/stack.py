@@ -61,6 +61,7 @@ class SipStack:
         self.lag = 0.0
         """Seconds by which the ticker's last wake-up was late: how long the event loop was held up."""
         self._names: dict[str, tuple[float, str]] = {}
+        self._addresses: dict[str, frozenset[str]] = {}
         self._resolving: dict[str, list[tuple[bytes, Address]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._routes: dict[str, str] = {}
@@ -230,6 +231,10 @@ class SipStack:
         """Return our Contact as the peer at `destination` can reach it."""
         return self.core.contact(destination, user)
 
+    def addresses_of(self, host: str) -> frozenset[str]:
+        """Return the IP addresses that a name had when something was last sent to it; an address stands for itself."""
+        return frozenset((host,)) if is_ip_address(host) else self._addresses.get(host, frozenset())
+
     # The ticker.
 
     def _earlier(self, deadline: float) -> None:
@@ -287,6 +292,8 @@ class SipStack:
             found.sort(key=lambda entry: entry[0] != socket.AF_INET)
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
+                self._addresses.clear()
+            self._addresses[host] = frozenset(str(entry[4][0]) for entry in found)
             self._names[host] = (self.clock.monotonic() + _NAME_SECONDS, str(found[0][4][0]))
         except (OSError, UnicodeError) as error:
             log.info("name_not_resolved", host=host, problem=str(error))

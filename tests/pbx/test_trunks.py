@@ -35,6 +35,9 @@ class Watched:
     def local_address(self, _destination: Address) -> Address:
         return Address("192.0.2.99", 5060)
 
+    def addresses_of(self, host: str) -> frozenset[str]:
+        return frozenset((host,))
+
     def schedule(self, *_arguments: Any) -> None:
         return None
 
