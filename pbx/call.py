@@ -211,7 +211,7 @@ class Call(PartyVerbs):
             disposition = Disposition.ANSWERED
         elif self.outcome is not None:
             disposition = ENDINGS[self.outcome].disposition
-        elif self.caller is not None and self.caller.answered:
+        elif self.caller is not None and self.caller.answered_at is not None:
             disposition = Disposition.NO_ANSWER
         else:
             disposition = Disposition.CANCELLED
@@ -428,6 +428,11 @@ class Call(PartyVerbs):
         alive = tuple([leg.id for leg in self.legs if leg.heard_since(since)])
         if alive:
             self.note(MediaAlive, leg_ids=alive)
+
+    def probe(self, now: float, every: float) -> None:
+        """Ask the phones that may be silent whether they are still there; monotonic time and interval in seconds."""
+        for leg in tuple(self.legs):
+            leg.probe(now, every)
 
     # --- telling ---------------------------------------------------------------------------------------------------------
 

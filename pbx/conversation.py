@@ -147,10 +147,14 @@ class Conversation:
         if not isinstance(other, Call) or other is self._call:
             report(_NO_SUCH_DIALOG, "No such call")
             return
-        if other.conversation is not None and self._call.customer is None and other.customer is not None:
-            other.ask(TransferJoin(consulted, leg, report))
-        else:
-            self._call.ask(TransferJoin(leg, consulted, report))
+        turned = other.conversation is not None and self._call.customer is None and other.customer is not None
+        try:
+            if turned:
+                other.ask(TransferJoin(consulted, leg, report))
+            else:
+                self._call.ask(TransferJoin(leg, consulted, report))
+        except CallStateError as error:
+            report(_NO_SUCH_DIALOG, error.message)
 
     async def _transfer(self, request: TransferBlind | TransferJoin | Consult) -> bool:
         """Carry out a transfer; tell whether there are two who talk afterwards."""

@@ -90,7 +90,8 @@ class Dialling:
         listener = self._listener
         if listener is None or not listener.alive or self._early is not None:
             return
-        if listener.answered:
+        if listener.answered or listener.media.agreed is not None:
+            # Where an earlier trunk has opened the voice before its failure, a 180 would be heard by nobody.
             if not listener.playing:
                 listener.play(self._equipment.prompts.ringback(self._equipment.country), loop=True)
         else:
@@ -166,7 +167,7 @@ class Dialling:
             self._winner.set_result(None)
         if self._early is not None:
             self._early.cut()
-        if self._listener is not None and self._listener.answered:
+        if self._listener is not None:
             self._listener.stop_playing()
         for leg in self.legs:
             if leg is not winner:

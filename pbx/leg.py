@@ -31,7 +31,7 @@ from media.engine import EndpointStatistics
 from media.errors import MediaError
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
-from pbx.leg_media import LegMedia, preferred_codec
+from pbx.leg_media import LegMedia, acceptable, preferred_codec
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
 from sip.session import InviteSession
@@ -91,6 +91,7 @@ class Leg:
     __slots__ = (
         "_equipment",
         "_playback",
+        "_probed_at",
         "_session",
         "answered_at",
         "created_at",
@@ -112,6 +113,7 @@ class Leg:
         self._equipment = equipment
         self._session: InviteSession | None = None
         self._playback: tuple[int, asyncio.Future[None]] | None = None
+        self._probed_at: float | None = None
         self.id = new_id()
         self.owner = owner
         self.party = party
@@ -150,6 +152,12 @@ class Leg:
         if self.media.codec or not self.incoming or self._session is None:
             return self.media.codec
         return preferred_codec(self._session.remote_offer)
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether the caller's offer, if it made one, can be agreed to; else nobody need be rung for it."""
+        offer = self.session.remote_offer if self.incoming else None
+        return offer is None or acceptable(offer)
 
     @property
     def session(self) -> InviteSession:
@@ -404,6 +412,22 @@ class Leg:
         """Tell whether a packet of the party came after a monotonic time in seconds."""
         figures = self.media.statistics() if self.answered else None
         return figures is not None and figures.last_packet_at is not None and figures.last_packet_at > since
+
+    def probe(self, now: float, every: float) -> None:
+        """Ask a phone that may be silent, because it holds, whether it is still there: each `every` seconds.
+
+        Args:
+            now: monotonic seconds.
+            every: seconds.
+        """
+        agreed = self.media.agreed
+        if not self.answered or agreed is None or (agreed.direction.receives and not self.held):
+            self._probed_at = None
+        elif self._probed_at is None:
+            self._probed_at = now
+        elif now - self._probed_at >= every:
+            self._probed_at = now
+            self.session.probe()
 
     # --- inside ------------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from pbx.errors import NoMediaError
 from sip import offer_answer
+from sip.address import is_ip_address
 from sip.errors import SipError
 from sip.offer_answer import MediaNegotiation, NegotiatedMedia
 
@@ -135,3 +136,12 @@ def preferred_codec(offer: bytes | None) -> str:
         return offer_answer.negotiate(offer, offer_answer.LocalMedia("127.0.0.1", 9)).codec.name
     except SipError:
         return ""
+
+
+def acceptable(offer: bytes) -> bool:
+    """Tell whether an offer has a codec of ours and an address that voice can be sent to."""
+    try:
+        remote, _ = offer_answer.negotiate(offer, offer_answer.LocalMedia("127.0.0.1", 9)).remote
+    except SipError:
+        return False
+    return remote in _NOWHERE or is_ip_address(remote)

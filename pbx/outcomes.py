@@ -53,6 +53,7 @@ _BY_STATUS: Final[dict[int, Outcome]] = {
     410: Outcome.UNKNOWN_NUMBER,
     480: Outcome.UNAVAILABLE,
     482: Outcome.LOOP,
+    483: Outcome.LOOP,
     484: Outcome.UNKNOWN_NUMBER,
     486: Outcome.BUSY,
     488: Outcome.NO_MEDIA,

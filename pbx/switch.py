@@ -202,6 +202,8 @@ class Switch:
 
     def _run(self, call: Call, flow: Flow) -> None:
         call.changed("call.offered")
+        if call.caller is not None and not call.caller.acceptable:
+            flow = _refuse(Outcome.NO_MEDIA)
         call.start(flow)
 
     def _call_changed(self, call: Call, kind: str) -> None:
@@ -337,12 +339,14 @@ class Switch:
     # --- media -----------------------------------------------------------------------------------------------------------
 
     async def _watch_media(self) -> None:
-        interval = self._equipment.config.alive_interval
+        interval, timeout = self._equipment.config.alive_interval, self._equipment.config.media_timeout
         while True:
             await asyncio.sleep(interval)
             now = self._equipment.clock.monotonic()
             for call in tuple(self._calls.values()):
                 call.note_alive(now - interval - _ALIVE_MARGIN)
+                if timeout > 0:
+                    call.probe(now, timeout)
 
 
 def _bound_for(decision: Decision, dialled: str) -> tuple[Direction, str]:

@@ -77,6 +77,9 @@ def join(call: Call, by: Leg, consulted: Leg, other: Call, report: Report) -> Le
         report(481, "The consultation is over")
         return None
     target = next(leg for leg in talk.legs if leg is not consulted)
+    if not target.alive:
+        report(481, "The consultation is over")
+        return None
     other.let_go(target)
     call.adopt(target)
     note(call, TransferKind.ATTENDED, by, target.party.number, DialResult(target), other_call_id=other.id)

@@ -200,6 +200,15 @@ class InviteSession(SessionBase):
         if self.established:
             self._transfers.ask(uri, replaces, referred_by)
 
+    def probe(self) -> None:
+        """Ask the peer with OPTIONS whether it is still in the call; one that is not, or cannot be reached, ends it."""
+        if self.state is SessionState.CONFIRMED:
+            self.send("OPTIONS", on_response=self._probed)
+
+    def _probed(self, response: Response, transaction: ClientTransaction) -> None:
+        if transaction.local_failure:
+            self.lost(response.status, response.reason)
+
     # For the parts of the session and for the stack.
 
     def finish(self, event: SessionEvent) -> None:
