@@ -389,6 +389,9 @@ class Leg:
     def _offer_answered(self, event: OfferAnswered) -> None:
         if self._accept_answer(event.sdp):
             self._note_hold()
+        elif self.media.agreed is None:
+            # It answers our only offer: there is nothing to go on with.
+            self.hang_up("No common codec")
 
     def _note_hold(self) -> None:
         if not self.answered or self.media.held_by_party == self.held:

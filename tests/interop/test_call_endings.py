@@ -22,7 +22,7 @@ from core.events import (
     TransferKind,
     TransferResult,
 )
-from sip.session_events import Progressed
+from sip.session_events import Offered, Progressed
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedCall, ScriptedPhone, description, scripted_carrier, scripted_phone
 
@@ -122,6 +122,37 @@ async def test_a_caller_without_a_codec_of_ours_rings_nobody(server: RamalServer
         assert ana.untouched
         end = await server.fact(CallEnded, count=2)
         assert (end.disposition, end.sip_status) == (Disposition.FAILED, 488)
+
+
+async def test_a_caller_who_lets_us_offer_and_takes_nothing_of_it_is_hung_up(server: RamalServer) -> None:
+    async with scripted_phone(server, "1001") as ana, scripted_phone(server, "1002") as boris:
+        for payloads in ("8", "18"):
+            call = boris.call("1001", sdp=b"")
+            incoming = await ana.incoming()
+            incoming.session.answer(description())
+            await call.answered()
+            call.session.accept_offer(description(payloads=payloads))
+            await asyncio.sleep(0.3)
+            assert call.ended == (payloads == "18")
+            call.session.hang_up()
+            await incoming.over()
+        await server.quiet()
+        assert server.engine.statistics().ports_in_use == 0
+
+
+async def test_a_phone_that_asks_for_our_offer_in_mid_call_moves_its_voice(server: RamalServer) -> None:
+    async with scripted_phone(server, "1001") as ana, scripted_phone(server, "1002") as boris:
+        call, incoming = await talk(boris, "1001", ana)
+        call.session.offer(None)
+        await call.event(Offered)
+        call.session.accept_offer(description(port=40_500, payloads="0 101"))
+        legs = server.exchange.switch._equipment.legs_by_endpoint.values()
+        (leg,) = [leg for leg in legs if leg.incoming]
+        async with asyncio.timeout(5):
+            while leg.media.agreed is None or leg.media.agreed.remote[1] != 40_500:
+                await asyncio.sleep(0.02)
+        assert leg.media.codec == "PCMU"
+        assert not incoming.ended
 
 
 async def test_a_phone_that_holds_and_then_vanishes_is_noticed(tmp_path: Path, prompts: Path) -> None:

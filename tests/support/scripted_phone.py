@@ -118,7 +118,7 @@ class ScriptedPhone:
             Uri("sip", number, self._server.host, self._server.port),
             from_=NameAddress("", Uri("sip", shown or self.username, self._server.host)),
             listener=self,
-            sdp=sdp or description(),
+            sdp=description() if sdp is None else sdp,
             destination=self._server,
             headers=headers,
             credentials=self._credentials,
