@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -177,7 +178,10 @@ async def serve(settings: Settings) -> None:
             data=str(settings.data),
         )
         if ramal.administrator_password is not None:
-            log.warning("administrator_made", username="admin", password=ramal.administrator_password, shown="once")
+            # On standard output and not in the log: logs are kept and read by others.
+            sys.stdout.write(f"Sign in at {settings.web_url} as admin, password {ramal.administrator_password}\n")
+            sys.stdout.write("It is shown this once; change it after signing in.\n")
+            sys.stdout.flush()
         await stopped.wait()
         log.info("ramal_stops")
 
