@@ -18,7 +18,7 @@ from api.crm_fields import (
     draft_of,
     show_activities,
 )
-from api.fields import CallId, ThingId, changes_of
+from api.fields import CallId, NullIsEmpty, ThingId, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -38,10 +38,10 @@ router = APIRouter(prefix="/contacts", tags=["contacts"])
 class ContactIn(CustomerIn):
     """A new contact: at least a name, a phone or an e-mail address, or a call."""
 
-    call_id: CallId = Field(
+    call_id: Annotated[CallId, NullIsEmpty] = Field(
         "", description="The call it was made in: its number is added, and it has one contact at most."
     )
-    company_id: RecordId = ""
+    company_id: Annotated[RecordId, NullIsEmpty] = ""
 
 
 class ContactChanges(CustomerChanges):

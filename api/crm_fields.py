@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.fields import Email, Input, Line, Note, Output, PhoneIn, Time, plain
+from api.fields import Email, Input, Line, Note, NullIsEmpty, Output, PhoneIn, Time, plain
 from api.security import Access
 from core.events import Direction, Disposition
 from crm_bridge.values import Activity, ActivityKind, OwnerKind
@@ -22,12 +22,14 @@ Emails = Annotated[list[Email], Field(max_length=50)]
 class CustomerIn(Input):
     """A new lead, contact or company: at least a name, a phone or an e-mail address."""
 
-    name: Line = Field("", examples=["Ivan Petrov"])
+    name: Annotated[Line, NullIsEmpty] = Field("", examples=["Ivan Petrov"])
     phones: Phones = Field([], description="As written: national numbers are read in the company's country.")
     emails: Emails = Field([], description="Kept in lower case.")
-    source: Line = Field("", description="Where the customer comes from.", examples=["phone"])
-    responsible: Line = Field("", description="Extension or user who looks after it.", examples=["1001"])
-    note: Note = ""
+    source: Annotated[Line, NullIsEmpty] = Field("", description="Where the customer comes from.", examples=["phone"])
+    responsible: Annotated[Line, NullIsEmpty] = Field(
+        "", description="Extension or user who looks after it.", examples=["1001"]
+    )
+    note: Annotated[Note, NullIsEmpty] = ""
 
 
 class CustomerChanges(Input):

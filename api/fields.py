@@ -9,7 +9,16 @@ from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from api.errors import FieldError, InvalidFieldsError
 
@@ -57,6 +66,14 @@ def _plain_decimal(value: Decimal) -> str:
 
 Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 """A name or the like: one line of up to 200 characters."""
+
+
+def _empty_for_null(value: Any) -> Any:
+    return "" if value is None else value
+
+
+NullIsEmpty: Final = BeforeValidator(_empty_for_null, json_schema_input_type=str | None)
+"""Marks a text that may be given as null, which is how some of them are shown when they are empty."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 """A line that is not empty."""

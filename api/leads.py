@@ -18,7 +18,7 @@ from api.crm_fields import (
     draft_of,
     show_activities,
 )
-from api.fields import CallId, ThingId, changes_of
+from api.fields import CallId, NullIsEmpty, ThingId, changes_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -39,11 +39,11 @@ router = APIRouter(prefix="/leads", tags=["leads"])
 class LeadIn(CustomerIn):
     """A new lead: at least a name, a phone or an e-mail address, or a call."""
 
-    call_id: CallId = Field(
+    call_id: Annotated[CallId, NullIsEmpty] = Field(
         "", description="The call it was made in: its number is added, and it has one lead at most."
     )
-    contact_id: RecordId = ""
-    company_id: RecordId = ""
+    contact_id: Annotated[RecordId, NullIsEmpty] = ""
+    company_id: Annotated[RecordId, NullIsEmpty] = ""
     stage: LeadStage = Field(LeadStage.NEW, description="Where it begins.")
 
 

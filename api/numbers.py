@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, Input, Note, Output, ThingId, changes_of
+from api.fields import Dialled, Input, Note, NullIsEmpty, Output, ThingId, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -34,7 +34,9 @@ class NumberIn(Input):
 
     number: Dialled = Field(description="Public number; kept in E.164.")
     destination: Destination
-    greeting: Greeting = Field("", description="Spoken before the call goes on; empty for none.")
+    greeting: Annotated[Greeting, NullIsEmpty] = Field(
+        "", description="Spoken before the call goes on; empty for none."
+    )
 
 
 class NumberChanges(Input):

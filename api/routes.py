@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from api.fields import Input, Output, ThingId, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
-from api.services import Rooms
+from api.services import Rooms, Services
 from pbx.entries import OutboundRoute
 from pbx.errors import UnknownEntryError
 
@@ -30,8 +31,8 @@ class RouteIn(Input):
     """A new outbound route."""
 
     name: RouteName
-    prefix: Digits = Field("", description="How the E.164 number begins, + included; empty for all numbers.")
-    trunks: TrunkNames = Field(description="Trunks to try, in their order.")
+    prefix: Digits = Field("", description="How the E.164 number begins; empty for all numbers.")
+    trunks: TrunkNames = Field(description="Trunks to try, in their order: by name or by id.")
     strip: Strip = Field(0, description="Characters taken away from the front of the E.164 number.")
     prepend: Digits = Field("", description="Put before what is left.")
     priority: Priority = Field(0, description="Of routes with an equally long prefix, the smallest goes first.")
@@ -81,7 +82,7 @@ async def create_route(
     made = await rooms.directory.create_route(
         name=route.name,
         prefix=route.prefix,
-        trunks=route.trunks,
+        trunks=_trunk_names(rooms, route.trunks),
         strip=route.strip,
         prepend=route.prepend,
         priority=route.priority,
@@ -109,7 +110,10 @@ async def change_route(
     _access: Annotated[Access, permit(Resource.ROUTES, Action.CHANGE)],
 ) -> RouteOut:
     """Change an outbound route."""
-    return RouteOut.model_validate(await rooms.directory.update_route(route_id, **changes_of(changes)))
+    given = changes_of(changes)
+    if "trunks" in given:
+        given["trunks"] = _trunk_names(rooms, given["trunks"])
+    return RouteOut.model_validate(await rooms.directory.update_route(route_id, **given))
 
 
 @router.delete("/{route_id}", status_code=204)
@@ -118,6 +122,12 @@ async def delete_route(
 ) -> None:
     """Remove an outbound route."""
     await rooms.directory.delete_route(route_id)
+
+
+def _trunk_names(rooms: Services, trunks: Sequence[str]) -> list[str]:
+    """Return the names of trunks that were given by name or by id."""
+    names = {trunk.id: trunk.name for trunk in rooms.directory.snapshot.trunks.values()}
+    return [names.get(trunk, trunk) for trunk in trunks]
 
 
 def _order(route: OutboundRoute) -> str:

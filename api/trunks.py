@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, Input, Line, Output, ThingId, changes_of
+from api.fields import Dialled, Input, Line, NullIsEmpty, Output, ThingId, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -31,8 +31,8 @@ class TrunkIn(Input):
     host: Host = Field(description="The carrier's server: a name or an address.")
     port: Port = 5060
     transport: Transport = Transport.UDP
-    username: Line = Field("", description="Login at the carrier.")
-    password: Line = Field("", description="Password at the carrier; never shown again.")
+    username: Annotated[Line, NullIsEmpty] = Field("", description="Login at the carrier.")
+    password: Annotated[Line, NullIsEmpty] = Field("", description="Password at the carrier; never shown again.")
     register_: bool = Field(default=False, alias="register", description="Register there; else known by address.")
     allow_from: Networks = Field([], description="Networks (CIDR) its calls may come from, beside the host.")
     caller_id: Dialled | None = Field(None, description="Number shown outside; the first inbound number if left out.")

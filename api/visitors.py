@@ -32,6 +32,20 @@ class VisitorPage(Page[VisitorOut]):
     """One page of visitors."""
 
 
+class ErasureOut(Output):
+    """The proof that a visitor was erased; nothing of the person is in it."""
+
+    id: str
+    visitor_id: str = Field(description="The id that the person had.")
+    erased_at: Time
+    erased_by: str
+    reason: str
+
+
+class ErasurePage(Page[ErasureOut]):
+    """One page of erasures."""
+
+
 @router.get("")
 async def list_visitors(
     rooms: Rooms, page: PageParameters, _access: Annotated[Access, permit(Resource.VISITORS, Action.READ)]
@@ -52,6 +66,16 @@ async def list_visitors(
         for one in shown
     ]
     return VisitorPage(items=items, next_cursor=cursor)
+
+
+@router.get("/erasures")
+async def list_erasures(
+    rooms: Rooms, page: PageParameters, _access: Annotated[Access, permit(Resource.VISITORS, Action.READ)]
+) -> ErasurePage:
+    """List the proofs of erasures, the newest first."""
+    erasures = await rooms.faces.visits.erasures(before=page.after(), limit=page.limit + 1)
+    shown, cursor = cut(erasures, page.limit, lambda erasure: erasure.id)
+    return ErasurePage(items=[ErasureOut.model_validate(one) for one in shown], next_cursor=cursor)
 
 
 @router.delete("/{visitor_id}", status_code=204)

@@ -20,7 +20,7 @@ from face_tracker.tables import CameraRow, ErasureRow, VisitorRow, VisitRow
 from face_tracker.vault import TemplateVault
 from face_tracker.visits import Changes, Visit, Visitor
 
-_MOST_ROWS: Final = 200
+_MOST_ROWS: Final = 1000
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,6 +61,17 @@ class DaySummary:
     new: int
     returning: int
     by_hour: tuple[int, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class ErasureRecord:
+    """The proof that a visitor was erased; nothing of the person is in it."""
+
+    id: str
+    visitor_id: str
+    erased_at: datetime
+    erased_by: str
+    reason: str
 
 
 class VisitBook:
@@ -194,6 +205,15 @@ class VisitBook:
                     reason=reason[:500],
                 )
             )
+
+    async def erasures(self, *, before: str | None = None, limit: int = 50) -> list[ErasureRecord]:
+        """Return the proofs of erasures, newest first, those older than the one with id `before`."""
+        query = select(ErasureRow)
+        if before is not None:
+            query = query.where(ErasureRow.id < before)
+        async with self._database.reading() as session:
+            rows = await session.scalars(query.order_by(ErasureRow.id.desc()).limit(min(limit, _MOST_ROWS)))
+            return [ErasureRecord(row.id, row.visitor_id, row.erased_at, row.erased_by, row.reason) for row in rows]
 
     async def purge_expired(self) -> list[str]:
         """Remove visitors whose templates have outlived their time; return their ids."""

@@ -335,7 +335,9 @@ class Directory:
 
     def _set_route(self, row: OutboundRouteRow, fields: RouteFields) -> None:
         if "prefix" in fields:
-            row.prefix = validation.dial_digits("prefix", fields["prefix"])
+            digits = validation.dial_digits("prefix", fields["prefix"])
+            # It is compared with E.164 numbers, which all begin with a plus.
+            row.prefix = f"+{digits.removeprefix('+')}" if digits else ""
         if "trunks" in fields:
             row.trunks = validation.trunk_list(fields["trunks"], self.snapshot.trunks)
         if "strip" in fields:

@@ -120,3 +120,27 @@ async def test_wrong_cameras_are_refused(admin: httpx.AsyncClient, change: dict[
 async def test_a_taken_camera_name_is_a_conflict(admin: httpx.AsyncClient) -> None:
     await admin.post("/api/v1/cameras", json=DOOR)
     assert (await admin.post("/api/v1/cameras", json=DOOR)).status_code == 409
+
+
+async def test_the_proof_of_an_erasure_can_be_shown(server: Server, admin: httpx.AsyncClient) -> None:
+    camera = (await admin.post("/api/v1/cameras", json=DOOR)).json()
+    visitors = [new_id(), new_id()]
+    for visitor in visitors:
+        await add_visits(server, camera["id"], visitor)
+        answer = await admin.delete(f"/api/v1/visitors/{visitor}", params={"reason": "by letter of 3 March"})
+        assert answer.status_code == 204
+    first = (await admin.get("/api/v1/visitors/erasures", params={"limit": 1})).json()
+    rest = (await admin.get("/api/v1/visitors/erasures", params={"cursor": first["next_cursor"]})).json()
+    assert [one["visitor_id"] for one in first["items"] + rest["items"]] == visitors[::-1]
+    assert first["items"][0]["reason"] == "by letter of 3 March"
+    assert first["items"][0]["erased_at"].endswith("Z")
+
+
+async def test_the_largest_page_says_that_there_is_more(server: Server, admin: httpx.AsyncClient) -> None:
+    camera = (await admin.post("/api/v1/cameras", json=DOOR)).json()
+    for _ in range(67):
+        await add_visits(server, camera["id"], new_id())
+    page = (await admin.get("/api/v1/visits", params={"limit": 200})).json()
+    assert len(page["items"]) == 200
+    rest = (await admin.get("/api/v1/visits", params={"limit": 200, "cursor": page["next_cursor"]})).json()
+    assert len(rest["items"]) == 1

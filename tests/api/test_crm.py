@@ -166,3 +166,19 @@ async def test_an_agent_changes_leads_but_removes_none(server: Server, admin: ht
     async with await server.as_role(Role.AGENT, "1001") as agent:
         assert (await agent.patch(f"/api/v1/leads/{lead['id']}", json={"note": "x"})).status_code == 200
         assert (await agent.delete(f"/api/v1/leads/{lead['id']}")).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["leads", "contacts"])
+async def test_what_is_not_known_of_a_customer_may_be_null(admin: httpx.AsyncClient, kind: str) -> None:
+    body = {
+        "name": "Ivan",
+        "phones": [],
+        "emails": [],
+        "source": None,
+        "responsible": None,
+        "call_id": None,
+        "note": None,
+    }
+    made = await admin.post(f"/api/v1/{kind}", json=body)
+    assert made.status_code == 201
+    assert (made.json()["note"], made.json()["call_id"]) == ("", None)

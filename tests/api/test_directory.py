@@ -172,3 +172,19 @@ async def test_routes_are_listed_as_they_are_tried(admin: httpx.AsyncClient) -> 
     trunk = (await admin.get("/api/v1/trunks")).json()["items"][0]
     assert (await admin.delete(f"/api/v1/trunks/{trunk['id']}")).status_code == 409
     assert (await admin.delete(path)).status_code == 204
+
+
+async def test_a_route_takes_trunks_by_id_and_a_prefix_without_a_plus(admin: httpx.AsyncClient, server: Server) -> None:
+    trunk = (await admin.post("/api/v1/trunks", json=TRUNK | LOGIN)).json()
+    body = {"name": "Moscow", "prefix": "7495", "trunks": [trunk["id"]]}
+    route = (await admin.post("/api/v1/routes", json=body)).json()
+    assert (route["prefix"], route["trunks"]) == ("+7495", ["carrier"])
+    assert [one.name for one in server.services.directory.snapshot.routes_for("+74957654321")] == ["Moscow"]
+    again = await admin.patch(f"/api/v1/routes/{route['id']}", json={"trunks": [trunk["id"]], "prefix": ""})
+    assert (again.json()["prefix"], again.json()["trunks"]) == ("", ["carrier"])
+
+
+async def test_a_trunk_without_a_login_may_say_so_with_null(admin: httpx.AsyncClient) -> None:
+    made = await admin.post("/api/v1/trunks", json=TRUNK | {"username": None, "password": None, "register": False})
+    assert made.status_code == 201
+    assert made.json()["username"] == ""

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.support.postgres import postgres_server
 
 ROOT = Path(__file__).parents[2]
 
 
-def demo(*arguments: str, base: int) -> subprocess.CompletedProcess[str]:
+def demo(*arguments: str, base: int, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from ramal.cli import main; main()", "demo", *arguments],
         capture_output=True,
@@ -20,15 +23,14 @@ def demo(*arguments: str, base: int) -> subprocess.CompletedProcess[str]:
         timeout=170,
         cwd=ROOT,
         check=False,
-        env={**os.environ, "RAMAL_PORT_BASE": str(base)},
+        env={**os.environ, "RAMAL_PORT_BASE": str(base), **environment},
     )
 
 
-@pytest.mark.timeout(180)
-def test_the_main_job_works_from_the_first_ring_to_the_last_kopeck(tmp_path: Path) -> None:
-    result = demo("--exit", "--data", str(tmp_path / "demo"), base=48_000)
+def check(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """See that the demo went well and that its summary says all that happened; return the summary."""
     assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-1000:]
-    summary = json.loads(result.stdout.splitlines()[-1])
+    summary: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     assert summary["ok"] is True
     assert (summary["answered_by"], summary["transferred_to"]) == ("1001", "1002")
     assert len(summary["cdrs"]) == 4
@@ -42,7 +44,20 @@ def test_the_main_job_works_from_the_first_ring_to_the_last_kopeck(tmp_path: Pat
     assert summary["visits"] == {"visitors": 1, "visits": 2, "returning": 1}
     assert summary["mqtt_events"] > 50
     assert summary["lead_id"] != summary["contact_id"]
+    return summary
+
+
+@pytest.mark.timeout(180)
+def test_the_main_job_works_from_the_first_ring_to_the_last_kopeck(tmp_path: Path) -> None:
+    result = demo("--exit", "--data", str(tmp_path / "demo"), base=48_000)
+    summary = check(result)
     assert summary["web"] == "http://127.0.0.1:48002"
+
+
+@pytest.mark.timeout(240)
+def test_the_main_job_works_on_postgresql_as_well(tmp_path: Path) -> None:
+    with postgres_server() as url:
+        check(demo("--exit", "--data", str(tmp_path / "demo"), base=48_200, RAMAL_DATABASE_URL=url))
 
 
 def test_a_folder_that_is_no_demos_is_left_alone(tmp_path: Path) -> None:

@@ -876,6 +876,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visitors/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Erasures
+         * @description List the proofs of erasures, the newest first.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visitors/{visitor_id}": {
         parameters: {
             query?: never;
@@ -1927,7 +1947,7 @@ export interface components {
              * @default
              * @example Ivan Petrov
              */
-            name: string;
+            name: string | null;
             /**
              * Phones
              * @description As written: national numbers are read in the company's country.
@@ -1946,19 +1966,19 @@ export interface components {
              * @default
              * @example phone
              */
-            source: string;
+            source: string | null;
             /**
              * Responsible
              * @description Extension or user who looks after it.
              * @default
              * @example 1001
              */
-            responsible: string;
+            responsible: string | null;
             /**
              * Note
              * @default
              */
-            note: string;
+            note: string | null;
         };
         /**
          * CompanyPage
@@ -2085,7 +2105,7 @@ export interface components {
              * @default
              * @example Ivan Petrov
              */
-            name: string;
+            name: string | null;
             /**
              * Phones
              * @description As written: national numbers are read in the company's country.
@@ -2104,32 +2124,32 @@ export interface components {
              * @default
              * @example phone
              */
-            source: string;
+            source: string | null;
             /**
              * Responsible
              * @description Extension or user who looks after it.
              * @default
              * @example 1001
              */
-            responsible: string;
+            responsible: string | null;
             /**
              * Note
              * @default
              */
-            note: string;
+            note: string | null;
             /**
              * Call Id
              * @description The call it was made in: its number is added, and it has one contact at most.
              * @default
              * @example
              */
-            call_id: string;
+            call_id: string | null;
             /**
              * Company Id
              * @default
              * @example 018f3c5e-7a1b-7c3d-9e4f-5a6b7c8d9e0f
              */
-            company_id: string;
+            company_id: string | null;
         };
         /**
          * ContactPage
@@ -2217,7 +2237,7 @@ export interface components {
              * @default
              * @example Ivan Petrov
              */
-            name: string;
+            name: string | null;
             /**
              * Phones
              * @description As written: national numbers are read in the company's country.
@@ -2236,19 +2256,19 @@ export interface components {
              * @default
              * @example phone
              */
-            source: string;
+            source: string | null;
             /**
              * Responsible
              * @description Extension or user who looks after it.
              * @default
              * @example 1001
              */
-            responsible: string;
+            responsible: string | null;
             /**
              * Note
              * @default
              */
-            note: string;
+            note: string | null;
         };
         /**
          * DaySummaryOut
@@ -2544,6 +2564,45 @@ export interface components {
          */
         Disposition: "answered" | "no_answer" | "busy" | "failed" | "cancelled" | "interrupted";
         /**
+         * ErasureOut
+         * @description The proof that a visitor was erased; nothing of the person is in it.
+         */
+        ErasureOut: {
+            /** Id */
+            id: string;
+            /**
+             * Visitor Id
+             * @description The id that the person had.
+             */
+            visitor_id: string;
+            /**
+             * Erased At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            erased_at: string;
+            /** Erased By */
+            erased_by: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ErasurePage
+         * @description One page of erasures.
+         */
+        ErasurePage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["ErasureOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * ExtensionChanges
          * @description Fields to change; those left out stay as they are.
          */
@@ -2724,7 +2783,7 @@ export interface components {
              * @default
              * @example Ivan Petrov
              */
-            name: string;
+            name: string | null;
             /**
              * Phones
              * @description As written: national numbers are read in the company's country.
@@ -2743,38 +2802,38 @@ export interface components {
              * @default
              * @example phone
              */
-            source: string;
+            source: string | null;
             /**
              * Responsible
              * @description Extension or user who looks after it.
              * @default
              * @example 1001
              */
-            responsible: string;
+            responsible: string | null;
             /**
              * Note
              * @default
              */
-            note: string;
+            note: string | null;
             /**
              * Call Id
              * @description The call it was made in: its number is added, and it has one lead at most.
              * @default
              * @example
              */
-            call_id: string;
+            call_id: string | null;
             /**
              * Contact Id
              * @default
              * @example 018f3c5e-7a1b-7c3d-9e4f-5a6b7c8d9e0f
              */
-            contact_id: string;
+            contact_id: string | null;
             /**
              * Company Id
              * @default
              * @example 018f3c5e-7a1b-7c3d-9e4f-5a6b7c8d9e0f
              */
-            company_id: string;
+            company_id: string | null;
             /**
              * @description Where it begins.
              * @default new
@@ -3099,7 +3158,7 @@ export interface components {
              * @description Spoken before the call goes on; empty for none.
              * @default
              */
-            greeting: string;
+            greeting: string | null;
         };
         /**
          * NumberKind
@@ -3482,14 +3541,14 @@ export interface components {
             name: string;
             /**
              * Prefix
-             * @description How the E.164 number begins, + included; empty for all numbers.
+             * @description How the E.164 number begins; empty for all numbers.
              * @default
              * @example +7495
              */
             prefix: string;
             /**
              * Trunks
-             * @description Trunks to try, in their order.
+             * @description Trunks to try, in their order: by name or by id.
              */
             trunks: string[];
             /**
@@ -3903,13 +3962,13 @@ export interface components {
              * @description Login at the carrier.
              * @default
              */
-            username: string;
+            username: string | null;
             /**
              * Password
              * @description Password at the carrier; never shown again.
              * @default
              */
-            password: string;
+            password: string | null;
             /**
              * Register
              * @description Register there; else known by address.
@@ -6644,6 +6703,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VisitorPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasurePage"];
                 };
             };
             /** @description A problem */
