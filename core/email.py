@@ -6,8 +6,6 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Final
 
-import aiosmtplib
-
 from core.errors import Fault, RamalError
 from core.outbox import MessageRefusedError, OutboxMessage
 from core.settings import EmailSettings
@@ -37,6 +35,8 @@ class EmailSender:
             EmailError: it cannot be reached, or does not take messages from us.
             MessageRefusedError: it does not take this one: an address that is none, a mailbox that is full.
         """
+        import aiosmtplib  # noqa: PLC0415 - takes a while; a server without a mail server needs it never
+
         mail = self._mail(message)
         try:
             await aiosmtplib.send(

@@ -6,12 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from core.database import Database
@@ -20,6 +15,7 @@ from core.errors import StorageError
 log = structlog.get_logger(__name__)
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
+_VERSION_TABLE: Final = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 
 
 class MigrationError(StorageError):
@@ -40,25 +36,50 @@ async def migrate(database: Database) -> None:
         async with database.engine.connect() as connection:
             await connection.run_sync(_upgrade)
             await connection.commit()
-    except (DatabaseError, CommandError) as error:
-        raise MigrationError(
-            f"The database could not be brought to this version: {error}.",
-            hint="Restore it from a backup and try again.",
-        ) from error
+    except DatabaseError as error:
+        raise _failed(error) from error
+
+
+def revisions() -> list[str]:
+    """Return the ids of all migrations, oldest first: they are the names of the files."""
+    return sorted(file.stem for file in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
-    config.attributes["connection"] = connection
-    script = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
+    current, known = _current_revision(connection), revisions()
     if current is not None and current not in known:
         raise MigrationError(
             f"The database was written by a newer version of Ramal (its revision is {current[:40]}).",
             hint="Start that version, or restore the backup made before the upgrade.",
         )
-    if current != script.get_current_head():
+    if current != known[-1]:
+        _run_migrations(connection)
+        log.info("database_migrated", from_revision=current, to_revision=known[-1])
+
+
+def _current_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION_TABLE.name):
+        return None
+    revision: str | None = connection.scalar(select(_VERSION_TABLE.c.version_num))
+    return revision
+
+
+def _run_migrations(connection: Connection) -> None:
+    # Alembic is loaded where something is to be done, which is at few starts.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    try:
         command.upgrade(config, "head")
-        log.info("database_migrated", from_revision=current, to_revision=script.get_current_head())
+    except CommandError as error:
+        raise _failed(error) from error
+
+
+def _failed(error: Exception) -> MigrationError:
+    return MigrationError(
+        f"The database could not be brought to this version: {error}.", hint="Restore it from a backup and try again."
+    )

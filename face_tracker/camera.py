@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import av
-import av.error
 import numpy as np
 
 from core.errors import InvalidInputError
 from face_tracker.detector import Image
 from face_tracker.errors import CameraError
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 _SCHEMES: Final = {"rtsp", "rtsps"}
 _WIDEST: Final = 1280
@@ -58,6 +59,8 @@ def read_frames(source: str, frames_per_second: float, stopped: Callable[[], boo
     Raises:
         CameraError: the source cannot be opened or has no video.
     """
+    import av  # noqa: PLC0415 - takes a while; a server without cameras needs it never
+
     options = {"rtsp_transport": "tcp"} if is_stream(source) else {"protocol_whitelist": "file"}
     try:
         with av.open(source, options=options, timeout=_TIMEOUTS) as container:
@@ -111,7 +114,7 @@ class _Pace:
         return self._now
 
 
-def _image(picture: av.VideoFrame) -> Image:
+def _image(picture: VideoFrame) -> Image:
     width = min(picture.width, _WIDEST)
     height = max(round(picture.height * width / picture.width), 1)
     return picture.to_ndarray(format="rgb24", width=width, height=height).astype(np.uint8, copy=False)

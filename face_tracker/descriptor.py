@@ -6,7 +6,6 @@ import importlib.util
 from pathlib import Path
 from typing import Final, Protocol
 
-import dlib
 import numpy as np
 import numpy.typing as npt
 
@@ -40,7 +39,10 @@ class ResnetDescriber:
         Raises:
             ModelError: a file is missing or damaged.
         """
+        import dlib  # noqa: PLC0415 - takes a while; a server without cameras needs it never
+
         folder = folder or _packaged_models()
+        self._rectangle = dlib.rectangle
         try:
             self._landmarks = dlib.shape_predictor(str(folder / _LANDMARKS))
             self._network = dlib.face_recognition_model_v1(str(folder / _NETWORK))
@@ -49,7 +51,7 @@ class ResnetDescriber:
 
     def describe(self, image: Image, face: Face) -> Descriptor:
         """Return the descriptor of a face in a frame."""
-        box = dlib.rectangle(round(face.left), round(face.top), round(face.right) - 1, round(face.bottom) - 1)
+        box = self._rectangle(round(face.left), round(face.top), round(face.right) - 1, round(face.bottom) - 1)
         shape = self._landmarks(image, box)
         return np.array(self._network.compute_face_descriptor(image, shape), dtype=np.float64)
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import dlib
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from face_tracker.errors import ModelError
 
@@ -53,6 +51,8 @@ class HogDetector:
     """dlib's frontal face detector; finds faces from about 60 pixels."""
 
     def __init__(self) -> None:
+        import dlib  # noqa: PLC0415 - takes a while; a server without cameras needs it never
+
         self._detector = dlib.get_frontal_face_detector()
 
     def detect(self, image: Image) -> list[Face]:
@@ -76,6 +76,8 @@ class YunetDetector:
         """
         if not model.is_file():
             raise ModelError(f"There is no face detector model {model}.", hint="Correct faces.detector_model.")
+        import onnxruntime  # noqa: PLC0415 - takes a while; a server without cameras needs it never
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3

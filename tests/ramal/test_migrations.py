@@ -1,15 +1,20 @@
 """Migrations lead to the tables as declared, on both databases, and a newer database is refused."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from core.database import Database
-from core.migrate import MigrationError, migrate
+from core.migrate import MigrationError, migrate, revisions
 from ramal.tables import all_tables
+
+FOLDER = Path(__file__).parents[2] / "core" / "migrations"
 
 
 @pytest.fixture
@@ -37,6 +42,13 @@ async def test_migrating_an_empty_database_gives_the_tables_as_declared(empty: D
     await migrate(empty)
     async with empty.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_a_migration_is_named_by_its_file_and_follows_the_one_before() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert [step.revision for step in reversed(steps)] == revisions()
 
 
 async def test_migrating_twice_changes_nothing(empty: Database) -> None:
