@@ -16,6 +16,7 @@ import uvloop
 from core.errors import RamalError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from ramal.pauses import collect_rarely
 
 cli = typer.Typer(
     name="ramal",
@@ -52,6 +53,7 @@ def main() -> None:
 @cli.command()
 def serve(data: Data = None, config: ConfigFile = None) -> None:
     """Start the server and run until Ctrl-C or SIGTERM."""
+    collect_rarely()
     from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
 
     settings = _settings(data, config)
@@ -65,6 +67,7 @@ def demo(
     stop: Annotated[bool, typer.Option("--exit", help="Stop after the calls and print a JSON summary.")] = False,
 ) -> None:
     """Show the main job on real calls with a demo company."""
+    collect_rarely()
     from ramal.demo.run import run_demo  # noqa: PLC0415
 
     settings = _settings(data, config)
