@@ -56,7 +56,9 @@ class CameraOut(Output):
     name: str
     source: str = Field(description="Without the password.")
     mode: CameraMode = Field(description="`counting` stores nothing of a face.")
-    enabled: bool
+    enabled: bool = Field(
+        description="A film is switched off once it has been read to its end; switch it on to read it again."
+    )
     gap_seconds: float
     template_days: int
     created_at: Time

@@ -40,6 +40,8 @@ class AnalyserReport:
     changes: Changes
     zero: float
     ended: bool = False
+    complete: bool = False
+    """A film was read from its beginning to its end."""
 
 
 class Analyser:
@@ -101,7 +103,9 @@ class Analyser:
                 self.error = "An unforeseen error; the log tells which."
                 log.exception("camera_failed", camera=self._name)
             done = not is_stream(self._source)
-            self._report(AnalyserReport(counter.finish(), zero, ended=done or self._stopped.is_set()))
+            stopped = self._stopped.is_set()
+            complete = done and not stopped and not self.error
+            self._report(AnalyserReport(counter.finish(), zero, ended=done or stopped, complete=complete))
             if done:
                 return
             if self._stopped.wait(pause):

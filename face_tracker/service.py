@@ -189,6 +189,9 @@ class FaceService:
             report = await running.reports.get()
             await self._store(running.camera, report)
             if report.ended:
+                if report.complete:
+                    # A film is counted once, not again at every start of the server.
+                    await self.cameras.set_enabled(running.camera.id, enabled=False)
                 running.finished.set()
                 return
 

@@ -93,6 +93,7 @@ def softphone(
 def create_token(
     role: Annotated[str, typer.Option(help="agent, manager, owner or administrator.")],
     label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    extension: Annotated[str | None, typer.Option(help="The extension an agent's token acts for.")] = None,
     data: Data = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -100,8 +101,8 @@ def create_token(
     """Print a new API token; it is shown this once."""
     from ramal.tools import create_token as create  # noqa: PLC0415
 
-    token = _run(create(_settings(data, config), role=role, label=label))
-    _show({"token": token, "role": role}, token, as_json=as_json)
+    token = _run(create(_settings(data, config), role=role, label=label, extension=extension))
+    _show({"token": token, "role": role, "extension": extension}, token, as_json=as_json)
 
 
 @recordings_cli.command("list")

@@ -42,16 +42,24 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def create_token(settings: Settings, *, role: str, label: str) -> str:
+async def create_token(settings: Settings, *, role: str, label: str, extension: str | None = None) -> str:
     """Make an API token and return its secret.
 
+    Args:
+        settings: of the server.
+        role: what it may do.
+        label: what it is for.
+        extension: whose own calls it sees; a token for an agent sees none without.
+
     Raises:
-        InvalidInputError: there is no such role.
+        InvalidInputError: there is no such role, or that is no extension's number.
     """
     if role not in list(Role):
         raise InvalidInputError(f"There is no role “{role[:40]}”.", hint=f"Roles are {', '.join(Role)}.")
+    if extension is not None and not (extension.isascii() and extension.isdigit() and 2 <= len(extension) <= 8):
+        raise InvalidInputError(f"“{extension[:40]}” is no extension's number: they have two to eight digits.")
     async with opened(settings) as database:
-        _, secret = await TokenStore(database, SystemClock()).create(label=label, role=Role(role))
+        _, secret = await TokenStore(database, SystemClock()).create(label=label, role=Role(role), extension=extension)
     return secret
 
 

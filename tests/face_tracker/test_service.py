@@ -40,6 +40,15 @@ async def test_one_person_who_comes_twice_is_counted_so(service: FaceService, cl
     assert topics == ["ramal/visits/door/started", "ramal/visits/door/ended"] * 2
 
 
+async def test_a_film_is_counted_once_and_not_again_at_every_start(service: FaceService, clip: Path) -> None:
+    camera = await film(service, clip)
+    await service.stop(camera.id)
+    await service.start()
+    assert not service.state(camera.id).running
+    assert not (await service.cameras.get(camera.id)).enabled
+    assert len(await service.visits.visits()) == 2
+
+
 async def test_counting_stores_nothing_of_a_face(service: FaceService, clip: Path, database: Database) -> None:
     await film(service, clip)
     async with database.reading() as session:

@@ -70,6 +70,13 @@ def test_a_taken_port_is_told_with_the_setting_that_moves_it(tmp_path: Path) -> 
     assert "RAMAL_WEB_PORT" in result.stderr
 
 
+def test_an_agents_token_acts_for_an_extension(tmp_path: Path) -> None:
+    result = ramal("token", "create", "--role", "agent", "--extension", "1001", "--data", str(tmp_path), "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["extension"] == "1001"
+    assert ramal("token", "create", "--role", "agent", "--extension", "ana", "--data", str(tmp_path)).returncode == 2
+
+
 def test_a_token_is_made_for_a_role_and_printed_as_json(tmp_path: Path) -> None:
     result = ramal("token", "create", "--role", "manager", "--data", str(tmp_path), "--json")
     assert result.returncode == 0, result.stderr

@@ -1672,7 +1672,10 @@ export interface components {
             source: string;
             /** @description `counting` stores nothing of a face. */
             mode: components["schemas"]["CameraMode"];
-            /** Enabled */
+            /**
+             * Enabled
+             * @description A film is switched off once it has been read to its end; switch it on to read it again.
+             */
             enabled: boolean;
             /** Gap Seconds */
             gap_seconds: number;
