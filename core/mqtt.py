@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -69,7 +70,8 @@ class EmbeddedBroker:
                 "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
             }
         )
-        self._address = f"{host}:{port}"
+        self._host = host
+        self._port = port
 
     async def publish(self, messages: Sequence[MqttMessage]) -> None:
         """Hand messages to whoever has subscribed; inside the process that needs no connection.
@@ -101,13 +103,21 @@ class EmbeddedBroker:
             MqttError: the port is taken.
         """
         try:
+            self._see_that_port_is_free()
             await self._broker.start()
         except (BrokerError, OSError) as error:
             raise MqttError(
-                f"The MQTT broker cannot listen on {self._address}: the port is taken.",
+                f"The MQTT broker cannot listen on {self._host}:{self._port}: the port is taken.",
                 hint="Stop the other program, set RAMAL_MQTT_PORT, or set RAMAL_MQTT_EMBEDDED=false to use that broker.",
             ) from error
         await self.publish([MqttMessage(AVAILABILITY_TOPIC, "online", retain=True)])
+
+    def _see_that_port_is_free(self) -> None:
+        """Try the port: the broker itself writes a traceback into the log when it cannot have it."""
+        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((self._host, self._port))
+            probe.listen()
 
     async def close(self) -> None:
         """Say that the server is gone, stop listening and drop all clients."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from sip.address import Address
 from sip.errors import MalformedMessageError
@@ -26,6 +26,9 @@ class Receiver(Protocol):
         """Take what could not be read of a stream."""
         ...
 
+
+PORT_HINT: Final = "Stop the program that uses it, or set RAMAL_SIP_PORT (or RAMAL_PORT_BASE to move all ports)."
+"""What to do about a port that is taken."""
 
 OnFailure = Callable[[Address], None]
 """Called with an address that nothing can be delivered to; never raises."""

@@ -11,7 +11,7 @@ import structlog
 from sip.address import Address
 from sip.errors import MalformedMessageError, TransportError
 from sip.framing import KeepAlive, StreamParser
-from sip.transport.ports import OnFailure, Receiver, StreamLimits, plain_host
+from sip.transport.ports import PORT_HINT, OnFailure, Receiver, StreamLimits, plain_host
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class TcpTransport:
             )
         except OSError as error:
             raise TransportError(
-                f"SIP cannot listen on TCP {local.host_port}: {error.strerror}.", hint="Is another server running?"
+                f"SIP cannot listen on TCP {local.host_port}: {error.strerror}.", hint=PORT_HINT
             ) from error
         self.local = Address(local.host, self._server.sockets[0].getsockname()[1], local.transport)
         self._plan_sweep()

@@ -11,7 +11,7 @@ import structlog
 
 from sip.address import Address
 from sip.errors import TransportError
-from sip.transport.ports import OnFailure, Receiver, plain_host
+from sip.transport.ports import PORT_HINT, OnFailure, Receiver, plain_host
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class UdpTransport(asyncio.DatagramProtocol):
         except OSError as error:
             sock.close()
             raise TransportError(
-                f"SIP cannot listen on UDP {local.host_port}: {error.strerror}.", hint="Is another server running?"
+                f"SIP cannot listen on UDP {local.host_port}: {error.strerror}.", hint=PORT_HINT
             ) from error
         self = cls(receiver, on_failure, Address(local.host, sock.getsockname()[1], "udp"))
         self._socket = sock
