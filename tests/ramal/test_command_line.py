@@ -77,6 +77,23 @@ def test_an_agents_token_acts_for_an_extension(tmp_path: Path) -> None:
     assert ramal("token", "create", "--role", "agent", "--extension", "ana", "--data", str(tmp_path)).returncode == 2
 
 
+@pytest.mark.parametrize("setting", ["RAMAL_SIP_PORT", "RAMAL_MQTT_PORT"])
+def test_every_taken_port_is_told_in_two_lines(tmp_path: Path, setting: str) -> None:
+    kind = socket.SOCK_DGRAM if setting == "RAMAL_SIP_PORT" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46100", **{setting: str(port)})
+    assert result.returncode == 2
+    told = [line for line in result.stderr.splitlines() if line.startswith("ramal: ")]
+    assert len(told) == 1
+    assert str(port) in told[0]
+    assert "Traceback" not in result.stderr
+    assert setting in result.stderr
+
+
 def test_a_token_is_made_for_a_role_and_printed_as_json(tmp_path: Path) -> None:
     result = ramal("token", "create", "--role", "manager", "--data", str(tmp_path), "--json")
     assert result.returncode == 0, result.stderr
