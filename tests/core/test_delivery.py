@@ -54,10 +54,10 @@ async def embedded() -> AsyncIterator[RunningBroker]:
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder: Path) -> AsyncIterator[RunningBroker]:
+async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[RunningBroker]:
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
     assert program is not None, "mosquitto is installed by make test"
-    port = free_port()
+    port = port or free_port()
     (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     process = subprocess.Popen([program, "-c", folder / "mosquitto.conf"], stderr=subprocess.DEVNULL)
     settings = MqttSettings(embedded=False, port=port)
@@ -261,3 +261,37 @@ async def test_the_server_is_online_before_it_has_anything_to_say_and_offline_wh
             await sender.close()
             assert (await anext(said)).payload == b"offline"
         await client.__aexit__(None, None, None)
+
+
+async def test_a_broker_that_goes_and_comes_back_gets_everything_in_order(tmp_path: Path, database: Database) -> None:
+    settings = MqttSettings(embedded=False, port=free_port())
+    sender = MqttSender(settings)
+    drain = OutboxDrain(database, MQTT, sender, SystemClock())
+
+    async def write(*topics: str) -> None:
+        async with database.transaction() as session:
+            for topic in topics:
+                await send_mqtt(session, topic, {}, retain=True)
+
+    async with mosquitto(tmp_path, settings.port):
+        await write("ramal/1")
+        await (await connected(settings)).__aexit__(None, None, None)
+        assert await drain.step() == 1
+    await write("ramal/2", "ramal/3")
+    with pytest.raises(MqttError):
+        await drain.step()
+    await write("ramal/4")
+    async with mosquitto(tmp_path, settings.port):
+        client = await connected(settings)
+        await client.subscribe("ramal/+", qos=1)
+        assert await drain.step() == 3
+        heard: list[str] = []
+        async with asyncio.timeout(10):
+            async for message in client.messages:
+                if str(message.topic) != AVAILABILITY_TOPIC:
+                    heard.append(str(message.topic))
+                if len(heard) == 3:
+                    break
+        assert heard == ["ramal/2", "ramal/3", "ramal/4"]
+        await client.__aexit__(None, None, None)
+        await sender.close()
