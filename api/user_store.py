@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,9 @@ class LastAdministratorError(ConflictError):
     """Without this user nobody could administer the system."""
 
     id = "api.last_administrator"
+
+
+_ADMINISTRATORS: Final = select(User.id).where(User.role == Role.ADMINISTRATOR.value, User.active.is_(True))
 
 
 class UserStore:
@@ -116,6 +119,7 @@ class UserStore:
             passwords.check_rule(password, (await self.get(user_id)).username)
             hashed = await self._passwords.hash(password)
         async with self._database.transaction() as session:
+            await _claim_administrators(session)
             user = await _found(session, user_id)
             administered = _administers(user)
             for field, value in changes.items():
@@ -137,6 +141,7 @@ class UserStore:
             LastAdministratorError: nobody would be left to administer.
         """
         async with self._database.transaction() as session:
+            await _claim_administrators(session)
             user = await _found(session, user_id)
             await _sign_out(session, user_id)
             await session.delete(user)
@@ -187,10 +192,14 @@ async def _sign_out(session: AsyncSession, user_id: str) -> None:
     await session.flush()
 
 
+async def _claim_administrators(session: AsyncSession) -> None:
+    # Locked before anything is changed and in one order (on PostgreSQL): two administrators who remove each other at the same moment
+    # wait for one another instead of dying of a deadlock.
+    await session.scalars(_ADMINISTRATORS.order_by(User.id).with_for_update())
+
+
 async def _require_administrator(session: AsyncSession) -> None:
-    # The rows are locked (on PostgreSQL), so that two administrators cannot remove each other at the same moment.
-    administrators = select(User.id).where(User.role == Role.ADMINISTRATOR.value, User.active.is_(True))
-    if not (await session.scalars(administrators.with_for_update())).all():
+    if (await session.scalars(_ADMINISTRATORS.limit(1))).first() is None:
         raise LastAdministratorError(
             "This is the last administrator.", hint="Make another user an administrator first."
         )
