@@ -6,9 +6,11 @@ Usage: python3 deploy/setup.py run|demo|test|web
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,11 +30,22 @@ def main(purpose: str) -> None:
     """Bring the checkout into the state that `purpose` needs."""
     if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads this line before anything else is there
         fail("Ramal needs Python 3.11 or newer.", "On Debian 12: apt-get install python3, then call make again.")
+    wait_for_turn()
     install_packages(["debian-packages.txt"] + (["debian-packages-test.txt"] if purpose == "test" else []))
     install_python("requirements-dev.lock" if purpose == "test" else "requirements.lock")
     if purpose != "web":
         build_engine()
     build_web()
+
+
+def wait_for_turn() -> None:
+    """Let another set-up of this checkout end first; the lock goes with the process."""
+    lock = os.open(__file__, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("Waiting for another set-up of this folder to end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def say(text: str) -> None:
@@ -78,7 +91,7 @@ def install_packages(lists: list[str]) -> None:
             or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode
         ):
             fail("Some Debian packages are missing and this user may not install them.", f"Run as root: {command}")
-        prefix = ["sudo", "-n"]
+        prefix = ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"]
     say(f"Installing Debian packages: {' '.join(missing)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for part in command.split(" && "):
@@ -217,6 +230,11 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in {"run", "demo", "test", "web"}:
         sys.exit(__doc__)
     started = time.monotonic()
-    main(sys.argv[1])
+    # As after Ctrl-C, what was started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        sys.exit("\n✗ Stopped before the set-up was complete; call make again to go on.")
     if time.monotonic() - started > 5:
         say(f"Set up in {time.monotonic() - started:.0f} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from typing import Final
@@ -41,10 +42,10 @@ def listening_socket(address: str, port: int, *, setting: str) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise PortTakenError(
-            f"Cannot listen on {address} port {port}: {error.strerror}.",
-            hint=f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports).",
-        ) from error
+        hint = f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports)."
+        if error.errno == errno.EADDRNOTAVAIL:
+            hint = "Set RAMAL_LISTEN to an address of this machine."
+        raise PortTakenError(f"Cannot listen on {address} port {port}: {error.strerror}.", hint=hint) from error
     return listener
 
 
