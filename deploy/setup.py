@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"
+BUILD_LOCK = ROOT / "deploy" / "build.lock"
 OLDEST_NODE = (20, 19)
 LINES_SHOWN = 12
 
@@ -130,7 +131,11 @@ def install_python(lock: str) -> None:
     uv = shutil.which("uv")
     if uv is None:
         if not (VENV / "bin" / "uv").exists():
-            run([str(PYTHON), "-m", "pip", "install", "-q", "uv"], "uv could not be installed.", remedy)
+            run(
+                [str(PYTHON), "-m", "pip", "install", "-q", "--retries", "2", "uv"],
+                "The package installer uv could not be installed.",
+                remedy,
+            )
         uv = str(VENV / "bin" / "uv")
     run(
         [uv, "pip", "install", "-q", "-p", str(PYTHON), "--require-hashes", "-r", lock],
@@ -142,16 +147,17 @@ def install_python(lock: str) -> None:
 
 def build_engine() -> None:
     """Compile the native media engine when its sources have changed, and make the `ramal` command."""
-    wanted = digest([ROOT / "pyproject.toml", *engine_sources()])
+    wanted = digest([ROOT / "pyproject.toml", BUILD_LOCK, *engine_sources()])
     stamp = STAMPS / "engine"
     if stamp.exists() and stamp.read_text() == wanted and any((ROOT / "media").glob("_engine*.so")):
         return
     say("Compiling the media engine (about a minute)")
     uv = shutil.which("uv") or str(VENV / "bin" / "uv")
+    command = [uv, "pip", "install", "-q", "-p", str(PYTHON), "--no-deps", "--build-constraints", str(BUILD_LOCK)]
     run(
-        [uv, "pip", "install", "-q", "-p", str(PYTHON), "--no-deps", "-e", "."],
+        [*command, "-e", "."],
         "The media engine could not be compiled.",
-        "The lines above name the missing piece; the packages it needs stand in deploy/debian-packages.txt.",
+        "The lines above name the missing piece: the network, or a package of deploy/debian-packages.txt.",
     )
     write_stamp(stamp, wanted)
 
@@ -175,7 +181,7 @@ def build_web() -> None:
     npm = shutil.which("npm", path=environment["PATH"]) or "npm"
     remedy = "Check the network, then call make again; `cd web && npm ci && npm run build` shows more."
     run(
-        [npm, "ci", "--no-audit", "--no-fund"],
+        [npm, "ci", "--prefer-offline", "--no-audit", "--no-fund"],
         "The web app's packages could not be installed.",
         remedy,
         cwd=web,

@@ -24,6 +24,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "STAMPS", tmp_path / ".venv" / "stamps")
+    monkeypatch.setattr(module, "BUILD_LOCK", tmp_path / "deploy" / "build.lock")
     (tmp_path / "deploy").mkdir()
     (tmp_path / ".venv").mkdir()
     return module
