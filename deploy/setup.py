@@ -25,6 +25,8 @@ STAMPS = VENV / "stamps"
 BUILD_LOCK = ROOT / "deploy" / "build.lock"
 OLDEST_NODE = (20, 19)
 LINES_SHOWN = 12
+SERVICES = {"mosquitto", "coturn", "postgresql"}
+"""Packages that Debian starts as services; the tests start their own, and Ramal needs the ports."""
 
 
 def main(purpose: str) -> None:
@@ -101,6 +103,17 @@ def install_packages(lists: list[str]) -> None:
             "Debian packages could not be installed.",
             f"Run as root and look: {command}",
             env=environment,
+        )
+    stop_services(sorted(SERVICES.intersection(missing)), prefix)
+
+
+def stop_services(services: list[str], prefix: list[str]) -> None:
+    """Stop the services that were installed just now, and keep them from starting with the machine."""
+    if services and Path("/run/systemd/system").exists():
+        run(
+            [*prefix, "systemctl", "disable", "--now", *services],
+            "Services that only the tests need could not be stopped.",
+            f"Run as root and look: systemctl disable --now {' '.join(services)}",
         )
 
 

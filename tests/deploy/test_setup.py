@@ -59,6 +59,19 @@ def test_only_packages_whose_check_fails_are_installed(setup: ModuleType, monkey
     assert commands == [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "two"]]
 
 
+def test_services_that_came_with_the_tests_packages_are_stopped_and_no_others(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (setup.ROOT / "deploy" / "list.txt").write_text("mosquitto false\ncoturn true\nsox false\n")
+    stopped: list[list[str]] = []
+    monkeypatch.setattr(setup, "stop_services", lambda services, _prefix: stopped.append(services))
+    monkeypatch.setattr(setup.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(setup.shutil, "which", lambda name: f"/usr/bin/{name}")
+    commands_of(setup, monkeypatch)
+    setup.install_packages(["list.txt"])
+    assert stopped == [["mosquitto"]]
+
+
 def test_a_user_without_sudo_is_told_the_one_command_to_run(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     (setup.ROOT / "deploy" / "list.txt").write_text("one false\ntwo false\n")
     monkeypatch.setattr(setup.os, "geteuid", lambda: 1000)
