@@ -109,7 +109,7 @@ def _memory_of_contacts(folder: Path) -> float:
         create_company(server, record=False)
         phones = []
         for number in range(2000, 2000 + _CONTACT_USERS):
-            password = f"long enough {number}"
+            password = f"long-enough-{number}"
             server.post("extensions", number=str(number), name=f"Desk {number}", password=password)
             phones += [(str(number), password, f"{number}-{index}") for index in range(_CONTACTS_EACH)]
         first, others = phones[::_CONTACTS_EACH], [phone for phone in phones if not phone[2].endswith("-0")]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.consumer import JournalFollower, stored_position
+from core.consumer import JournalFollower, store_position, stored_position
 from core.database import Database
 from core.events import CallFact, MediaAlive
 from core.journal import Entry, Journal
@@ -46,7 +46,7 @@ class CallEvents(JournalFollower):
             [call_event(self._journal.node, entry) for entry in entries if not isinstance(entry.fact, MediaAlive)]
         )
         async with self._database.transaction() as session:
-            (await stored_position(session, self.name, self._journal.node)).sequence = entries[-1].sequence
+            await store_position(session, self.name, self._journal.node, entries[-1].sequence)
         await self._reached(entries[-1].sequence)
         return len(entries)
 
