@@ -31,7 +31,7 @@ from media.engine import EndpointStatistics
 from media.errors import MediaError
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
-from pbx.leg_media import LegMedia, acceptable, preferred_codec
+from pbx.leg_media import LegMedia
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
 from sip.session import InviteSession
@@ -151,13 +151,13 @@ class Leg:
         """The codec the party speaks or, before that is agreed, wants most; empty when unknown."""
         if self.media.codec or not self.incoming or self._session is None:
             return self.media.codec
-        return preferred_codec(self._session.remote_offer)
+        return self.media.wanted_codec(self._session.remote_offer)
 
     @property
     def acceptable(self) -> bool:
         """Whether the caller's offer, if it made one, can be agreed to; else nobody need be rung for it."""
         offer = self.session.remote_offer if self.incoming else None
-        return offer is None or acceptable(offer)
+        return offer is None or self.media.acceptable(offer)
 
     @property
     def session(self) -> InviteSession:
@@ -254,9 +254,13 @@ class Leg:
             return
         if self.incoming and not self.answered:
             self._end(status, reason)
-            self.session.reject(status, reason=reason)
+            self.session.reject(status, reason=reason, headers=self._warning())
         else:
             self.hang_up(reason)
+
+    def _warning(self) -> tuple[tuple[str, str], ...]:
+        """Return why an offer was not taken, as headers (RFC 3261 section 20.43)."""
+        return (("Warning", self.media.warning),) if self.media.warning else ()
 
     def hang_up(self, reason: str = "", *, elsewhere: bool = False) -> None:
         """End the leg in whatever way its state asks for; nothing happens when it is over already.
@@ -381,7 +385,7 @@ class Leg:
         try:
             answer = self.media.answer(event.sdp)
         except NoMediaError:
-            self.session.reject_offer(488)
+            self.session.reject_offer(488, headers=self._warning())
             return
         self.session.accept_offer(answer)
         self._note_hold()

@@ -10,22 +10,25 @@ from media.errors import MediaError
 from pbx.errors import NoMediaError
 from sip import offer_answer
 from sip.address import is_ip_address
-from sip.errors import SipError
-from sip.offer_answer import MediaNegotiation, NegotiatedMedia
+from sip.errors import NotAcceptableHereError, SipError
+from sip.offer_answer import MediaNegotiation, NegotiatedMedia, PeerAudio
+from sip.sdp import NOWHERE
 
 _ENGINE_CODECS: Final = {"PCMU": Codec.PCMU, "PCMA": Codec.PCMA}
-_NOWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - the old spelling of hold, no address to listen on
 
 
 class LegMedia:
     """Opens the endpoint when it is first needed, and points it where offers and answers say."""
 
-    __slots__ = ("_engine", "_negotiation", "endpoint")
+    __slots__ = ("_engine", "_negotiation", "_offer", "endpoint", "warning")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._negotiation: MediaNegotiation | None = None
+        self._offer: tuple[bytes, PeerAudio | None] | None = None
         self.endpoint: Endpoint | None = None
+        self.warning = ""
+        """Why an offer of the party could not be taken, as a Warning header says it; empty: none was refused."""
 
     @property
     def agreed(self) -> NegotiatedMedia | None:
@@ -61,6 +64,33 @@ class LegMedia:
             self._negotiation = MediaNegotiation(self.endpoint.address, self.endpoint.port, secrets.randbits(62))
         return self.endpoint
 
+    def wanted_codec(self, offer: bytes | None) -> str:
+        """Return the name of the codec an offer wants most, of those we speak; empty where there is none."""
+        audio = self._understood(offer) if offer is not None else None
+        return audio.codec.name if audio is not None else ""
+
+    def acceptable(self, offer: bytes) -> bool:
+        """Tell whether an offer has a codec of ours and an address that voice can be sent to."""
+        audio = self._understood(offer)
+        if audio is None:
+            return False
+        if audio.remote[0] in NOWHERE or is_ip_address(audio.remote[0]):
+            return True
+        self.warning = _warning(301, "The description names no IP address to send voice to.")
+        return False
+
+    def _understood(self, offer: bytes) -> PeerAudio | None:
+        """Return what an offer says, read once however often it is asked for."""
+        if self._offer is None or self._offer[0] is not offer:
+            audio, self.warning = None, ""
+            try:
+                audio = offer_answer.understand(offer)
+            except SipError as error:
+                code = error.warning if isinstance(error, NotAcceptableHereError) else 399
+                self.warning = _warning(code, error.message)
+            self._offer = (offer, audio)
+        return self._offer[1]
+
     def offer(self, prefer: str = "") -> bytes:
         """Return our offer, the preferred codec first."""
         negotiation = self._opened()
@@ -74,9 +104,11 @@ class LegMedia:
             NoMediaError: it cannot be read, or has no codec or address that can be used.
         """
         negotiation = self._opened()
+        before = negotiation.agreed
         try:
             self._apply(negotiation.accept(sdp))
         except (SipError, MediaError) as error:
+            negotiation.agreed = before
             raise NoMediaError(error.message) from error
 
     def answer(self, sdp: bytes) -> bytes:
@@ -86,10 +118,16 @@ class LegMedia:
             NoMediaError: as `accept_answer`.
         """
         negotiation = self._opened()
+        audio = self._understood(sdp)
+        self._offer = None
+        if audio is None:
+            raise NoMediaError("The offer of the party cannot be taken.")
+        before = negotiation.agreed
+        agreed = negotiation.answer(audio)
         try:
-            agreed = negotiation.answer(sdp)
             self._apply(agreed)
-        except (SipError, MediaError) as error:
+        except MediaError as error:
+            negotiation.agreed = before
             raise NoMediaError(error.message) from error
         return agreed.answer
 
@@ -117,7 +155,7 @@ class LegMedia:
         if self.endpoint is None:
             return
         self.endpoint.configure(
-            remote=None if agreed.remote[0] in _NOWHERE else agreed.remote,
+            remote=None if agreed.remote[0] in NOWHERE else agreed.remote,
             codec=_ENGINE_CODECS[agreed.codec.name],
             payload_type=agreed.payload_type,
             telephone_event=agreed.telephone_event,
@@ -128,20 +166,7 @@ class LegMedia:
         )
 
 
-def preferred_codec(offer: bytes | None) -> str:
-    """Return the name of the codec an offer wants most, of those we speak; empty where there is none."""
-    if offer is None:
-        return ""
-    try:
-        return offer_answer.negotiate(offer, offer_answer.LocalMedia("127.0.0.1", 9)).codec.name
-    except SipError:
-        return ""
-
-
-def acceptable(offer: bytes) -> bool:
-    """Tell whether an offer has a codec of ours and an address that voice can be sent to."""
-    try:
-        remote, _ = offer_answer.negotiate(offer, offer_answer.LocalMedia("127.0.0.1", 9)).remote
-    except SipError:
-        return False
-    return remote in _NOWHERE or is_ip_address(remote)
+def _warning(code: int, text: str) -> str:
+    """Write a Warning header's value (RFC 3261 section 20.43)."""
+    plain = text.replace("\\", "").replace('"', "'")
+    return f'{code} ramal "{plain}"'

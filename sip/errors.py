@@ -54,6 +54,11 @@ class NotAcceptableHereError(SipError):
     http_status = 502
     sip_status = 488
 
+    def __init__(self, message: str, *, warning: int = 305) -> None:
+        """Tell what is missing; `warning` is the code of RFC 3261 section 20.43 that says it to machines."""
+        super().__init__(message)
+        self.warning = warning
+
 
 class UnusableChallengeError(SipError):
     """A peer asks for credentials in a way that is not spoken here."""

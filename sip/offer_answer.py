@@ -1,19 +1,24 @@
 """Offer and answer: what two ends agree to speak, and who is on hold (RFC 3264, RFC 4733 for the keys).
 
-One audio stream of G.711 with telephone events is agreed; every other media line of a peer is rejected in its place.
+One audio stream with telephone events is agreed; every other media line of a peer is rejected in its place. A peer's
+description is read once, by `understand`; what it returns can be looked at and then answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sip.errors import MalformedSdpError, NotAcceptableHereError
-from sip.sdp import Direction, Media, SessionDescription
+from sip.sdp import DIRECTIONS, NOWHERE, Direction, Media, SessionDescription, connection_address
 
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT"
-_DEFAULT_EVENT_PAYLOAD: Final = 101
+PACKET_MS: Final = 20
+"""Milliseconds of voice in each of our packets."""
+_EVENT_PAYLOAD: Final = 101
+_FIRST_DYNAMIC: Final = 96
 _PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
 
 
@@ -34,6 +39,32 @@ PCMA: Final = Codec("PCMA", 8000, 8)
 DEFAULT_CODECS: Final = (PCMA, PCMU)
 
 
+@dataclass(slots=True)
+class PeerAudio:
+    """What a peer's description says of the audio that is taken of it."""
+
+    description: SessionDescription
+    index: int
+    """The place of the audio among the media lines."""
+    codec: Codec
+    """The first of the peer's that we speak, too."""
+    payload_type: int
+    """The number that the codec has towards the peer."""
+    telephone_event: int | None
+    """The payload type of key presses, or None when the peer takes none."""
+    remote: tuple[str, int]
+    """Where the peer wants to receive; with hold in the spelling of 0.0.0.0 the address is that."""
+    direction: Direction
+    """Seen from the peer; hold in all spellings is in it."""
+    packet_ms: int
+    """Milliseconds of voice that the peer wants in a packet (`ptime`, within `maxptime`)."""
+
+    @property
+    def media(self) -> Media:
+        """The media line, for what else stands in it: keys, candidates, fingerprints (`sip.sdp_security`)."""
+        return self.description.media[self.index]
+
+
 @dataclass(slots=True, frozen=True)
 class NegotiatedMedia:
     """What both ends agreed on."""
@@ -47,6 +78,8 @@ class NegotiatedMedia:
     """Where the peer wants to receive; with hold in the spelling of 0.0.0.0 the address is that."""
     direction: Direction
     """Seen from us: whether we send and receive."""
+    packet_ms: int = PACKET_MS
+    """Milliseconds of voice that the peer wants in a packet."""
     answer: bytes = b""
     """Our answer, when the peer offered."""
 
@@ -56,114 +89,94 @@ class NegotiatedMedia:
         return not self.direction.sends
 
 
-@dataclass(slots=True, frozen=True)
-class LocalMedia:
-    """Our side: where we receive and what we speak."""
-
-    address: str
-    port: int
-    codecs: Sequence[Codec] = DEFAULT_CODECS
-    session_id: int = 1
-    version: int = 1
-    direction: Direction = Direction.SENDRECV
-    """What we want; a peer's hold narrows it."""
-    event_payload: int = _DEFAULT_EVENT_PAYLOAD
-    """The payload type that we offer key presses with."""
-    others: tuple[Media, ...] = ()
-    """Media lines that stood in the session before; they keep their places behind the audio, rejected."""
-    audio_index: int = 0
-    """The place of the audio among all media lines."""
-
-
-def make_offer(ours: LocalMedia) -> bytes:
-    """Write an offer of all our codecs and key presses (RFC 3264 section 5)."""
-    payloads = [(codec.payload_type, f"{codec.name}/{codec.clock_rate}") for codec in ours.codecs]
-    return _describe(ours, payloads, ours.event_payload, "RTP/AVP")
-
-
-def negotiate(offer: bytes | SessionDescription, ours: LocalMedia) -> NegotiatedMedia:
-    """Answer an offer: of its codecs the first that we speak, too (RFC 3264 section 6).
+def understand(sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAULT_CODECS) -> PeerAudio:
+    """Read a peer's offer: of its audio lines the first that can be taken, and of its codecs the first that is spoken here.
 
     Raises:
-        MalformedSdpError: the offer cannot be read.
+        MalformedSdpError: it cannot be read.
         NotAcceptableHereError: it has no audio that we can take.
     """
-    description = offer if isinstance(offer, SessionDescription) else SessionDescription.parse(offer)
-    index, others = _split(description, ours.codecs)
-    media = description.media[index]
-    agreed = _agree(description, media, ours)
-    payloads = [(agreed.payload_type, f"{agreed.codec.name}/{agreed.codec.clock_rate}")]
-    answering = replace(ours, direction=agreed.direction, others=others, audio_index=index)
-    return replace(agreed, answer=_describe(answering, payloads, agreed.telephone_event, media.protocol))
-
-
-def read_answer(answer: bytes | SessionDescription, ours: LocalMedia) -> NegotiatedMedia:
-    """Understand the answer to our offer (RFC 3264 section 7): its first codec that we offered is what both speak.
-
-    Raises:
-        MalformedSdpError: the answer cannot be read or has no line for our audio.
-        NotAcceptableHereError: the peer rejected the audio, or answered with what was not offered.
-    """
-    description = answer if isinstance(answer, SessionDescription) else SessionDescription.parse(answer)
-    if len(description.media) <= ours.audio_index:
-        raise MalformedSdpError("An answer has fewer media lines than its offer.")
-    return _agree(description, description.media[ours.audio_index], ours)
-
-
-def _agree(description: SessionDescription, media: Media, ours: LocalMedia) -> NegotiatedMedia:
-    chosen = _choose(media, ours.codecs)
-    if chosen is None:
-        raise NotAcceptableHereError("The answer takes none of the codecs that were offered.")
-    codec, payload_type, event = chosen
-    theirs = description.direction_of(media).reversed
-    direction = Direction.of(
-        sends=theirs.sends and ours.direction.sends, receives=theirs.receives and ours.direction.receives
-    )
-    return NegotiatedMedia(codec, payload_type, event, (description.address_of(media), media.port), direction)
-
-
-def _split(description: SessionDescription, codecs: Sequence[Codec]) -> tuple[int, tuple[Media, ...]]:
-    """Return the place of the audio that is taken, and the other media lines."""
+    description = sdp if isinstance(sdp, SessionDescription) else SessionDescription.parse(sdp)
     for index, media in enumerate(description.media):
-        if _choose(media, codecs) is not None:
-            return index, (*description.media[:index], *description.media[index + 1 :])
-    raise NotAcceptableHereError("The offer holds no audio in a codec that is spoken here.")
+        if media.kind == "audio" and media.port and media.protocol.upper() in _PROTOCOLS:
+            audio = _understand_line(description, index, codecs)
+            if audio is not None:
+                return audio
+    raise _unusable(description)
 
 
-def _choose(media: Media, codecs: Sequence[Codec]) -> tuple[Codec, int, int | None] | None:
-    """Return codec, its payload type and that of key presses of a media line, or None when it cannot be taken."""
-    if media.kind != "audio" or media.port == 0 or media.protocol.upper() not in _PROTOCOLS:
-        return None
+def _understand_line(description: SessionDescription, index: int, codecs: Sequence[Codec]) -> PeerAudio | None:
+    media = description.media[index]
     payloads = media.payloads()
-    ours = {(codec.name, codec.clock_rate): codec for codec in codecs}
-    for number, encoding in payloads.items():
-        codec = ours.get(encoding)
-        if codec is not None:
-            wanted = (TELEPHONE_EVENT, codec.clock_rate)
-            event = next((other for other, kind in payloads.items() if kind == wanted), None)
-            return codec, number, event
+    for payload_type, encoding in payloads.items():
+        for codec in codecs:
+            if codec.name == encoding[0] and codec.clock_rate == encoding[1]:
+                break
+        else:
+            continue
+        address, direction, packet_ms = _scan(description, media)
+        return PeerAudio(
+            description,
+            index,
+            codec,
+            payload_type,
+            _event_payload(payloads, codec.clock_rate),
+            (address, media.port),
+            direction,
+            packet_ms,
+        )
     return None
 
 
-def _describe(ours: LocalMedia, payloads: list[tuple[int, str]], event: int | None, protocol: str) -> bytes:
-    """Write our description: the audio at its place among the rejected others."""
-    family = "IP6" if ":" in ours.address else "IP4"
-    lines = [
-        ("v", "0"),
-        ("o", f"- {ours.session_id} {ours.version} IN {family} {ours.address}"),
-        ("s", "-"),
-        ("c", f"IN {family} {ours.address}"),
-        ("t", "0 0"),
-    ]
-    attributes = [("a", f"rtpmap:{number} {encoding}") for number, encoding in payloads]
-    formats = [str(number) for number, _ in payloads]
-    if event is not None:
-        formats.append(str(event))
-        attributes += [("a", f"rtpmap:{event} telephone-event/8000"), ("a", f"fmtp:{event} 0-15")]
-    attributes += [("a", "ptime:20"), ("a", ours.direction.value)]
-    media = [Media(other.kind, 0, other.protocol, other.formats) for other in ours.others]
-    media.insert(ours.audio_index, Media("audio", ours.port, protocol, formats, attributes))
-    return SessionDescription(lines, media).encode()
+def _event_payload(payloads: dict[int, tuple[str, int]], clock_rate: int) -> int | None:
+    wanted = (TELEPHONE_EVENT, clock_rate)
+    for payload_type, encoding in payloads.items():
+        if encoding == wanted:
+            return payload_type
+    return None
+
+
+def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction, int]:
+    """Return address, direction as its writer means it, and packet time: the media's own lines before the session's."""
+    address: str | None = None
+    direction: Direction | None = None
+    packet_ms, longest_ms = PACKET_MS, 1 << 16
+    for kind, text in media.lines:
+        if kind == "a":
+            if text in DIRECTIONS:
+                direction = DIRECTIONS[text]
+            elif text.startswith("ptime:"):
+                packet_ms = _milliseconds(text) or packet_ms
+            elif text.startswith("maxptime:"):
+                longest_ms = _milliseconds(text) or longest_ms
+        elif kind == "c" and address is None:
+            address = connection_address(text)
+    for kind, text in description.lines:
+        if kind == "c" and address is None:
+            address = connection_address(text)
+        elif kind == "a" and direction is None:
+            direction = DIRECTIONS.get(text)
+    found = direction or Direction.SENDRECV
+    if address is None or address in NOWHERE:
+        found = Direction.of(sends=found.sends, receives=False)
+    return address or "", found, min(packet_ms, longest_ms)
+
+
+@lru_cache(maxsize=64)
+def _milliseconds(attribute: str) -> int:
+    """Return the whole milliseconds of a `ptime:` or `maxptime:` attribute, 0 when it says none that makes sense."""
+    number = attribute.partition(":")[2].strip().partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() and 0 < len(number) <= 3 else 0
+
+
+def _unusable(description: SessionDescription) -> NotAcceptableHereError:
+    """Say why nothing of a description can be taken, with the warning code that fits (RFC 3261 section 20.43)."""
+    audio = [media for media in description.media if media.kind == "audio" and media.port]
+    if not audio:
+        return NotAcceptableHereError("There is no audio in the description.", warning=304)
+    if not any(media.protocol.upper() in _PROTOCOLS for media in audio):
+        return NotAcceptableHereError(f"Audio over {audio[0].protocol} is not spoken here.", warning=302)
+    return NotAcceptableHereError("There is no codec in the description that is spoken here.", warning=305)
 
 
 @dataclass(slots=True)
@@ -179,67 +192,115 @@ class MediaNegotiation:
     """A number that no other session of ours has; it fits 63 bits."""
     codecs: Sequence[Codec] = DEFAULT_CODECS
     agreed: NegotiatedMedia | None = None
+    _origin: str = ""
     _version: int = 0
     _written: bytes = b""
-    _offered: LocalMedia | None = None
-    _event_payload: int = _DEFAULT_EVENT_PAYLOAD
-    _others: tuple[Media, ...] = ()
-    _audio_index: int = 0
+    _offered: tuple[tuple[Codec, ...], Direction] | None = None
+    _event: int = _EVENT_PAYLOAD
+    _before: tuple[str, ...] = ()
+    _behind: tuple[str, ...] = ()
 
     def offer(self, direction: Direction = Direction.SENDRECV, *, keep_codec: bool = False) -> bytes:
-        """Write an offer; a changed one has the next version, the same one its old one (RFC 3264 section 8).
+        """Write an offer of our codecs and key presses (RFC 3264 sections 5 and 8).
 
         Args:
             direction: SENDONLY or INACTIVE puts the peer on hold.
             keep_codec: offer only what was agreed before, so that the codec stays.
         """
-        ours = self._ours(direction, keep_codec=keep_codec)
-        written = make_offer(ours)
-        if written != self._written:
-            self._version += 1
-            ours = replace(ours, version=self._version)
-            written = self._written = make_offer(ours)
-        self._offered = ours
-        return written
+        codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
+        self._offered = (codecs, direction)
+        payloads = tuple([(codec.payload_type, codec) for codec in codecs])
+        return self._write(_audio(payloads, self._event), "RTP/AVP", direction)
 
     def accept(self, answer: bytes) -> NegotiatedMedia:
-        """Understand the answer to our last offer.
+        """Understand the answer to our last offer (RFC 3264 section 7): its first codec that we offered is what both speak.
 
         Raises:
-            MalformedSdpError, NotAcceptableHereError: as `read_answer`; what was agreed before stays.
+            MalformedSdpError: the answer cannot be read or has no line for our audio.
+            NotAcceptableHereError: the peer rejected the audio, or answered with what was not offered.
+            What was agreed before stays in both cases.
         """
-        self.agreed = read_answer(answer, self._offered or self._ours(Direction.SENDRECV))
+        codecs, direction = self._offered or (self.codecs, Direction.SENDRECV)
+        description = SessionDescription.parse(answer)
+        place = len(self._before)
+        if len(description.media) <= place:
+            raise MalformedSdpError("An answer has fewer media lines than its offer.")
+        media = description.media[place]
+        usable = media.kind == "audio" and media.port and media.protocol.upper() in _PROTOCOLS
+        audio = _understand_line(description, place, codecs) if usable else None
+        if audio is None:
+            raise _unusable(SessionDescription(description.lines, [media]))
+        self.agreed = _agree(audio, direction)
         return self.agreed
 
-    def answer(self, offer: bytes, direction: Direction = Direction.SENDRECV) -> NegotiatedMedia:
-        """Answer a peer's offer; the answer's bytes are in the result.
+    def answer(self, offer: bytes | PeerAudio, direction: Direction = Direction.SENDRECV) -> NegotiatedMedia:
+        """Answer a peer's offer (RFC 3264 section 6), narrowing `direction` by it; the answer's bytes are in the result.
 
         Raises:
-            MalformedSdpError, NotAcceptableHereError: as `negotiate`; what was agreed before stays.
+            MalformedSdpError, NotAcceptableHereError: as `understand`; what was agreed before stays.
         """
-        description = SessionDescription.parse(offer)
-        ours = self._ours(direction)
-        agreed = negotiate(description, ours)
-        if agreed.answer != self._written:
-            self._version += 1
-            agreed = negotiate(description, replace(ours, version=self._version))
-            self._written = agreed.answer
-        self._audio_index, self._others = _split(description, self.codecs)
-        if agreed.telephone_event is not None:
-            self._event_payload = agreed.telephone_event
-        self.agreed = agreed
-        return agreed
+        audio = offer if isinstance(offer, PeerAudio) else understand(offer, self.codecs)
+        media = audio.description.media
+        if len(media) > 1 or self._before or self._behind:
+            self._before = tuple([_rejected(line) for line in media[: audio.index]])
+            self._behind = tuple([_rejected(line) for line in media[audio.index + 1 :]])
+        if audio.telephone_event is not None and audio.telephone_event >= _FIRST_DYNAMIC:
+            self._event = audio.telephone_event
+        lines = _audio(((audio.payload_type, audio.codec),), audio.telephone_event)
+        agreed_direction = _direction(audio, direction)
+        written = self._write(lines, media[audio.index].protocol, agreed_direction)
+        self.agreed = _agree(audio, direction, written)
+        return self.agreed
 
-    def _ours(self, direction: Direction, *, keep_codec: bool = False) -> LocalMedia:
-        codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
-        return LocalMedia(
-            self.address,
-            self.port,
-            codecs,
-            self.session_id,
-            self._version,
-            direction,
-            self._event_payload,
-            self._others,
-            self._audio_index,
-        )
+    def _write(self, audio: tuple[str, str], protocol: str, direction: Direction) -> bytes:
+        """Return the description; a changed one has the next version, the same one its old one (RFC 3264 section 8)."""
+        formats, attributes = audio
+        family = _family(self.address)
+        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}a={direction.value}\r\n"
+        media = f"{''.join(self._before)}{ours}{''.join(self._behind)}"
+        content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{media}".encode()
+        if not self._written.endswith(content):
+            if not self._origin:
+                # It names the session, so it stays when the voice moves to another address (RFC 8866 section 5.2).
+                self._origin = f"IN {family} {self.address}"
+            self._version += 1
+            self._written = f"v=0\r\no=- {self.session_id} {self._version} {self._origin}\r\n".encode() + content
+        return self._written
+
+
+def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"") -> NegotiatedMedia:
+    return NegotiatedMedia(
+        audio.codec,
+        audio.payload_type,
+        audio.telephone_event,
+        audio.remote,
+        _direction(audio, ours),
+        audio.packet_ms,
+        answer,
+    )
+
+
+def _direction(audio: PeerAudio, ours: Direction) -> Direction:
+    theirs = audio.direction
+    if theirs is Direction.SENDRECV:
+        return ours
+    return Direction.of(sends=theirs.receives and ours.sends, receives=theirs.sends and ours.receives)
+
+
+def _family(address: str) -> str:
+    return "IP6" if ":" in address else "IP4"
+
+
+@lru_cache(maxsize=256)
+def _audio(payloads: tuple[tuple[int, Codec], ...], event: int | None) -> tuple[str, str]:
+    """Return the formats of an audio line and the attributes below it."""
+    formats = [str(number) for number, _ in payloads]
+    rows = [f"a=rtpmap:{number} {codec.name}/{codec.clock_rate}\r\n" for number, codec in payloads]
+    if event is not None:
+        formats.append(str(event))
+        rows.append(f"a=rtpmap:{event} telephone-event/{payloads[0][1].clock_rate}\r\na=fmtp:{event} 0-15\r\n")
+    return " ".join(formats), "".join([*rows, f"a=ptime:{PACKET_MS}\r\n"])
+
+
+def _rejected(media: Media) -> str:
+    return f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}\r\n"

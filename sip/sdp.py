@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from sip.errors import MalformedSdpError
@@ -12,11 +13,18 @@ from sip.errors import MalformedSdpError
 CONTENT_TYPE: Final = "application/sdp"
 MAX_LINES: Final = 512
 MAX_MEDIA: Final = 16
-_HELD: Final = ("0.0.0.0", "::", "")  # noqa: S104 - the old spelling of hold, no address to listen on
-_RTPMAP: Final = re.compile(r"([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,7})(?:/[0-9]+)?")
+NOWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - the old spelling of hold, no address to listen on
+"""What a connection line says, or leaves out, when its writer wants to hear nothing (RFC 2543)."""
+_RTPMAP: Final = re.compile(r"rtpmap:\s*([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,7})(?:/[0-9]+)?")
 _MEDIA: Final = re.compile(r"([A-Za-z0-9_-]+)\s+([0-9]{1,5})(?:/[0-9]{1,5})?\s+(\S+)\s+(\S.*)")
 _CONNECTION: Final = re.compile(r"IN\s+IP([46])\s+([^\s/]+)(?:/\S*)?", re.IGNORECASE)
-_STATIC: Final = {0: ("PCMU", 8000), 3: ("GSM", 8000), 8: ("PCMA", 8000), 9: ("G722", 8000), 18: ("G729", 8000)}
+_STATIC: Final = {
+    "0": (0, ("PCMU", 8000)),
+    "3": (3, ("GSM", 8000)),
+    "8": (8, ("PCMA", 8000)),
+    "9": (9, ("G722", 8000)),
+    "18": (18, ("G729", 8000)),
+}
 """Payload types that need no rtpmap (RFC 3551 section 6), as far as telephones use them."""
 
 Lines = list[tuple[str, str]]
@@ -53,7 +61,8 @@ class Direction(enum.StrEnum):
         return cls.RECVONLY if receives else cls.INACTIVE
 
 
-_DIRECTIONS: Final = frozenset(direction.value for direction in Direction)
+DIRECTIONS: Final = {direction.value: direction for direction in Direction}
+"""Directions by the attribute that says them."""
 
 
 @dataclass(slots=True)
@@ -80,19 +89,13 @@ class Media:
 
     def payloads(self) -> dict[int, tuple[str, int]]:
         """Return encoding name in upper case and clock rate in hertz by payload type, in the order of preference."""
-        maps: dict[int, tuple[str, int]] = {}
-        for value in self.attributes("rtpmap"):
-            match = _RTPMAP.match(value)
-            if match is not None:
-                maps[int(match[1])] = (match[2].upper(), int(match[3]))
-        found: dict[int, tuple[str, int]] = {}
-        for text in self.formats:
-            if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < 128:
-                number = int(text)
-                known = maps.get(number) or _STATIC.get(number)
-                if known is not None:
-                    found[number] = known
-        return found
+        maps = dict(_STATIC)
+        for kind, text in self.lines:
+            if kind == "a" and text.startswith("rtpmap:"):
+                mapped = _rtpmap(text)
+                if mapped is not None:
+                    maps[mapped[0]] = mapped[1]
+        return {maps[text][0]: maps[text][1] for text in self.formats if text in maps}
 
 
 @dataclass(slots=True)
@@ -150,10 +153,7 @@ class SessionDescription:
         for lines in (media.lines, self.lines):
             for kind, value in lines:
                 if kind == "c":
-                    match = _CONNECTION.fullmatch(value)
-                    if match is None:
-                        raise MalformedSdpError("A connection line cannot be read.")
-                    return match[2]
+                    return connection_address(value)
         return ""
 
     def direction_of(self, media: Media) -> Direction:
@@ -161,9 +161,9 @@ class SessionDescription:
         found = Direction.SENDRECV
         for lines in (self.lines, media.lines):
             for kind, value in lines:
-                if kind == "a" and value in _DIRECTIONS:
-                    found = Direction(value)
-        if self.address_of(media) in _HELD:
+                if kind == "a" and value in DIRECTIONS:
+                    found = DIRECTIONS[value]
+        if self.address_of(media) in NOWHERE:
             return Direction.of(sends=found.sends, receives=False)
         return found
 
@@ -180,7 +180,7 @@ def rewrite_address(data: bytes, address: str, port: int) -> bytes:
     for row in data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
         if row.startswith("c="):
             match = _CONNECTION.fullmatch(row[2:].strip())
-            held = match is not None and match[2] in _HELD
+            held = match is not None and match[2] in NOWHERE
             rows.append(row if held else f"c=IN {family} {address}")
         elif row.startswith("m="):
             parts = row[2:].split(" ")
@@ -195,6 +195,28 @@ def rewrite_address(data: bytes, address: str, port: int) -> bytes:
         elif row and not row.startswith(("a=rtcp:", "a=candidate:")):
             rows.append(row)
     return ("\r\n".join(rows) + "\r\n").encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1024)
+def connection_address(value: str) -> str:
+    """Return the address of a connection line, without the parts that only multicast has.
+
+    Raises:
+        MalformedSdpError: it cannot be read.
+    """
+    match = _CONNECTION.fullmatch(value)
+    if match is None:
+        raise MalformedSdpError("A connection line cannot be read.")
+    return match[2]
+
+
+@lru_cache(maxsize=512)
+def _rtpmap(attribute: str) -> tuple[str, tuple[int, tuple[str, int]]] | None:
+    """Return format, and payload type with encoding name and clock rate, of an `rtpmap:` attribute; None: it is none."""
+    match = _RTPMAP.match(attribute)
+    if match is None or int(match[1]) > 127:
+        return None
+    return match[1], (int(match[1]), (match[2].upper(), int(match[3])))
 
 
 def _parse_media(value: str) -> Media:

@@ -178,10 +178,10 @@ class InviteSession(SessionBase):
         elif self.state not in _OVER:
             self._offers.accept(sdp)
 
-    def reject_offer(self, status: int = 488) -> None:
+    def reject_offer(self, status: int = 488, *, headers: Headers = ()) -> None:
         """Refuse what came as Offered; what was agreed before stays."""
         if self.state not in _OVER:
-            self._offers.reject(status)
+            self._offers.reject(status, headers)
 
     def accept_refer(self, refer: Refer) -> None:
         """Promise to try the transfer (202), and say so in a first NOTIFY."""

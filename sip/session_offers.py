@@ -12,7 +12,7 @@ from sip.address import Address
 from sip.bodies import sdp_of
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientRequest
-from sip.message import Request, Response, response_to
+from sip.message import Headers, Request, Response, response_to
 from sip.session_events import Direction, OfferAnswered, Offered, OfferRejected, SessionState
 from sip.session_server import InviteAnswer
 from sip.timers import Timer
@@ -192,13 +192,13 @@ class Offers:
             self._refresh(self._answer.transaction.request)
             self._answer.accept("", headers, sdp)
 
-    def reject(self, status: int) -> None:
+    def reject(self, status: int, headers: Headers = ()) -> None:
         """Refuse the peer's open offer; what was agreed before stays."""
         if self._update is not None:
             transaction, self._update = self._update, None
-            transaction.respond(response_to(transaction.request, status))
+            transaction.respond(response_to(transaction.request, status, headers=headers))
         elif self._answer is not None and self._answer.open:
-            self._answer.refuse(status, None, "")
+            self._answer.refuse(status, None, "", headers)
         elif self._asked:
             # A 2xx cannot be refused; without an answer in the ACK there is no agreement left.
             self._acknowledge(None)
