@@ -15,10 +15,11 @@ from sip.capabilities import ALLOW, ALLOWED_METHODS, CAPABILITY_HEADERS, KNOWN_M
 from sip.challenge import Gatekeeper
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, response_to
+from sip.notifier import Notifier
 from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionState
-from sip.transaction import server_key
+from sip.transaction import ServerTransaction, server_key
 from sip.transfer import replaces_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Inbound:
         self._server = ("Server", core.config.user_agent)
         self._gate = Gatekeeper(core.config, core.application, core.clock)
         self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers)
+        self.notifier = Notifier(core, self, core.config)
         self._calls: dict[tuple[str, str], int] = {}
         """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
         self._outside: dict[str, Callable[[Request, Address], None]] = {
@@ -50,6 +52,7 @@ class Inbound:
             "REGISTER": self._register,
             "OPTIONS": self._options,
             "NOTIFY": self._notify,
+            "SUBSCRIBE": self.notifier.subscribe,
             "REFER": self._forbidden,
         }
 
@@ -111,7 +114,8 @@ class Inbound:
     def _inside(self, request: Request, source: Address) -> None:
         session = self._core.sessions.get((request.call_id, request.to_tag))
         if session is None:
-            self._no_dialog(request, source)
+            if request.method != "SUBSCRIBE" or not self.notifier.refresh(request, source):
+                self._no_dialog(request, source)
             return
         transaction = self._layer.create_server(request, source)
         if request.method == "INVITE":
@@ -193,6 +197,24 @@ class Inbound:
             log.error("call_without_listener", call_id=session.call_id)
             session.reject(480)
 
+    # What those who take other requests ask for (sip.notifier.Desk).
+
+    def admit(self, request: Request, source: Address, *, proxy: bool) -> str | None:
+        """Return the user who sent a request; None: the request was answered with a challenge."""
+        verdict = self._gate.check(request, source, proxy=proxy)
+        if verdict.challenge:
+            self._refuse(request, source, verdict.status, headers=verdict.challenge)
+            return None
+        return verdict.username
+
+    def refuse(self, request: Request, source: Address, status: int, *, headers: Headers = ()) -> None:
+        """Answer without a transaction."""
+        self._refuse(request, source, status, headers=headers)
+
+    def accept(self, request: Request, source: Address) -> ServerTransaction:
+        """Start the transaction of a request."""
+        return self._layer.create_server(request, source)
+
     def forget(self, session: InviteSession) -> None:
         """Take note that an incoming session is over."""
         self._calls.pop((session.call_id, session.request.from_tag), None)
@@ -210,7 +232,9 @@ class Inbound:
         transaction.respond(self.registrations.register(request, source, self._tag(request)))
 
     def _options(self, request: Request, source: Address) -> None:
-        self._refuse(request, source, 200, headers=CAPABILITY_HEADERS)
+        events = self.notifier.events
+        allowed = [("Allow-Events", events)] if events else []
+        self._refuse(request, source, 200, headers=[*CAPABILITY_HEADERS, *allowed])
 
     def _notify(self, request: Request, source: Address) -> None:
         # Some phones (Linksys, Cisco SPA) keep their NAT open with a NOTIFY that belongs to no subscription.

@@ -69,7 +69,7 @@ def test_options_tells_what_is_understood() -> None:
     [
         (request("FROBNICATE"), 501),
         (request("PUBLISH"), 405),
-        (request("SUBSCRIBE"), 405),
+        (request("SUBSCRIBE"), 489),
         (request("BYE", tag="x"), 481),
         (request("BYE"), 481),
         (request("INFO", tag="x"), 481),
