@@ -1,8 +1,10 @@
-"""A request of ours that is sent again with credentials when the peer challenges it (RFC 3261 section 22.3)."""
+"""A request of ours that is sent again: with credentials when the peer challenges it (RFC 3261 section 22.3), and to the next
+server when one is out of order or silent (RFC 3263 section 4.3).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,14 +15,17 @@ from sip.authentication import authorise
 from sip.dialog import Dialog
 from sip.errors import SipError
 from sip.message import Request, Response
-from sip.timers import TimerHeap
+from sip.timers import Timer, TimerHeap
 from sip.transaction import ClientTransaction, ResponseCallback
-from sip.transaction_tables import Timing
+from sip.transaction_tables import State, Timing
+from sip.uri import NameAddress
 
 log = structlog.get_logger(__name__)
 
 _MAX_ATTEMPTS = 3
 """The first, one for a 401 or 407, and one for the other kind of challenge or a stale nonce."""
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
+_SILENT = (State.CALLING, State.TRYING)
 _CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 
@@ -67,17 +72,25 @@ class SessionHost(Protocol):
         ...
 
 
+FailedOver = Callable[[Address, int], None]
+"""Called with a server that was given up for the next one, and the status that said so: its 503, or 408 or 503 made here."""
+
+
 class ClientRequest:
     """One request as its sender sees it, over however many transactions it takes."""
 
     __slots__ = (
+        "_alternatives",
         "_attempts",
         "_credentials",
-        "_destination",
         "_host",
         "_next_cseq",
+        "_on_failover",
         "_on_response",
+        "_silence",
+        "_silence_limit",
         "_stopped",
+        "destination",
         "transaction",
     )
 
@@ -90,6 +103,9 @@ class ClientRequest:
         *,
         credentials: ClientCredentials | None = None,
         next_cseq: Callable[[], int] | None = None,
+        alternatives: Sequence[Address] = (),
+        on_failover: FailedOver | None = None,
+        silence_limit: float = 0.0,
     ) -> None:
         """Send the request.
 
@@ -100,15 +116,26 @@ class ClientRequest:
             on_response: hears every response but a challenge that is being met.
             credentials: None: challenges are handed to `on_response`.
             next_cseq: gives the number of a repetition; inside a dialog its counter. None: one more than before.
+            alternatives: the servers to try after `destination`, in order.
+            on_failover: hears of each server that was given up for the next one.
+            silence_limit: seconds after which a server that said nothing at all is given up; 0: the transaction's own time.
+                Not for an INVITE: a slow phone might ring unheard.
         """
         self._host = host
-        self._destination = destination
+        self.destination = destination
+        """Where the request was sent last."""
+        self._alternatives = alternatives
+        self._on_failover = on_failover
+        self._silence_limit = silence_limit
+        self._silence: Timer | None = None
         self._on_response = on_response
         self._credentials = credentials
         self._next_cseq = next_cseq
         self._attempts = 1
         self._stopped = False
         self.transaction = host.send_request(request, destination, self._responded)
+        if silence_limit:
+            self._watch_silence()
 
     @property
     def request(self) -> Request:
@@ -120,9 +147,58 @@ class ClientRequest:
         self._stopped = True
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
         if response.status in _CHALLENGES and not transaction.local_failure and self._retry(response):
             return
+        if self._alternatives and self._fail_over(response, transaction):
+            return
         self._on_response(response, transaction)
+
+    def _fail_over(self, response: Response, transaction: ClientTransaction) -> bool:
+        """Send the request to the next server where RFC 3263 section 4.3 says so: 503, silence, a broken transport."""
+        if self._stopped or not (transaction.local_failure or response.status == 503):
+            if response.status > 100:
+                # This server takes care of it.
+                self._alternatives = ()
+            return False
+        given_up, previous = self.destination, transaction.request
+        self.destination, self._alternatives = self._alternatives[0], self._alternatives[1:]
+        log.info(
+            "request_fails_over",
+            call_id=previous.call_id,
+            method=previous.method,
+            status=response.status,
+            server=str(given_up),
+            next=str(self.destination),
+        )
+        headers = [pair for pair in previous.headers if pair[0] != "Via" and pair[0] not in _CREDENTIALS]
+        request = Request(previous.method, previous.uri, headers, previous.body)
+        self._correct_contact(request)
+        # The next server challenges on its own account.
+        self._attempts = 1
+        if self._on_failover is not None:
+            self._on_failover(given_up, response.status)
+        self.transaction = self._host.send_request(request, self.destination, self._responded)
+        if self._silence_limit:
+            self._watch_silence()
+        return True
+
+    def _correct_contact(self, request: Request) -> None:
+        """Name ourselves as the next server reaches us, which may be over another transport or interface."""
+        contact = request.get("Contact")
+        if contact is not None:
+            old = NameAddress.parse(contact)
+            new = NameAddress.parse(self._host.contact(self.destination, old.uri.user))
+            request.set("Contact", str(new.with_(parameters=old.parameters)))
+
+    def _watch_silence(self) -> None:
+        self._silence = self._host.timers.schedule(self._silence_limit, self._silent, self.transaction)
+
+    @staticmethod
+    def _silent(transaction: ClientTransaction) -> None:
+        if transaction.state in _SILENT:
+            transaction.abandon()
 
     def _retry(self, response: Response) -> bool:
         credentials = self._credentials
@@ -151,5 +227,7 @@ class ClientRequest:
         request.set("CSeq", f"{number} {previous.method}")
         request.add(answers, authorization)
         self._attempts += 1
-        self.transaction = self._host.send_request(request, self._destination, self._responded)
+        self.transaction = self._host.send_request(request, self.destination, self._responded)
+        if self._silence_limit:
+            self._watch_silence()
         return True

@@ -41,6 +41,10 @@ class SipConfig:
     """Open TCP connections; further ones are closed at once."""
     connection_idle_seconds: float = 3900.0
     """Silence after which a TCP connection is closed; longer than a registration lasts."""
+    dns_servers: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports of the DNS servers to ask; none: those this machine is set up with."""
+    dns_seconds: float = 2.0
+    """How long a question to the DNS may take, all its servers together."""
     min_expires: int = 60
     """The shortest registration in seconds (423 tells)."""
     max_expires: int = 3600

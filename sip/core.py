@@ -8,16 +8,16 @@ against each other over a simulated network, to the last timer.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import structlog
 
 from core.clock import Clock
-from sip.address import DEFAULT_PORTS, Address
+from sip.address import DEFAULT_PORTS, Address, is_ip_address
 from sip.application import Application
 from sip.capabilities import SESSION_HEADERS
-from sip.client_request import ClientCredentials, ClientRequest
+from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
 from sip.dialog import Dialog
 from sip.errors import MalformedMessageError
@@ -187,6 +187,8 @@ class SipCore:
         symmetric: bool = False,
         contact_user: str = "",
         max_forwards: int = 70,
+        alternatives: Sequence[Address] = (),
+        on_failover: FailedOver | None = None,
     ) -> InviteSession:
         """Call someone.
 
@@ -201,6 +203,8 @@ class SipCore:
             credentials: for a challenge of the peer.
             symmetric: reach the peer at `destination` for the whole session, whatever its Contact says (phones behind
             NAT). contact_user: the user of our Contact; empty: that of `from_`.
+            alternatives: the servers to try after `destination`, until one rings or answers (RFC 3263 section 4.3).
+            on_failover: hears of each server that was given up.
         """
         where = destination or address_of(target)
         tag = secrets.token_hex(6)
@@ -218,7 +222,14 @@ class SipCore:
             lines.append(("Content-Type", "application/sdp"))
         request = Request("INVITE", target, lines, sdp or b"")
         session = InviteSession.outgoing(
-            self, request, where, listener=listener, credentials=credentials, symmetric=symmetric
+            self,
+            request,
+            where,
+            listener=listener,
+            credentials=credentials,
+            symmetric=symmetric,
+            alternatives=alternatives,
+            on_failover=on_failover,
         )
         self.sessions[session.call_id, session.local_tag] = session
         session.start()
@@ -239,8 +250,14 @@ class SipCore:
         credentials: ClientCredentials | None = None,
         call_id: str = "",
         cseq: int = 1,
+        alternatives: Sequence[Address] = (),
+        on_failover: FailedOver | None = None,
+        silence_limit: float = 0.0,
     ) -> ClientRequest:
-        """Send a request outside of any dialog; `on_response` hears the responses, and a local 408 or 503 of none."""
+        """Send a request outside of any dialog; `on_response` hears the responses, and a local 408 or 503 of none.
+
+        The last three parameters are those of `ClientRequest`.
+        """
         lines = [
             ("Max-Forwards", "70"),
             ("From", str(from_.with_tag(secrets.token_hex(6)))),
@@ -252,7 +269,16 @@ class SipCore:
         if content_type:
             lines.append(("Content-Type", content_type))
         request = Request(method, uri, lines, body)
-        return ClientRequest(self, request, destination or address_of(uri), on_response, credentials=credentials)
+        return ClientRequest(
+            self,
+            request,
+            destination or address_of(uri),
+            on_response,
+            credentials=credentials,
+            alternatives=alternatives,
+            on_failover=on_failover,
+            silence_limit=silence_limit,
+        )
 
     def find_session(self, call_id: str, local_tag: str, remote_tag: str) -> InviteSession | None:
         """Return the session with this dialog, as a Replaces names it (RFC 3891 section 3), or None."""
@@ -266,9 +292,10 @@ class SipCore:
 
 
 def address_of(uri: Uri) -> Address:
-    """Return the address a URI names, without asking the DNS."""
+    """Return the address a URI names, without asking the DNS; port 0 leaves the port of a name to the DNS (RFC 3263)."""
     transport = uri.transport
-    return Address(uri.host, uri.port or DEFAULT_PORTS.get(transport, 5060), transport)
+    port = uri.port or (DEFAULT_PORTS.get(transport, 5060) if is_ip_address(uri.host) else 0)
+    return Address(uri.host, port, transport)
 
 
 @lru_cache(maxsize=8192)

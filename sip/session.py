@@ -8,14 +8,14 @@ synchronously; exactly one of Rejected, Cancelled and Ended is told last, also w
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from sip.address import Address
 from sip.bodies import digit_of, reason_of, sdp_of
 from sip.capabilities import ALLOW, CAPABILITY_HEADERS
-from sip.client_request import ClientCredentials, SessionHost
+from sip.client_request import ClientCredentials, FailedOver, SessionHost
 from sip.dialog import Dialog
 from sip.errors import SessionStateError
 from sip.message import Headers, Request, Response, response_to
@@ -48,7 +48,7 @@ _OVER = (SessionState.CANCELLING, SessionState.ENDED)
 class InviteSession(SessionBase):
     """One INVITE dialog with everything that happens in it."""
 
-    __slots__ = ("_answer", "_bye_due", "_closed", "_invite", "_offers", "_transfers")
+    __slots__ = ("_alternatives", "_answer", "_bye_due", "_closed", "_invite", "_offers", "_on_failover", "_transfers")
 
     def __init__(
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
@@ -61,6 +61,8 @@ class InviteSession(SessionBase):
         self._transfers = Transfers(self)
         self._bye_due: tuple[tuple[str, str], ...] | None = None
         self._closed = False
+        self._alternatives: Sequence[Address] = ()
+        self._on_failover: FailedOver | None = None
 
     @classmethod
     def incoming(
@@ -90,17 +92,30 @@ class InviteSession(SessionBase):
         listener: SessionListener,
         credentials: ClientCredentials | None = None,
         symmetric: bool = False,
+        alternatives: Sequence[Address] = (),
+        on_failover: FailedOver | None = None,
     ) -> InviteSession:
-        """Make the session of an INVITE of ours; `start` sends it, so that nothing is told before it is known."""
+        """Make the session of an INVITE of ours; `start` sends it, so that nothing is told before it is known.
+
+        `alternatives` and `on_failover` are those of `ClientRequest`.
+        """
         session = cls(host, Direction.OUTGOING, request, destination, symmetric=symmetric)
         session.local_tag = request.from_tag
         session.listener = listener
         session.credentials = credentials
+        session._alternatives, session._on_failover = alternatives, on_failover
         return session
 
     def start(self) -> None:
         """Send the INVITE of an outgoing session."""
-        self._invite = OutgoingInvite(self, self.request, self.source, self.credentials)
+        self._invite = OutgoingInvite(self, self.request, self.source, self.credentials, self._alternatives)
+
+    def failed_over(self, given_up: Address, status: int) -> None:
+        """Take note that the INVITE goes to the next server."""
+        if self._invite is not None:
+            self.source, self._contact = self._invite.client.destination, ""
+        if self._on_failover is not None:
+            self._on_failover(given_up, status)
 
     @property
     def heard(self) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,23 +34,34 @@ class OutgoingInvite:
         "_acknowledged",
         "_cancel_headers",
         "_cancel_sent",
-        "_destination",
         "_offered",
         "_session",
         "client",
     )
 
     def __init__(
-        self, session: InviteSession, request: Request, destination: Address, credentials: ClientCredentials | None
+        self,
+        session: InviteSession,
+        request: Request,
+        destination: Address,
+        credentials: ClientCredentials | None,
+        alternatives: Sequence[Address],
     ) -> None:
         self._session = session
-        self._destination = destination
         self._offered = bool(request.body)
         self._acknowledged: dict[str, tuple[bytes, Address]] = {}
         self._cancel_sent = False
         self._cancel_headers: list[tuple[str, str]] = []
         self._abandon: Timer | None = None
-        self.client = ClientRequest(session.host, request, destination, self._responded, credentials=credentials)
+        self.client = ClientRequest(
+            session.host,
+            request,
+            destination,
+            self._responded,
+            credentials=credentials,
+            alternatives=alternatives,
+            on_failover=session.failed_over if alternatives else None,
+        )
 
     @property
     def heard(self) -> bool:
@@ -92,7 +104,7 @@ class OutgoingInvite:
         request = cancel_request(transaction.request)
         request.headers.extend(self._cancel_headers)
         host = self._session.host
-        host.send_cancel(request, self._destination)
+        host.send_cancel(request, self.client.destination)
         self._abandon = host.timers.schedule(host.timing.limit, transaction.abandon)
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:
@@ -186,12 +198,12 @@ class OutgoingInvite:
         """Make the dialog of a response; one whose Contact or Record-Route is rubbish is answered where the INVITE went."""
         request, symmetric = self.client.request, self._session.symmetric
         try:
-            return Dialog.as_client(request, response, self._destination, symmetric=symmetric)
+            return Dialog.as_client(request, response, self.client.destination, symmetric=symmetric)
         except MalformedMessageError as error:
             log.info("malformed_answer", call_id=request.call_id, problem=error.message)
             lines = [pair for pair in response.headers if pair[0] not in ("Contact", "Record-Route")]
             plain = Response(response.status, response.reason, lines)
-            return Dialog.as_client(request, plain, self._destination, symmetric=symmetric)
+            return Dialog.as_client(request, plain, self.client.destination, symmetric=symmetric)
 
 
 def _ignore(_response: Response, _transaction: ClientTransaction) -> None:

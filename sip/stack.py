@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 import structlog
 
 from core.clock import Clock, SystemClock
 from sip.address import Address, is_ip_address
 from sip.application import Application
-from sip.client_request import ClientCredentials, ClientRequest
+from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
 from sip.core import SipCore, address_of
 from sip.errors import TransportError
 from sip.message import Headers, Response
+from sip.name_service import NameService, SystemDns
 from sip.registrar import Binding
 from sip.registration_server import RegistrationServer
+from sip.resolver import RecordKind, Target
 from sip.session import InviteSession
 from sip.session_events import SessionListener
 from sip.transaction import ClientTransaction
@@ -31,10 +34,8 @@ _TICK = 0.01
 """Seconds: deadlines closer together than this share one wake-up."""
 _LONGEST_SLEEP = 1.0
 """Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
-_NAME_SECONDS = 60.0
-"""How long a resolved name is believed."""
 _MOST_NAMES = 1024
-"""Names remembered; a peer may write any name into its Contact."""
+"""Addresses whose names are remembered; a peer may write any name into its Contact."""
 _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 
 
@@ -60,10 +61,15 @@ class SipStack:
         self._wake_at = 0.0
         self.lag = 0.0
         """Seconds by which the ticker's last wake-up was late: how long the event loop was held up."""
-        self._names: dict[str, tuple[float, str]] = {}
-        self._addresses: dict[str, frozenset[str]] = {}
-        self._resolving: dict[str, list[tuple[bytes, Address]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.names = NameService(
+            self.clock,
+            SystemDns(config.dns_servers, seconds=config.dns_seconds),
+            transports=lambda: tuple(self._transports),
+            families=_families(config.listen),
+            seconds=config.dns_seconds * 1.25,
+        )
+        self._named: dict[Address, set[Address]] = {}
+        """The names under which something was sent to an address."""
         self._routes: dict[str, str] = {}
         self._waiting: set[asyncio.Future[Response]] = set()
 
@@ -104,8 +110,7 @@ class SipStack:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        for task in self._tasks:
-            task.cancel()
+        self.names.close()
         for answer in self._waiting:
             answer.cancel()
         for transport in [*self._transports.values(), *self._udp]:
@@ -140,6 +145,8 @@ class SipStack:
         symmetric: bool = False,
         contact_user: str = "",
         max_forwards: int = 70,
+        alternatives: Sequence[Address] = (),
+        on_failover: FailedOver | None = None,
     ) -> InviteSession:
         """Call someone; the parameters are those of `SipCore.invite`."""
         return self.core.invite(
@@ -154,6 +161,8 @@ class SipStack:
             symmetric=symmetric,
             contact_user=contact_user,
             max_forwards=max_forwards,
+            alternatives=alternatives,
+            on_failover=on_failover,
         )
 
     async def request(
@@ -173,7 +182,8 @@ class SipStack:
     ) -> Response:
         """Send a request outside of any dialog and return its final response.
 
-        Silence and a broken transport are responses, too: 408 and 503 made here (RFC 3261 section 8.1.3.1).
+        Silence and a broken transport are responses, too: 408 and 503 made here (RFC 3261 section 8.1.3.1). Without a
+        `destination`, the servers that the DNS names are tried in their order (RFC 3263 section 4.3).
         """
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
@@ -181,7 +191,8 @@ class SipStack:
             if response.status >= 200 and not answer.done():
                 answer.set_result(response)
 
-        where = Address(*destination) if destination is not None else address_of(uri)
+        servers = (Address(*destination),) if destination is not None else await self.locate_uri(uri)
+        where = servers[0] if servers else address_of(uri)
         request: ClientRequest = self.core.request(
             method,
             uri,
@@ -195,6 +206,7 @@ class SipStack:
             credentials=credentials,
             call_id=call_id,
             cseq=cseq,
+            alternatives=servers[1:],
         )
         self._waiting.add(answer)
         try:
@@ -232,8 +244,16 @@ class SipStack:
         return self.core.contact(destination, user)
 
     def addresses_of(self, host: str) -> frozenset[str]:
-        """Return the IP addresses that a name had when something was last sent to it; an address stands for itself."""
-        return frozenset((host,)) if is_ip_address(host) else self._addresses.get(host, frozenset())
+        """Return the IP addresses that a name had when it was last located; an address stands for itself."""
+        return self.names.addresses_of(host)
+
+    async def locate_uri(self, uri: Uri) -> tuple[Address, ...]:
+        """Return the servers that a URI leads to, as `locate` does."""
+        return await self.locate(Target.of_uri(uri))
+
+    async def locate(self, target: Target) -> tuple[Address, ...]:
+        """Return the servers of a target, best first (RFC 3263); none when the DNS knows none, or not in time."""
+        return await self.names.locate(target)
 
     # The ticker.
 
@@ -272,37 +292,19 @@ class SipStack:
             self._send_to_name(payload, destination, transport)
 
     def _send_to_name(self, payload: bytes, destination: Address, transport: Transport) -> None:
-        known = self._names.get(destination.host)
-        if known is not None and known[0] > self.clock.monotonic():
-            transport.send(payload, known[1], destination.port)
-            return
-        waiting = self._resolving.get(destination.host)
-        if waiting is not None:
-            waiting.append((payload, destination))
-        elif self._loop is not None:
-            self._resolving[destination.host] = [(payload, destination)]
-            task = self._loop.create_task(self._resolve(destination.host))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Send to the best server of a name; requests outside of dialogs were given all of them before."""
 
-    async def _resolve(self, host: str) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-            found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-                self._addresses.clear()
-            self._addresses[host] = frozenset(str(entry[4][0]) for entry in found)
-            self._names[host] = (self.clock.monotonic() + _NAME_SECONDS, str(found[0][4][0]))
-        except (OSError, UnicodeError) as error:
-            log.info("name_not_resolved", host=host, problem=str(error))
-        resolved = host in self._names
-        for payload, destination in self._resolving.pop(host, ()):
-            if resolved and (transport := self._transports.get(destination.transport)) is not None:
-                transport.send(payload, self._names[host][1], destination.port)
-            else:
-                self._failed(destination)
+        def located(servers: tuple[Address, ...]) -> None:
+            if not servers:
+                self._fail_later(destination)
+                return
+            if len(self._named) >= _MOST_NAMES:
+                self._named.clear()
+            self._named.setdefault(servers[0], set()).add(destination)
+            transport.send(payload, servers[0].host, servers[0].port)
+
+        target = Target(destination.host, destination.port or None, destination.transport)
+        self.names.when_located(target, located)
 
     def _fail_later(self, destination: Address) -> None:
         if self._loop is not None:
@@ -311,9 +313,8 @@ class SipStack:
     def _failed(self, destination: Address) -> None:
         """Tell the core, also under the names that led to the address."""
         self.core.transport_failed(destination)
-        for name, (_, host) in list(self._names.items()):
-            if host == destination.host:
-                self.core.transport_failed(Address(name, destination.port, destination.transport))
+        for named in self._named.pop(destination, ()):
+            self.core.transport_failed(named)
 
     def _connected(self, address: Address) -> bool:
         transport = self._transports.get(address.transport)
@@ -355,3 +356,10 @@ class SipStack:
             self._routes.clear()
         self._routes[host] = own
         return own
+
+
+def _families(listen: Sequence[Address]) -> tuple[RecordKind, ...]:
+    """Return the kinds of addresses that our sockets can send to, IPv4 first."""
+    six = any(":" in address.host for address in listen)
+    four = any(":" not in address.host for address in listen)
+    return (*((RecordKind.A,) if four or not six else ()), *((RecordKind.AAAA,) if six else ()))

@@ -177,7 +177,7 @@ class ClientTransaction(_Transaction):
         self._feed(Event.TRANSPORT_FAILED)
 
     def abandon(self) -> None:
-        """Wait no longer for the final response of a cancelled INVITE; the user is told by a local 408."""
+        """Wait no longer: for the final response of a cancelled INVITE, or for any sign of life; the user is told by a local 408."""
         self._feed(Event.ABANDON)
 
     def settle(self, acknowledgement: bytes, destination: Address) -> None:

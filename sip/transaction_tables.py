@@ -158,6 +158,7 @@ CLIENT = Machine(
         (_TRYING, Event.SUCCESS): (_COMPLETED, (Action.DELIVER,)),
         (_TRYING, Event.FAILURE): (_COMPLETED, (Action.DELIVER,)),
         (_TRYING, Event.TIMEOUT): (_TERMINATED, (Action.REPORT_TIMEOUT,)),
+        (_TRYING, Event.ABANDON): (_TERMINATED, (Action.REPORT_TIMEOUT,)),
         (_TRYING, Event.TRANSPORT_FAILED): (_TERMINATED, (Action.REPORT_FAILURE,)),
         (_PROCEEDING, Event.RETRANSMIT): (_PROCEEDING, (Action.RESEND,)),
         (_PROCEEDING, Event.PROVISIONAL): (_PROCEEDING, (Action.DELIVER,)),
