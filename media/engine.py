@@ -100,11 +100,14 @@ class Endpoint:
     Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_events_taken", "_native", "_playbacks", "address")
+    __slots__ = ("_events_taken", "_native", "_playbacks", "_wake", "address")
 
-    def __init__(self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int]) -> None:
+    def __init__(
+        self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int], wake: Callable[[], None]
+    ) -> None:
         self._native = native
         self._playbacks = playbacks
+        self._wake = wake
         self._events_taken = False
         self.address = address
         """The address to put into SDP."""
@@ -151,6 +154,7 @@ class Endpoint:
             self._native.configure(remote, law, number, event, send, receive, latching, relay_digits)
         except ValueError as error:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
+        self._wake()
         self._events_taken = telephone_event is not None
 
     def play(self, samples_path: Path | Sequence[Path], *, loop: bool = False) -> int:
@@ -165,11 +169,13 @@ class Endpoint:
             self._native.play(playback, [str(path) for path in paths], loop)
         except (OSError, ValueError) as error:
             raise SoundFileError(f"A sound cannot be played: {error}.") from error
+        self._wake()
         return playback
 
     def stop_play(self) -> None:
         """End what is being played, if anything."""
         self._native.stop_play()
+        self._wake()
 
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
         """Send the party a digit (RFC 4733); digits queue up. Raises `InvalidDigitError`."""
@@ -178,6 +184,7 @@ class Endpoint:
         if not self._events_taken:
             raise InvalidDigitError("The party takes no telephone events.")
         self._native.send_digit(digit.upper(), min(max(duration_ms, 40), 8000) * _SAMPLES_PER_MS)
+        self._wake()
 
     def statistics(self) -> EndpointStatistics:
         """Return the figures up to now; after `close` the last ones."""
@@ -207,10 +214,11 @@ class Recording:
     Closed when it is forgotten, too. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_native", "path")
+    __slots__ = ("_native", "_wake", "path")
 
-    def __init__(self, native: _engine.Recording, path: Path) -> None:
+    def __init__(self, native: _engine.Recording, path: Path, wake: Callable[[], None]) -> None:
         self._native = native
+        self._wake = wake
         self.path = path
 
     @property
@@ -229,22 +237,27 @@ class Recording:
         An endpoint is in one recording at a time: attaching it again moves it.
         """
         self._native.attach(endpoint._native, channel)  # noqa: SLF001
+        self._wake()
 
     def detach(self, endpoint: Endpoint) -> None:
         """Record the endpoint's party no more."""
         self._native.detach(endpoint._native)  # noqa: SLF001
+        self._wake()
 
     def pause(self) -> None:
         """Keep nothing from now on; the time of the pause is silence in the file."""
         self._native.pause(True)
+        self._wake()
 
     def resume(self) -> None:
         """Go on after a pause."""
         self._native.pause(False)
+        self._wake()
 
     def close(self) -> None:
         """Finish the file; `RecordingClosed` tells when it is on the disk. Closing twice does nothing."""
         self._native.close()
+        self._wake()
 
 
 class Engine:
@@ -277,6 +290,7 @@ class Engine:
         self._address = advertised_address or address
         self._playbacks = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waking = False
         self.on_event: Callable[[MediaEvent], None] = _ignore
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -313,15 +327,17 @@ class Engine:
                 hint = "Raise the limit of open files (ulimit -n, LimitNOFILE=)."
                 raise PortsExhaustedError("The process may open no more sockets.", hint=hint) from error
             raise MediaError(f"An RTP port cannot be opened: {error}.") from error
-        return Endpoint(native, self._address, self._playbacks)
+        return Endpoint(native, self._address, self._playbacks, self._wake_soon)
 
     def bridge(self, a: Endpoint, b: Endpoint) -> None:
         """Let two parties hear each other, and nobody else."""
         self._native.bridge(a._native, b._native)  # noqa: SLF001
+        self._wake_soon()
 
     def unbridge(self, a: Endpoint) -> None:
         """Part an endpoint from its peer, if it has one."""
         self._native.unbridge(a._native)  # noqa: SLF001
+        self._wake_soon()
 
     def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
         """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`."""
@@ -333,12 +349,26 @@ class Engine:
             raise EngineClosedError("The media engine is closed.") from error
         except OSError as error:
             raise RecordingFileError(f"A recording cannot be created: {error}.") from error
-        return Recording(native, path)
+        self._wake_soon()
+        return Recording(native, path, self._wake_soon)
 
     def statistics(self) -> EngineStatistics:
         """Return the figures up to now."""
         endpoints, packets, ports = self._native.statistics()
         return EngineStatistics(endpoints, packets, ports, self._native.backend)
+
+    def _wake_soon(self) -> None:
+        """Have the engine take its commands, once for all that this turn of the event loop gives it.
+
+        Opening and closing an endpoint can wait for the engine's next turn, within 50 ms.
+        """
+        if self._loop is not None and not self._waking and not self._loop.is_closed():
+            self._waking = True
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        self._native.wake()
 
     def _tell(self) -> None:
         """Hand out what has happened; one listener's error must not cost the other events."""

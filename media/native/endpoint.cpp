@@ -1,7 +1,10 @@
 #include "endpoint.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <random>
+#include <cerrno>
+#include <system_error>
 
 #include "clock.hpp"
 
@@ -9,18 +12,21 @@ namespace ramal {
 namespace {
 
 SendStream new_stream(int64_t now) {
-    std::random_device random;
+    struct {
+        uint32_t ssrc, timestamp;
+        uint16_t sequence;
+    } start;
     // RFC 3550 section 5.1: first sequence and timestamp are unpredictable. Half the range keeps off the wrap in most calls.
-    return SendStream(random(), static_cast<uint16_t>(random() & 0x7FFF), random() & 0x7FFF'FFFF, now);
+    if (getentropy(&start, sizeof start) != 0) throw std::system_error(errno, std::generic_category(), "getentropy");
+    return SendStream(start.ssrc, start.sequence & 0x7FFF, start.timestamp & 0x7FFF'FFFF, now);
 }
 
 }  // namespace
 
-Endpoint::Endpoint(uint32_t id, const PortPair& ports, Transport& transport, EventQueue& events, int64_t now)
+Endpoint::Endpoint(uint32_t id, PortPair* pair, Transport& transport, EventQueue& events, int64_t now)
     : id(id),
-      ports(ports),
-      rtp{ports.rtp, this, false},
-      rtcp{ports.rtcp, this, true},
+      port(pair->port),
+      pair(pair),
       transport_(transport),
       events_(events),
       stream_(new_stream(now)),
@@ -145,7 +151,7 @@ void Endpoint::relay(uint64_t source, const RtpPacket& packet, uint8_t payload_t
 }
 
 void Endpoint::transmit(const uint8_t* data, size_t size) {
-    transport_.send(rtp, latch_.target(), data, size);
+    transport_.send(pair->rtp, latch_.target(), data, size);
     counters.packets_sent.add(1);
     counters.octets_sent.add(size - kRtpHeader);
 }

@@ -63,7 +63,7 @@ struct EndpointCounters {
 
 class Endpoint {
 public:
-    Endpoint(uint32_t id, const PortPair& ports, Transport& transport, EventQueue& events, int64_t now);
+    Endpoint(uint32_t id, PortPair* pair, Transport& transport, EventQueue& events, int64_t now);
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
 
@@ -94,9 +94,9 @@ public:
     void supervise(int64_t now, int64_t timeout);
 
     const uint32_t id;
-    const PortPair ports;
-    Socket rtp;
-    Socket rtcp;
+    const uint16_t port;
+    // Others' once it is closed.
+    PortPair* const pair;
     EndpointCounters counters;
     // The loop's own marks: whether it is in a list of those that tick, or wait for a digit's end, and whether it is closed.
     bool in_ticks = false;

@@ -31,7 +31,7 @@ void Endpoint::send_report(int64_t now) {
                             reception_.extended_highest(), reception_.jitter_samples(), last_report_, since};
     }
     const size_t size = write_report(own_report_, stream_.ssrc(), sender, block);
-    transport_.send(multiplexed_ ? rtp : rtcp, target, own_report_, size);
+    transport_.send(multiplexed_ ? pair->rtp : pair->rtcp, target, own_report_, size);
 }
 
 void Endpoint::rtcp_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed) {

@@ -43,7 +43,6 @@ public:
 
     void remove(Socket& socket) override {
         epoll_ctl(epoll_, EPOLL_CTL_DEL, socket.descriptor, nullptr);
-        socket.descriptor = -1;
     }
 
     void wait(PacketSink& sink, int64_t timeout) override {
@@ -52,7 +51,7 @@ public:
         sink.batch(monotonic_ns());
         for (int i = 0; i < ready; ++i) {
             auto* socket = static_cast<Socket*>(events_[static_cast<size_t>(i)].data.ptr);
-            if (socket != nullptr && socket->descriptor >= 0) receive(sink, *socket);
+            if (socket != nullptr) receive(sink, *socket);
         }
     }
 

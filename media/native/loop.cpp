@@ -35,7 +35,7 @@ void Loop::stop() {
         accepting_ = false;
         commands_.push_back([this](int64_t) { stop_ = true; });
     }
-    transport_->wake();
+    wake();
     if (thread_.joinable()) {
         thread_.join();
     } else {
@@ -46,15 +46,12 @@ void Loop::stop() {
 }
 
 void Loop::post(Command command) {
-    {
-        const std::lock_guard lock(mutex_);
-        // What was open when the engine closed is closed already.
-        if (!accepting_) return;
-        commands_.push_back(std::move(command));
-        if (commands_.size() > 1) return;
-    }
-    transport_->wake();
+    const std::lock_guard lock(mutex_);
+    // What was open when the engine closed is closed already.
+    if (accepting_) commands_.push_back(std::move(command));
 }
+
+void Loop::wake() { transport_->wake(); }
 
 void Loop::run() {
     pthread_setname_np(pthread_self(), "ramal-media");
@@ -82,8 +79,9 @@ void Loop::batch(int64_t now) {
 }
 
 void Loop::packet(Socket& socket, uint8_t* data, size_t size, const SocketAddress& from) {
-    Endpoint& endpoint = *socket.owner;
     packets_.add(1);
+    if (socket.owner == nullptr) return;
+    Endpoint& endpoint = *socket.owner;
     if (socket.control) return endpoint.rtcp_received(data, size, from, now_, false);
     endpoint.rtp_received(data, size, from, now_);
     if (!endpoint.digit_pending() || endpoint.in_digits) return;
@@ -115,6 +113,7 @@ void Loop::run_ticks(int64_t now) {
     for (; next_tick_ <= now; next_tick_ += kTick, ++tick_) {
         step_group(static_cast<size_t>(tick_ % kGroups), now);
         if (tick_ % kTicksPerSlot == 0) look_after(static_cast<size_t>(tick_ / kTicksPerSlot % kSlots), now);
+        if (tick_ % (kTicksPerSlot * kSlots) == 0) discard(ports_.unwanted(now));
         // An endpoint has room for one packet of its own, and may step again at once when the clock is ahead.
         transport_->flush();
     }
@@ -153,8 +152,12 @@ std::shared_ptr<Endpoint> Loop::create_endpoint() {
     post([this, endpoint](int64_t) {
         endpoints_[endpoint->id % kSlots].push_back(endpoint);
         endpoint_count_.add(1);
-        transport_->add(endpoint->rtp);
-        transport_->add(endpoint->rtcp);
+        PortPair& pair = *endpoint->pair;
+        pair.rtp.owner = pair.rtcp.owner = endpoint.get();
+        if (pair.watched) return;
+        pair.watched = true;
+        transport_->add(pair.rtp);
+        transport_->add(pair.rtcp);
     });
     return endpoint;
 }
@@ -168,14 +171,23 @@ void Loop::close(const std::shared_ptr<Endpoint>& endpoint) {
 void Loop::remove(const std::shared_ptr<Endpoint>& endpoint) {
     part(*endpoint);
     endpoint->retire();
-    transport_->remove(endpoint->rtp);
-    transport_->remove(endpoint->rtcp);
+    endpoint->pair->rtp.owner = endpoint->pair->rtcp.owner = nullptr;
     for (auto& group : groups_) std::erase(group, endpoint.get());
     std::erase(pending_digits_, endpoint.get());
     std::erase(endpoints_[endpoint->id % kSlots], endpoint);
     endpoint_count_.set(endpoint_count_.get() - 1);
-    ports_.give_back(endpoint->ports, monotonic_ns());
+    ports_.give_back(endpoint->pair, monotonic_ns());
     departed_.push_back(endpoint);
+}
+
+void Loop::discard(const std::vector<std::unique_ptr<PortPair>>& pairs) {
+    for (const auto& pair : pairs) {
+        if (pair->watched) {
+            transport_->remove(pair->rtp);
+            transport_->remove(pair->rtcp);
+        }
+        PortAllocator::discard(*pair);
+    }
 }
 
 void Loop::configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSettings& settings) {
@@ -230,7 +242,6 @@ std::shared_ptr<Recording> Loop::create_recording(const std::string& path, int c
     const std::lock_guard lock(mutex_);
     if (!accepting_) throw EngineClosedError("the media engine is closed");
     commands_.push_back([this, recording](int64_t) { recordings_[recording->id() % kSlots].push_back(recording); });
-    if (commands_.size() == 1) transport_->wake();
     return recording;
 }
 
@@ -267,6 +278,7 @@ void Loop::close_all() {
         while (!endpoints.empty()) remove(std::shared_ptr<Endpoint>(endpoints.back()));
     }
     departed_.clear();
+    discard(ports_.idle());
 }
 
 }  // namespace ramal

@@ -26,7 +26,8 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-// Public functions may be called from any thread, never wait for the engine's, and take effect in the order of their calls.
+// Public functions may be called from any thread, never wait for the engine's, and take effect in the order of their calls: at its next
+// turn, which comes within 50 ms, or at once after a `wake`. Waking costs more than most commands, so many share one.
 class Loop final : private PacketSink {
 public:
     // `media_timeout` in nanoseconds, 0: endpoints may be silent for ever.
@@ -38,6 +39,7 @@ public:
     void start();
     // Closes what is open, and waits until recordings are written. A second call does nothing.
     void stop();
+    void wake();
 
     std::shared_ptr<Endpoint> create_endpoint();
     void close(const std::shared_ptr<Endpoint>& endpoint);
@@ -82,6 +84,7 @@ private:
     void step_group(size_t group, int64_t now);
     void schedule(Endpoint& endpoint);
     void remove(const std::shared_ptr<Endpoint>& endpoint);
+    void discard(const std::vector<std::unique_ptr<PortPair>>& pairs);
     void part(Endpoint& endpoint);
     void close_all();
 

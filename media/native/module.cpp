@@ -38,7 +38,7 @@ public:
 
     void close() { loop->close(endpoint); }
     uint32_t id() const { return endpoint->id; }
-    uint16_t port() const { return endpoint->ports.port; }
+    uint16_t port() const { return endpoint->port; }
 
     void configure(const std::optional<Remote>& remote, int law, uint8_t payload_type, int telephone_event, bool send, bool receive, bool latching,
                    bool relay_digits) {
@@ -189,8 +189,9 @@ NB_MODULE(_engine, m) {
         .def_prop_ro("event_descriptor", [](const EngineHandle& engine) { return engine.loop->events().descriptor(); })
         .def_prop_ro("backend", [](const EngineHandle& engine) { return engine.loop->backend(); })
         .def("start", [](const EngineHandle& engine) { engine.loop->start(); })
+        .def("wake", [](const EngineHandle& engine) { engine.loop->wake(); })
         .def("close", [](const EngineHandle& engine) { engine.loop->stop(); }, Released())
-        .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership, Released())
+        .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership)
         .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::rv_policy::take_ownership, Released())
         .def("bridge", &EngineHandle::bridge, nb::arg("a"), nb::arg("b"))
         .def("unbridge", &EngineHandle::unbridge, nb::arg("a"))

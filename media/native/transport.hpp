@@ -11,11 +11,12 @@ namespace ramal {
 
 class Endpoint;
 
-// One of the two sockets of an endpoint.
+// One socket of a pair of ports. It stays open and watched from one owner to the next.
 struct Socket {
     int descriptor = -1;
-    Endpoint* owner = nullptr;
     bool control = false;
+    // The engine's thread's own; null: what arrives is thrown away.
+    Endpoint* owner = nullptr;
     // The transport's own.
     uint32_t slot = 0;
 };
@@ -41,7 +42,7 @@ public:
     virtual void end() {}
     // The socket must not move while it is watched.
     virtual void add(Socket& socket) = 0;
-    // Takes its descriptor away. The socket must live until the present wait is over.
+    // Its descriptor stays open. The socket must live until the present wait is over.
     virtual void remove(Socket& socket) = 0;
     // Delivers what has arrived; returns at the latest after `timeout` nanoseconds, or when woken.
     virtual void wait(PacketSink& sink, int64_t timeout) = 0;

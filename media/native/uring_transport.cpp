@@ -93,7 +93,6 @@ public:
             uring_.submit();
         }
         watched.socket = nullptr;
-        socket.descriptor = -1;
         free_.push_back(socket.slot);
     }
 

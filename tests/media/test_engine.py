@@ -92,9 +92,15 @@ async def test_a_forgotten_endpoint_gives_its_ports_back() -> None:
 
 
 async def test_nothing_is_left_when_calls_come_and_go() -> None:
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    await _many_calls()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def _many_calls() -> None:
     async with studio() as room:
-        await settled(room, 0)
-        files = len(os.listdir("/proc/self/fd"))
         for _ in range(20):
             ends = [room.engine.create_endpoint() for _ in range(4)]
             for one, other in zip(ends[::2], ends[1::2], strict=True):
@@ -103,6 +109,26 @@ async def test_nothing_is_left_when_calls_come_and_go() -> None:
             for end in ends:
                 end.close()
         await settled(room, 0)
+        assert room.engine.statistics().endpoints == 0
+
+
+async def test_open_ports_serve_one_endpoint_after_the_other() -> None:
+    async with studio(port_range=free_ports(2)) as room:
+        ports = set()
+        for _ in range(2):
+            endpoint = room.engine.create_endpoint()
+            ports.add(endpoint.port)
+            endpoint.close()
+        await settled(room, 0)
+        files = len(os.listdir("/proc/self/fd"))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    endpoint = room.engine.create_endpoint()
+                    break
+                except PortsExhaustedError:
+                    await asyncio.sleep(0.1)
+        assert endpoint.port in ports
         assert len(os.listdir("/proc/self/fd")) == files
 
 
