@@ -49,6 +49,7 @@ class CdrLegOut(Output):
     packets_lost: int | None
     jitter_ms: float | None
     mos: float | None = Field(description="Estimated quality, 1 to 4.5.")
+    forwarded_by: str | None = Field(description="The extension whose forwarding opened it; it is at that one's cost.")
 
 
 class CdrTransferOut(Output):
@@ -108,6 +109,7 @@ class CdrOut(Output):
     recovered: bool = Field(description="The server died in mid-call; the end is the last sign of voice.")
     recording_id: str | None
     merged_into: str | None = Field(description="The call that an attended transfer joined this one's party to.")
+    diverted_from: str | None = Field(description="Who was called first, where a carrier sent the call on to us.")
     legs: list[CdrLegOut]
     transfers: list[CdrTransferOut]
     charges: list[ChargeOut]
@@ -186,6 +188,7 @@ def show(cdr: Cdr, charges: Sequence[Charge]) -> CdrOut:
         recovered=cdr.recovered,
         recording_id=cdr.recording_id,
         merged_into=cdr.merged_into,
+        diverted_from=cdr.diverted_from or None,
         legs=[_leg(leg) for leg in cdr.legs],
         transfers=[_transfer(transfer) for transfer in cdr.transfers],
         charges=[ChargeOut.model_validate(charge) for charge in charges],
@@ -214,6 +217,7 @@ def _leg(leg: CdrLeg) -> CdrLegOut:
         packets_lost=leg.packets_lost,
         jitter_ms=leg.jitter_ms,
         mos=leg.mos,
+        forwarded_by=leg.forwarded_by or None,
     )
 
 

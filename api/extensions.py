@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -16,11 +16,13 @@ from pbx.directory import new_password
 from pbx.entries import Extension
 from pbx.errors import UnknownEntryError
 from pbx.extension_states import ExtensionState
+from pbx.forwarding import TARGETS
 
 router = APIRouter(prefix="/extensions", tags=["extensions"])
 
 SipPassword = Annotated[str, Field(min_length=8, max_length=128)]
 PromptLanguage = Literal["", "en", "pt-BR", "ru"]
+RingSeconds = Annotated[int, Field(ge=0, le=300, description="Seconds it rings before; 0: as the company says.")]
 
 
 class ExtensionIn(Input):
@@ -35,9 +37,29 @@ class ExtensionIn(Input):
     language: PromptLanguage = Field("", description="Language of prompts; empty for the company's.")
     enabled: bool = True
     forward_to: Dialled | None = Field(None, description="An extension or public number that takes all its calls.")
+    forward_busy_to: Dialled | None = Field(
+        None, description="Takes its calls while it is busy or not to be disturbed."
+    )
+    forward_no_answer_to: Dialled | None = Field(None, description="Takes the calls that nobody answers.")
+    forward_no_answer_seconds: RingSeconds = 0
+    forward_unavailable_to: Dialled | None = Field(None, description="Takes its calls while no phone is registered.")
+    do_not_disturb: bool = False
+    call_waiting: bool = Field(True, description="Whether a second call rings while one goes on; else it is busy.")
 
 
-class ExtensionChanges(Input):
+class ForwardingChanges(Input):
+    """What is to become of an extension's calls; fields that are left out stay, null ends a forwarding."""
+
+    forward_to: Dialled | None = None
+    forward_busy_to: Dialled | None = None
+    forward_no_answer_to: Dialled | None = None
+    forward_no_answer_seconds: RingSeconds | None = None
+    forward_unavailable_to: Dialled | None = None
+    do_not_disturb: bool | None = None
+    call_waiting: bool | None = None
+
+
+class ExtensionChanges(ForwardingChanges):
     """Fields to change; those left out stay as they are."""
 
     number: ExtensionNumber | None = Field(None, description="A new number needs a new password with it.")
@@ -46,7 +68,6 @@ class ExtensionChanges(Input):
     email: Email | None = None
     language: PromptLanguage | None = None
     enabled: bool | None = None
-    forward_to: Dialled | None = Field(None, description="null ends the forwarding.")
 
 
 class ContactOut(Output):
@@ -59,7 +80,19 @@ class ContactOut(Output):
     username: str = Field(description="Its SIP login.")
 
 
-class ExtensionOut(Output):
+class ForwardingOut(Output):
+    """What becomes of an extension's calls."""
+
+    forward_to: str | None = Field(description="Takes all its calls.")
+    forward_busy_to: str | None
+    forward_no_answer_to: str | None
+    forward_no_answer_seconds: int = Field(description="0: as long as the company says.")
+    forward_unavailable_to: str | None
+    do_not_disturb: bool
+    call_waiting: bool
+
+
+class ExtensionOut(ForwardingOut):
     """An extension."""
 
     id: str
@@ -68,7 +101,6 @@ class ExtensionOut(Output):
     email: str | None
     language: str
     enabled: bool
-    forward_to: str | None
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
     contacts: list[ContactOut] = Field(description="The registered phones; agents see their own only.")
@@ -107,6 +139,12 @@ async def create_extension(
         language=extension.language,
         enabled=extension.enabled,
         forward_to=extension.forward_to or "",
+        forward_busy_to=extension.forward_busy_to or "",
+        forward_no_answer_to=extension.forward_no_answer_to or "",
+        forward_no_answer_seconds=extension.forward_no_answer_seconds,
+        forward_unavailable_to=extension.forward_unavailable_to or "",
+        do_not_disturb=extension.do_not_disturb,
+        call_waiting=extension.call_waiting,
     )
     access.note.target = made.id
     shown = _show(rooms, access, made)
@@ -118,10 +156,7 @@ async def get_extension(
     extension_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
 ) -> ExtensionOut:
     """Show an extension."""
-    for one in rooms.directory.snapshot.extensions.values():
-        if one.id == extension_id:
-            return _show(rooms, access, one)
-    raise UnknownEntryError("There is no such extension.")
+    return _show(rooms, access, _find(rooms, extension_id))
 
 
 @router.patch("/{extension_id}")
@@ -132,7 +167,7 @@ async def change_extension(
     access: Annotated[Access, permit(Resource.EXTENSIONS, Action.CHANGE)],
 ) -> ExtensionOut:
     """Change an extension."""
-    given = changes_of(changes, nullable=("email", "forward_to"))
+    given = changes_of(changes, nullable=("email", *TARGETS))
     return _show(rooms, access, await rooms.directory.update_extension(extension_id, **given))
 
 
@@ -142,6 +177,46 @@ async def delete_extension(
 ) -> None:
     """Remove an extension with its devices."""
     await rooms.directory.delete_extension(extension_id)
+
+
+@router.get("/{extension_id}/forwarding")
+async def get_forwarding(
+    extension_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
+) -> ForwardingOut:
+    """Show what becomes of an extension's calls."""
+    return ForwardingOut(**_forwarding(_find(rooms, extension_id)))
+
+
+@router.patch("/{extension_id}/forwarding")
+async def change_forwarding(
+    extension_id: ThingId,
+    changes: ForwardingChanges,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.FORWARDING, Action.CHANGE)],
+) -> ForwardingOut:
+    """Change what becomes of an extension's calls; agents do so for their own."""
+    access.require_extension(_find(rooms, extension_id).number)
+    given = changes_of(changes, nullable=TARGETS)
+    return ForwardingOut(**_forwarding(await rooms.directory.update_extension(extension_id, **given)))
+
+
+def _find(rooms: Services, extension_id: str) -> Extension:
+    for one in rooms.directory.snapshot.extensions.values():
+        if one.id == extension_id:
+            return one
+    raise UnknownEntryError("There is no such extension.")
+
+
+def _forwarding(extension: Extension) -> dict[str, Any]:
+    return {
+        "forward_to": extension.forward_to or None,
+        "forward_busy_to": extension.forward_busy_to or None,
+        "forward_no_answer_to": extension.forward_no_answer_to or None,
+        "forward_no_answer_seconds": extension.forward_no_answer_seconds,
+        "forward_unavailable_to": extension.forward_unavailable_to or None,
+        "do_not_disturb": extension.do_not_disturb,
+        "call_waiting": extension.call_waiting,
+    }
 
 
 def _show(rooms: Services, access: Access, extension: Extension) -> ExtensionOut:
@@ -154,7 +229,7 @@ def _show(rooms: Services, access: Access, extension: Extension) -> ExtensionOut
         email=extension.email or None,
         language=extension.language,
         enabled=extension.enabled,
-        forward_to=extension.forward_to or None,
+        **_forwarding(extension),
         state=rooms.switch.extensions.state(extension.number),
         registered=bool(contacts),
         contacts=[ContactOut.model_validate(contact) for contact in contacts] if visible else [],

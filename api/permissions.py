@@ -19,6 +19,7 @@ class Resource(enum.StrEnum):
     """What the paths are about."""
 
     EXTENSIONS = "extensions"
+    FORWARDING = "forwarding"
     DEVICES = "devices"
     TRUNKS = "trunks"
     NUMBERS = "numbers"
@@ -76,6 +77,7 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.EXTENSIONS, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.EXTENSIONS, _A.CHANGE): (_NO, _NO, _NO, _ALL),
     (_R.EXTENSIONS, _A.DELETE): (_NO, _NO, _NO, _ALL),
+    (_R.FORWARDING, _A.CHANGE): (_OWN, _ALL, _NO, _ALL),
     (_R.DEVICES, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.DEVICES, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.DEVICES, _A.CHANGE): (_NO, _NO, _NO, _ALL),

@@ -64,7 +64,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CallOffered(Fact, frozen=True, kw_only=True, tag=True):
-    """A call began. Numbers are E.164 where they are public, else the extension's number; `dialled` is as received."""
+    """A call began. Numbers are E.164 where they are public, else the extension's number; `dialled` is as received.
+
+    `diverted_from` is who was called first, where another exchange sent the call on to us (RFC 5806, RFC 7044).
+    """
 
     direction: Direction
     from_number: str
@@ -74,13 +77,14 @@ class CallOffered(Fact, frozen=True, kw_only=True, tag=True):
     from_extension: str = ""
     trunk: str = ""
     sip_call_id: str = ""
+    diverted_from: str = ""
 
 
 class LegCreated(Fact, frozen=True, kw_only=True, tag=True):
     """A leg was opened: towards us (`incoming`) or by us.
 
     Exactly one of `extension` and `trunk` is set. `number` is the party's number: the extension's, or the public one in E.164. An
-    outgoing trunk leg is what billing charges.
+    outgoing trunk leg is what billing charges; `forwarded_by` is the extension whose forwarding opened it.
     """
 
     leg_id: str
@@ -90,6 +94,7 @@ class LegCreated(Fact, frozen=True, kw_only=True, tag=True):
     extension: str = ""
     trunk: str = ""
     sip_call_id: str = ""
+    forwarded_by: str = ""
 
 
 class LegRinging(Fact, frozen=True, kw_only=True, tag=True):

@@ -92,6 +92,46 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "pt-BR": "Código inválido.",
         "ru": "Неверный код.",
     },
+    "forward_dial": {
+        "en": "Forwarding. Dial the number, then the hash key.",
+        "pt-BR": "Desvio de chamadas. Disque o número e depois a tecla jogo da velha.",
+        "ru": "Переадресация. Наберите номер и нажмите решётку.",
+    },
+    "forwarding_on": {
+        "en": "Your calls are forwarded.",
+        "pt-BR": "Desvio de chamadas ligado.",
+        "ru": "Переадресация включена.",
+    },
+    "forwarding_off": {
+        "en": "The forwarding is off.",
+        "pt-BR": "Desvio de chamadas desligado.",
+        "ru": "Переадресация выключена.",
+    },
+    "do_not_disturb_on": {
+        "en": "Do not disturb is on. Your phones do not ring.",
+        "pt-BR": "Não perturbe ligado. Os seus telefones não tocam.",
+        "ru": "Режим «не беспокоить» включён. Ваши телефоны не звонят.",
+    },
+    "do_not_disturb_off": {
+        "en": "Do not disturb is off. Your phones ring again.",
+        "pt-BR": "Não perturbe desligado. Os seus telefones voltam a tocar.",
+        "ru": "Режим «не беспокоить» выключен. Ваши телефоны снова звонят.",
+    },
+    "call_waiting_on": {
+        "en": "Call waiting is on.",
+        "pt-BR": "Chamada em espera ligada.",
+        "ru": "Ожидание вызова включено.",
+    },
+    "call_waiting_off": {
+        "en": "Call waiting is off. You are busy while you talk.",
+        "pt-BR": "Chamada em espera desligada. A linha fica ocupada enquanto você fala.",
+        "ru": "Ожидание вызова выключено. Во время разговора линия занята.",
+    },
+    "setting_refused": {
+        "en": "That is not possible. Nothing was changed.",
+        "pt-BR": "Não é possível. Nada foi alterado.",
+        "ru": "Это невозможно. Ничего не изменено.",
+    },
     "please_wait": {
         "en": "Please wait.",
         "pt-BR": "Aguarde, por favor.",

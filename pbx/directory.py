@@ -10,7 +10,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Final, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -36,14 +36,13 @@ from pbx.entries import (
     TrunkFields,
 )
 from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
+from pbx.forwarding import MOST_FORWARDS, TARGETS
 from pbx.snapshot import Snapshot
 from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
 from sip.authentication import HA1s
 
 T = TypeVar("T")
 Row = TypeVar("Row", ExtensionRow, DeviceRow, TrunkRow, InboundNumberRow, OutboundRouteRow)
-
-_LONGEST_FORWARDING: Final = 8
 
 
 class Directory:
@@ -77,8 +76,11 @@ class Directory:
             EntryExistsError: the number or login is taken.
         """
         number = validation.extension_number(_required(fields.get("number"), "number"))
-        row = ExtensionRow(id=new_id(), number=number, created_at=self._now(), email="", language="", forward_to="")
-        row.enabled = True
+        row = ExtensionRow(id=new_id(), number=number, created_at=self._now(), email="", language="")
+        row.enabled = row.call_waiting = True
+        row.do_not_disturb, row.forward_no_answer_seconds = False, 0
+        for field in TARGETS:
+            setattr(row, field, "")
         _required(fields.get("name"), "name")
         _required(fields.get("password"), "password")
         async with self._changing("number", number) as session:
@@ -112,7 +114,7 @@ class Directory:
                 if number.kind is DestinationKind.EXTENSION and number.target == row.number:
                     raise EntryInUseError(f"The number {number.number} leads to extension {row.number}.")
             for other in self.snapshot.extensions.values():
-                if other.forward_to == row.number:
+                if any(getattr(other, field) == row.number for field in TARGETS):
                     raise EntryInUseError(f"Extension {other.number} is forwarded to {row.number}.")
             await session.delete(row)
 
@@ -277,16 +279,34 @@ class Directory:
             row.language = validation.language(fields["language"])
         if "enabled" in fields:
             row.enabled = fields["enabled"]
-        if "forward_to" in fields:
-            row.forward_to = validation.target_number("forward_to", fields["forward_to"], self._country)
+        self._set_forwarding(row, fields)
+
+    def _set_forwarding(self, row: ExtensionRow, fields: ExtensionFields) -> None:
+        for field in TARGETS:
+            target = fields.get(field)
+            if isinstance(target, str):
+                setattr(row, field, validation.target_number(field, target, self._country))
+            if getattr(row, field) == row.number:
+                raise InvalidEntryError(f"{field}: {row.number} → {row.number} would go round in circles.")
+        if "forward_no_answer_seconds" in fields:
+            row.forward_no_answer_seconds = validation.ring_seconds(fields["forward_no_answer_seconds"])
+        if "do_not_disturb" in fields:
+            row.do_not_disturb = fields["do_not_disturb"]
+        if "call_waiting" in fields:
+            row.call_waiting = fields["call_waiting"]
         self._refuse_forwarding_loop(row.number, row.forward_to)
 
     def _refuse_forwarding_loop(self, number: str, target: str) -> None:
+        """Refuse what sends every call in circles, or on too often; what depends on busy phones is bounded call by call."""
         chain = [number]
         while target in self.snapshot.extensions or target == number:
             chain.append(target)
-            if target == number or len(chain) > _LONGEST_FORWARDING:
+            if target == number:
                 raise InvalidEntryError(f"forward_to: {' → '.join(chain)} would go round in circles.")
+            if len(chain) - 1 > MOST_FORWARDS:
+                raise InvalidEntryError(
+                    f"forward_to: {' → '.join(chain)} is forwarded more than {MOST_FORWARDS} times."
+                )
             target = self.snapshot.extensions[target].forward_to
 
     def _set_device(self, row: DeviceRow, fields: DeviceFields) -> None:

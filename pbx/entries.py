@@ -31,7 +31,11 @@ class DestinationKind(enum.StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Extension:
-    """A number inside the company; `forward_to` (an extension or public number) takes all its calls when set."""
+    """A number inside the company.
+
+    Each `forward…_to` is an extension or a public number, or empty: `forward_to` takes all calls, the others those that its phones
+    did not.
+    """
 
     id: str
     number: str
@@ -43,6 +47,16 @@ class Extension:
     """A prompt language, or empty for the company's."""
     enabled: bool
     forward_to: str
+    forward_busy_to: str = ""
+    forward_no_answer_to: str = ""
+    forward_no_answer_seconds: int = 0
+    """How long its phones ring before `forward_no_answer_to`; 0: as long as the company says."""
+    forward_unavailable_to: str = ""
+    """Where calls go while no phone of it is registered."""
+    do_not_disturb: bool = False
+    """Its phones are not rung; `forward_busy_to` gets its calls."""
+    call_waiting: bool = True
+    """Whether its phones ring for a further call while one goes on; else it is busy."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -139,6 +153,12 @@ class ExtensionFields(TypedDict, total=False):
     language: str
     enabled: bool
     forward_to: str
+    forward_busy_to: str
+    forward_no_answer_to: str
+    forward_no_answer_seconds: int
+    forward_unavailable_to: str
+    do_not_disturb: bool
+    call_waiting: bool
 
 
 class DeviceFields(TypedDict, total=False):

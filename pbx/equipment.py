@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,6 +50,8 @@ class Equipment:
     sip: SipStack
     trunks: TrunkStates
     callers: CallerDirectory | None = None
+    occupied: Callable[[str], bool] = lambda _extension: False
+    """Tells whether an extension has a call of any kind, ringing ones included."""
     legs_by_endpoint: dict[int, Leg] = field(default_factory=dict)
     """Whom a media event of an endpoint is for."""
     recordings_by_id: dict[int, CallRecording] = field(default_factory=dict)

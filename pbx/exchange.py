@@ -15,10 +15,11 @@ from core.database import Database
 from core.journal import Journal
 from media.engine import Engine
 from media.prompts import PromptStore
+from pbx import forwarding
 from pbx.call import Flow
 from pbx.config import PbxConfig
 from pbx.directory import Directory
-from pbx.entries import Login
+from pbx.entries import Extension, Login
 from pbx.equipment import Equipment
 from pbx.open_calls import OpenCallKeeper, OpenCalls
 from pbx.ports import CallerDirectory
@@ -97,8 +98,10 @@ class Exchange:
         )
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
+        self._bus = bus
         self._logins: Mapping[str, Login] = {}
         """Who may register, as of the last change of the directory."""
+        self._extensions: Mapping[str, Extension] = {}
         self._started = False
 
     async def start(self) -> None:
@@ -119,6 +122,7 @@ class Exchange:
         await self.sip.start()
         self._started = True
         self._logins = self.directory.snapshot.logins
+        self._extensions = self.directory.snapshot.extensions
         self.trunks.update(self.directory.snapshot)
         self.directory.listen(self._directory_changed)
         self._registrations.start()
@@ -165,6 +169,9 @@ class Exchange:
     def _directory_changed(self, snapshot: Snapshot) -> None:
         """Begin to work by a new snapshot; phones whose login or password changed have to register again."""
         self.trunks.update(snapshot)
+        for change in forwarding.changes(self._extensions, snapshot.extensions):
+            self._bus.publish("extension.forwarding", change)
+        self._extensions = snapshot.extensions
         before, self._logins = self._logins, snapshot.logins
         registrar = self.sip.core.inbound.registrations
         for username in registrar.registrar.users():

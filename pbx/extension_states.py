@@ -41,6 +41,10 @@ class ExtensionStates:
             return min(busy.values(), key=_RANK.index)
         return ExtensionState.IDLE if extension in self._registered else ExtensionState.OFFLINE
 
+    def occupied(self, extension: str) -> bool:
+        """Tell whether the extension has a call of any kind, ringing ones included."""
+        return extension in self._by_extension
+
     def registered(self, extension: str, *, present: bool) -> None:
         """Take note that an extension has phones, or has none any more."""
         (self._registered.add if present else self._registered.discard)(extension)

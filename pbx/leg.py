@@ -206,6 +206,7 @@ class Leg:
             extension=self.party.extension,
             trunk=self.party.trunk,
             sip_call_id=session.call_id,
+            forwarded_by=self.party.forwarded_by,
         )
 
     # --- what we do to the party -------------------------------------------------------------------------------------------

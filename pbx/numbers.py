@@ -11,7 +11,8 @@ from core import phone_numbers
 
 _LONGEST: Final = 40
 _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
-_STAR: Final = re.compile(r"\*([0-9])([0-9]{0,8})#?")
+_STAR: Final = re.compile(r"\*(8|[0-79][0-9])\*?(\+?[0-9]{0,20})#?")
+_WITHHELD: Final = re.compile(r"(?:\*67\*?|\*31\*?|#31#)(?=[+0-9])")
 _NOT_DIALLED: Final = re.compile(r"[ ().\-/]")
 
 
@@ -27,7 +28,7 @@ class DialledKind(enum.Enum):
 
 @dataclass(slots=True, frozen=True)
 class Dialled:
-    """A dialled string, read: `number` is the extension's digits, the star code (`*8`) or the E.164 number."""
+    """A dialled string, read: `number` is the extension's digits, the star code (`*8`, `*72`) or the E.164 number."""
 
     kind: DialledKind
     number: str
@@ -52,6 +53,15 @@ def read(text: str, country: str) -> Dialled:
     if _EXTENSION.fullmatch(text):
         return Dialled(DialledKind.SHORT, text)
     return public(text, country) or Dialled(DialledKind.UNKNOWN, text)
+
+
+def without_privacy(text: str) -> str | None:
+    """Return what follows a code that withholds the caller's number for this call (`*67`, `*31`, `#31#`); None without one."""
+    if not text.startswith(("*", "#")):
+        return None
+    text = _NOT_DIALLED.sub("", text)
+    match = _WITHHELD.match(text)
+    return text[match.end() :] if match else None
 
 
 def public(text: str, country: str) -> Dialled | None:

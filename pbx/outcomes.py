@@ -17,6 +17,7 @@ class Outcome(enum.Enum):
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     DECLINED = "declined"
+    DO_NOT_DISTURB = "do_not_disturb"
     LOOP = "loop"
     TRUNKS_DOWN = "trunks_down"
     FAILED = "failed"
@@ -40,6 +41,7 @@ ENDINGS: Final[dict[Outcome, Ending]] = {
     Outcome.NO_ANSWER: Ending(480, "No answer", "no_answer", Disposition.NO_ANSWER),
     Outcome.BUSY: Ending(486, "Busy here", "busy", Disposition.BUSY),
     Outcome.DECLINED: Ending(603, "Declined", "declined", Disposition.BUSY),
+    Outcome.DO_NOT_DISTURB: Ending(480, "Do not disturb", "declined", Disposition.BUSY),
     Outcome.LOOP: Ending(482, "Loop detected", "loop", Disposition.FAILED),
     Outcome.TRUNKS_DOWN: Ending(503, "No trunk is up", "trunks_down", Disposition.FAILED),
     Outcome.FAILED: Ending(500, "Call failed", "failed", Disposition.FAILED),

@@ -32,3 +32,5 @@ class Party:
     name: str = ""
     extension: str = ""
     trunk: str = ""
+    forwarded_by: str = ""
+    """The extension at whose cost the party is called, having sent the call on; empty where that is the caller's."""

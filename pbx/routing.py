@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pbx import numbers
+from pbx import forwarding, numbers
 from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Trunk
+from pbx.forwarding import MOST_FORWARDS, Diversion, ForwardReason, Way
 from pbx.numbers import DialledKind
+from pbx.outcomes import Outcome
+from pbx.service_codes import SERVICE_CODES, ServiceCode
 from pbx.snapshot import Snapshot
 
-_LONGEST_FORWARDING: Final = 8
 _PICK_UP: Final = "*8"
 
 
 @dataclass(slots=True, frozen=True)
 class ToExtension:
-    """Ring this extension; forwarding has been followed."""
+    """Ring this extension; forwarding of all calls has been followed, by the way."""
 
     extension: Extension
     explanation: Sequence[str] = field(default=(), compare=False)
+    way: Way = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,6 +42,7 @@ class ToOutside:
     number: str
     steps: Sequence[OutboundStep]
     explanation: Sequence[str] = field(default=(), compare=False)
+    way: Way = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,6 +51,7 @@ class ToInboundNumber:
 
     entry: InboundNumber
     explanation: Sequence[str] = field(default=(), compare=False)
+    way: Way = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,15 +63,26 @@ class ToPickUp:
 
 
 @dataclass(slots=True, frozen=True)
+class ToService:
+    """Change a setting of the caller's own extension, and say so."""
+
+    code: ServiceCode
+    argument: str = ""
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
 class Refused:
     """The call cannot go there: end it with this SIP status."""
 
     status: int
     reason: str
     explanation: Sequence[str] = field(default=(), compare=False)
+    outcome: Outcome | None = field(default=None, compare=False)
+    """What the caller is told, where that is not what the status means."""
 
 
-Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | Refused
+Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | ToService | Refused
 
 
 def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str = "") -> Decision:
@@ -79,15 +95,13 @@ def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str
         from_extension: who dials; empty where it is no extension (a forwarding, an administrator's test).
     """
     lines = [f"dialled “{dialled[:40]}”" + (f" from {from_extension}" if from_extension else "")]
+    unnamed = numbers.without_privacy(dialled)
+    if unnamed is not None:
+        lines.append("the caller's number is withheld for this call")
+        dialled = unnamed
     read = numbers.read(dialled, country)
     if read.kind is DialledKind.STAR:
-        if read.number == _PICK_UP:
-            lines.append(
-                "star code *8: pick up " + (f"a call of {read.argument}" if read.argument else "any ringing call")
-            )
-            return ToPickUp(read.argument, lines)
-        lines.append(f"{read.number} is no code that can be dialled: 404")
-        return Refused(404, "Unknown code", lines)
+        return _by_star_code(read.number, read.argument, lines)
     if read.kind is DialledKind.SHORT:
         if read.number in snapshot.extensions:
             return _to_extension(snapshot, read.number, country, from_extension, lines)
@@ -97,6 +111,46 @@ def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str
         lines.append("no extension and no possible public number: 404")
         return Refused(404, "Unknown number", lines)
     return _to_public(snapshot, read.number, lines)
+
+
+def _by_star_code(code: str, argument: str, lines: list[str]) -> Decision:
+    if code == _PICK_UP:
+        lines.append("star code *8: pick up " + (f"a call of {argument}" if argument else "any ringing call"))
+        return ToPickUp(argument, lines)
+    service = SERVICE_CODES.get(code)
+    if service is not None:
+        lines.append(f"star code {code} changes a setting of the caller's extension")
+        return ToService(service, argument, lines)
+    lines.append(f"{code} is no code that can be dialled: 404")
+    return Refused(404, "Unknown code", lines)
+
+
+def route_onward(
+    snapshot: Snapshot, target: str, *, country: str, from_extension: str, way: Way, reason: ForwardReason | str
+) -> Decision:
+    """Decide where a call goes that the last one on its way, an extension, sends on.
+
+    Args:
+        snapshot: the directory to decide by.
+        target: an extension or a public number.
+        country: the company's.
+        from_extension: who called, so that nobody is led to their own phone.
+        way: who sent the call on so far, with the one who does it now as the last.
+        reason: why, for the explanation.
+    """
+    by = forwarding.forwarder(way)
+    lines = [f"extension {by} sends the call on to {target} ({reason})"]
+    passed = [diversion.number for diversion in way]
+    if len(way) > MOST_FORWARDS or target in passed or (target and target == from_extension):
+        lines.append(f"that goes round in circles ({' → '.join([*passed, target])}): 482")
+        return Refused(482, "Loop detected: forwarding goes round in circles", lines)
+    if target in snapshot.extensions:
+        return _to_extension(snapshot, target, country, from_extension, lines, way)
+    public = numbers.public(target, country)
+    if public is None:
+        lines.append(f"{target} is no extension any more: 404")
+        return Refused(404, "Forwarded to an unknown number", lines)
+    return _to_public(snapshot, public.number, lines, way)
 
 
 def route_inbound(snapshot: Snapshot, dialled: str, *, country: str) -> Decision:
@@ -111,40 +165,37 @@ def route_inbound(snapshot: Snapshot, dialled: str, *, country: str) -> Decision
     return ToInboundNumber(entry, lines)
 
 
-def _to_extension(snapshot: Snapshot, number: str, country: str, from_extension: str, lines: list[str]) -> Decision:
+def _to_extension(
+    snapshot: Snapshot, number: str, country: str, from_extension: str, lines: list[str], way: Way = ()
+) -> Decision:
     if number == from_extension:
         lines.append(f"{number} calls itself: 482")
         return Refused(482, "Loop detected: the caller's own number", lines)
-    chain = [number]
-    while True:
-        extension = snapshot.extensions[number]
-        if not extension.enabled:
-            lines.append(f"extension {number} is switched off: 480")
-            return Refused(480, "Switched off", lines)
-        if not extension.forward_to:
-            lines.append(f"extension {number} ({extension.name}) is rung")
-            return ToExtension(extension, lines)
-        number = extension.forward_to
-        lines.append(f"extension {extension.number} is forwarded to {number}")
-        if number in chain or number == from_extension or len(chain) >= _LONGEST_FORWARDING:
-            lines.append(f"that goes round in circles ({' → '.join([*chain, number])}): 482")
-            return Refused(482, "Loop detected: forwarding goes round in circles", lines)
-        chain.append(number)
-        if number not in snapshot.extensions:
-            public = numbers.public(number, country)
-            if public is None:
-                lines.append(f"{number} is no extension any more: 404")
-                return Refused(404, "Forwarded to an unknown number", lines)
-            return _to_public(snapshot, public.number, lines)
+    extension = snapshot.extensions[number]
+    if not extension.enabled:
+        lines.append(f"extension {number} is switched off: 480")
+        return Refused(480, "Switched off", lines)
+    forward = forwarding.at_once(extension)
+    if forward is not None:
+        target, reason = forward
+        way = (*way, Diversion(number, reason))
+        onward = route_onward(snapshot, target, country=country, from_extension=from_extension, way=way, reason=reason)
+        lines.extend(onward.explanation)
+        return replace(onward, explanation=lines)
+    if extension.do_not_disturb:
+        lines.append(f"extension {number} does not want to be disturbed: 480")
+        return Refused(480, "Do not disturb", lines, Outcome.DO_NOT_DISTURB)
+    lines.append(f"extension {number} ({extension.name}) is rung")
+    return ToExtension(extension, lines, way)
 
 
-def _to_public(snapshot: Snapshot, number: str, lines: list[str]) -> Decision:
+def _to_public(snapshot: Snapshot, number: str, lines: list[str], way: Way = ()) -> Decision:
     own = snapshot.numbers.get(number)
     if own is not None:
         lines.append(f"{number} is the company's own number: stays inside")
         if own.kind is DestinationKind.NUMBER:
             lines.append(f"it leads outside to {own.target}")
-        return ToInboundNumber(own, lines)
+        return ToInboundNumber(own, lines, way)
     steps: list[OutboundStep] = []
     for candidate in snapshot.routes_for(number):
         digits = candidate.prepend + number[candidate.strip :]
@@ -159,10 +210,10 @@ def _to_public(snapshot: Snapshot, number: str, lines: list[str]) -> Decision:
     if not steps:
         lines.append(f"no route leads to {number}: 404")
         return Refused(404, "No route to this number", lines)
-    return ToOutside(number, steps, lines)
+    return ToOutside(number, steps, lines, way)
 
 
-def reach_inbound_target(snapshot: Snapshot, entry: InboundNumber, *, country: str) -> Decision | str:
+def reach_inbound_target(snapshot: Snapshot, entry: InboundNumber, *, country: str, way: Way = ()) -> Decision | str:
     """Decide what an inbound number's destination means; a flow is returned by its name."""
     match entry.kind:
         case DestinationKind.FLOW:
@@ -170,8 +221,8 @@ def reach_inbound_target(snapshot: Snapshot, entry: InboundNumber, *, country: s
         case DestinationKind.EXTENSION:
             if entry.target not in snapshot.extensions:
                 return Refused(404, "Its extension is gone", [f"extension {entry.target} does not exist: 404"])
-            return _to_extension(snapshot, entry.target, country, "", [f"{entry.number} leads to {entry.target}"])
+            return _to_extension(snapshot, entry.target, country, "", [f"{entry.number} leads to {entry.target}"], way)
         case DestinationKind.NUMBER:
             if entry.target in snapshot.numbers:
                 return Refused(482, "Loop detected", [f"{entry.number} leads to an own number: 482"])
-            return _to_public(snapshot, entry.target, [f"{entry.number} leads outside"])
+            return _to_public(snapshot, entry.target, [f"{entry.number} leads outside"], way)

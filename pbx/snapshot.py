@@ -100,6 +100,12 @@ def extension_entry(row: ExtensionRow) -> Extension:
         language=row.language,
         enabled=row.enabled,
         forward_to=row.forward_to,
+        forward_busy_to=row.forward_busy_to,
+        forward_no_answer_to=row.forward_no_answer_to,
+        forward_no_answer_seconds=row.forward_no_answer_seconds,
+        forward_unavailable_to=row.forward_unavailable_to,
+        do_not_disturb=row.do_not_disturb,
+        call_waiting=row.call_waiting,
     )
 
 

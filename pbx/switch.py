@@ -20,12 +20,13 @@ from pbx.errors import CallStateError, InvalidEntryError, NoMediaError, UnknownC
 from pbx.extension_states import ExtensionStates
 from pbx.flows.inbound import inbound
 from pbx.flows.placed import clicked, placed
+from pbx.flows.service import service
 from pbx.leg import Leg
 from pbx.live import CallView
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
-from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
 from sip.session import InviteSession
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Switch:
         self._pulse: asyncio.Task[None] | None = None
         self._closing = False
         self.extensions = ExtensionStates(equipment.bus)
+        equipment.occupied = self.extensions.occupied
 
     def start(self) -> None:
         """Begin to watch the calls' media."""
@@ -142,7 +144,7 @@ class Switch:
             return
         direction, to_number = _bound_for(decision, dialled)
         call = self._begin(session, direction, party, to_number, dialled)
-        self._run(call, placed(decision))
+        self._run(call, service(decision) if isinstance(decision, ToService) else placed(decision))
 
     def _take_replacing(self, session: InviteSession, party: Party) -> None:
         """Take an INVITE that wants to take another dialog's place (RFC 3891 section 3)."""
@@ -240,8 +242,10 @@ class Switch:
         if extension is None or not extension.enabled:
             raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
         decision = routing.route(snapshot, to, country=equipment.country, from_extension=from_extension)
-        if isinstance(decision, routing.Refused | ToPickUp):
+        if isinstance(decision, routing.Refused):
             raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
+        if isinstance(decision, ToPickUp | ToService):
+            raise InvalidEntryError("to: star codes are dialled on a phone.")
         if not self.contacts(from_extension):
             raise UnreachableError(f"No phone of extension {from_extension} is registered.")
         direction, to_number = _bound_for(decision, to)

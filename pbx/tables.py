@@ -24,6 +24,12 @@ class ExtensionRow(Base):
     language: Mapped[str] = mapped_column(String(8), default="")
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
     forward_to: Mapped[str] = mapped_column(String(40), default="")
+    forward_busy_to: Mapped[str] = mapped_column(String(40), default="")
+    forward_no_answer_to: Mapped[str] = mapped_column(String(40), default="")
+    forward_no_answer_seconds: Mapped[int] = mapped_column(Integer, default=0)
+    forward_unavailable_to: Mapped[str] = mapped_column(String(40), default="")
+    do_not_disturb: Mapped[bool] = mapped_column(Boolean, default=False)
+    call_waiting: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime]
 
 

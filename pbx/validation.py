@@ -124,6 +124,13 @@ def target_number(field: str, text: str, country: str) -> str:
     return text if not text or _EXTENSION.fullmatch(text) else public_number(field, text, country)
 
 
+def ring_seconds(value: int) -> int:
+    """Accept how long phones ring before a call is sent on; 0 is for the company's time."""
+    if value != 0 and not 3 <= value <= 300:
+        raise InvalidEntryError("forward_no_answer_seconds: 3 to 300, or 0 for the company's.")
+    return value
+
+
 def dial_digits(field: str, text: str) -> str:
     """Accept a prefix or digits to prepend: an optional plus and up to 19 digits."""
     if not _DIGITS.fullmatch(text):

@@ -72,6 +72,7 @@ class LegRecord:
     packets_lost: int | None = None
     jitter_ms: float | None = None
     mos: float | None = None
+    forwarded_by: str = ""
 
 
 @dataclass(slots=True)
@@ -118,6 +119,7 @@ class CallRecord:
     recovered: bool = False
     recording_id: str | None = None
     merged_into: str | None = None
+    diverted_from: str = ""
 
 
 @dataclass(slots=True)
@@ -280,6 +282,7 @@ def _offered(node: str, sequence: int, fact: CallOffered) -> Draft:
         trunk=_text(fact.trunk, 128),
         sip_call_id=_text(fact.sip_call_id, 255),
         started_at=fact.at,
+        diverted_from=_text(fact.diverted_from, 64),
     )
     return Draft(call, new=True)
 
@@ -297,6 +300,7 @@ def _created(draft: Draft, fact: LegCreated) -> LegRecord:
         sip_call_id=_text(fact.sip_call_id, 255),
         created_at=fact.at,
         joined_at=fact.at,
+        forwarded_by=_text(fact.forwarded_by, 32),
     )
 
 
@@ -315,6 +319,7 @@ def _moved(leg: LegRecord, target: Draft, at: datetime) -> LegRecord:
         joined_at=at,
         ringing_at=leg.ringing_at,
         answered_at=leg.answered_at,
+        forwarded_by=leg.forwarded_by,
     )
 
 

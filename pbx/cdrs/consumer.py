@@ -29,7 +29,7 @@ _TRANSFERS: Final = cast(Table, CdrTransferRow.__table__)
 
 
 _OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension", "trunk")
-_CALL_ROWS: Final = Rows(_CALLS, CallRecord, fixed=(*_OFFERED, "sip_call_id", "started_at"))
+_CALL_ROWS: Final = Rows(_CALLS, CallRecord, fixed=(*_OFFERED, "sip_call_id", "started_at", "diverted_from"))
 _OPENED: Final = (
     "leg_id",
     "role",
@@ -40,6 +40,7 @@ _OPENED: Final = (
     "sip_call_id",
     "created_at",
     "joined_at",
+    "forwarded_by",
 )
 _LEG_ROWS: Final = Rows(_LEGS, LegRecord, fixed=_OPENED)
 _TRANSFER_ROWS: Final = Rows(_TRANSFERS, TransferRecord)

@@ -164,6 +164,7 @@ def _cdr(row: CdrRow, legs: Sequence[CdrLeg], transfers: Sequence[CdrTransfer]) 
         recovered=row.recovered,
         recording_id=row.recording_id,
         merged_into=row.merged_into,
+        diverted_from=row.diverted_from,
         legs=legs,
         transfers=transfers,
     )
@@ -191,6 +192,7 @@ def _leg(row: CdrLegRow) -> CdrLeg:
         packets_lost=row.packets_lost,
         jitter_ms=row.jitter_ms,
         mos=row.mos,
+        forwarded_by=row.forwarded_by,
     )
 
 

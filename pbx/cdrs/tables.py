@@ -46,6 +46,8 @@ class CdrRow(Base):
     recording_id: Mapped[str | None] = mapped_column(String(36))
     merged_into: Mapped[str | None] = mapped_column(String(36))
     """The call that an attended transfer joined this one's party to."""
+    diverted_from: Mapped[str] = mapped_column(String(64), default="")
+    """Who was called first, where another exchange sent the call on to us."""
 
 
 class CdrLegRow(Base):
@@ -78,6 +80,8 @@ class CdrLegRow(Base):
     packets_lost: Mapped[int | None] = mapped_column(BigInteger)
     jitter_ms: Mapped[float | None] = mapped_column(Float)
     mos: Mapped[float | None] = mapped_column(Float)
+    forwarded_by: Mapped[str] = mapped_column(String(32), default="")
+    """The extension whose forwarding opened the leg, and that it is charged to."""
 
 
 class CdrTransferRow(Base):

@@ -45,6 +45,8 @@ class CdrLeg:
     packets_lost: int | None
     jitter_ms: float | None
     mos: float | None
+    forwarded_by: str = ""
+    """The extension whose forwarding opened the leg."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -97,6 +99,8 @@ class Cdr:
     """The call that an attended transfer joined this one's party to."""
     legs: Sequence[CdrLeg]
     transfers: Sequence[CdrTransfer]
+    diverted_from: str = ""
+    """Who was called first, where another exchange sent the call on to us."""
 
 
 @dataclass(slots=True, frozen=True)

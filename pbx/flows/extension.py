@@ -12,43 +12,58 @@ from pbx.equipment import Equipment
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
+from sip.message import Headers
 from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.uri import NameAddress, Uri
 
 
-async def ring_extension(call: Call, extension: Extension, *, listener: Leg | None, shown: Party) -> DialResult:
-    """Ring every registered phone of the extension for as long as the company says.
+async def ring_extension(
+    call: Call,
+    extension: Extension,
+    *,
+    listener: Leg | None,
+    shown: Party,
+    headers: Headers = (),
+    insist: bool = False,
+) -> DialResult:
+    """Ring every registered phone of the extension for as long as it or the company says.
 
     Args:
         call: the call the phones are rung for.
-        extension: who is rung; forwarding was followed before.
+        extension: who is rung; the forwarding of all calls was followed before.
         listener: the leg that waits.
         shown: whom the phones show as the caller.
+        headers: what else the phones are told.
+        insist: ring although a call goes on there and the extension wants no second one.
     """
-    attempts = phones(call, extension, shown)
+    equipment = call.equipment
+    if not insist and not extension.call_waiting and equipment.occupied(extension.number):
+        return DialResult(outcome=Outcome.BUSY, status=486)
+    attempts = phones(call, extension, shown, headers)
     if not attempts:
         return DialResult(outcome=Outcome.UNAVAILABLE, status=480)
+    own = extension.forward_no_answer_seconds if extension.forward_no_answer_to else 0
     call.ringing_extension = extension.number
     try:
-        return await call.dial(attempts, seconds=call.equipment.company.settings.ring_seconds, listener=listener)
+        return await call.dial(attempts, seconds=own or equipment.company.settings.ring_seconds, listener=listener)
     finally:
         call.ringing_extension = ""
 
 
-def phones(call: Call, extension: Extension, shown: Party) -> list[Attempt]:
+def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()) -> list[Attempt]:
     """Return one attempt for each phone the extension has registered."""
     equipment = call.equipment
     party = Party(extension.number, extension.name, extension=extension.number)
     return [
-        Attempt(party, PartyRole.AGENT, _invite(equipment, extension, binding, shown, call.hops_left))
+        Attempt(party, PartyRole.AGENT, _invite(equipment, extension, binding, shown, call.hops_left, headers))
         for username in equipment.directory.snapshot.usernames.get(extension.number, ())
         for binding in equipment.sip.bindings(username)
     ]
 
 
 def _invite(
-    equipment: Equipment, extension: Extension, binding: Binding, shown: Party, hops: int
+    equipment: Equipment, extension: Extension, binding: Binding, shown: Party, hops: int, headers: Headers
 ) -> Callable[[bytes, Leg], InviteSession]:
     domain = equipment.config.domain
 
@@ -60,7 +75,7 @@ def _invite(
             sdp=offer,
             listener=leg,
             destination=binding.source,
-            headers=[("Route", path) for path in binding.path],
+            headers=[*[("Route", path) for path in binding.path], *headers],
             symmetric=True,
             max_forwards=hops,
         )

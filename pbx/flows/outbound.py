@@ -11,6 +11,7 @@ from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
 from pbx.entries import Trunk
 from pbx.equipment import Equipment
+from pbx.forwarding import forwarder
 from pbx.leg import Leg
 from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
@@ -34,7 +35,7 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
         if not equipment.trunks.usable(step.trunk):
             log.info("trunk_skipped", call_id=call.id, trunk=step.trunk.name)
             continue
-        party = Party(destination.number, trunk=step.trunk.name)
+        party = Party(destination.number, trunk=step.trunk.name, forwarded_by=forwarder(destination.way))
         attempt = Attempt(party, call.role_of(party, call.customer), _invite(equipment, step, call.hops_left))
         result = await call.dial(
             [attempt],

@@ -6,16 +6,17 @@ from typing import Final
 
 import structlog
 
-from pbx import routing
+from pbx import forwarding, routing
 from pbx.call import Call
 from pbx.dialling import DialResult
 from pbx.entries import InboundNumber
 from pbx.flows.extension import ring_extension
 from pbx.flows.outbound import dial_outside
+from pbx.forwarding import Diversion, Way
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
-from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
 
 log = structlog.get_logger(__name__)
 
@@ -34,33 +35,63 @@ async def reach(call: Call, dialled: str, *, listener: Leg | None, shown: Party,
     """
     snapshot = call.equipment.directory.snapshot
     decision = routing.route(snapshot, dialled, country=call.equipment.country, from_extension=as_extension)
-    return await follow(call, decision, listener=listener, shown=shown)
+    return await follow(call, decision, listener=listener, shown=shown, as_extension=as_extension)
 
 
-async def follow(call: Call, decision: Decision, *, listener: Leg | None, shown: Party) -> DialResult:
-    """Do what routing decided, as far as that is ringing somebody."""
+async def follow(
+    call: Call, decision: Decision, *, listener: Leg | None, shown: Party, as_extension: str = ""
+) -> DialResult:
+    """Do what routing decided, as far as that is ringing somebody; those who do not take the call may send it on."""
     visited: set[str] = set()
     while True:
         log.debug("routed", call_id=call.id, explanation=list(decision.explanation))
         match decision:
             case ToExtension(extension):
-                return await ring_extension(call, extension, listener=listener, shown=shown)
+                result = await ring_extension(call, extension, listener=listener, shown=shown)
+                onward = _sent_on(call, decision, result, as_extension or shown.extension)
+                if onward is None:
+                    return result
+                decision = onward
             case ToOutside():
                 return await dial_outside(call, decision, listener=listener)
-            case Refused(status):
-                return DialResult(outcome=_REFUSALS.get(status, Outcome.FAILED), status=status)
-            case ToPickUp():
+            case Refused(status, outcome=told):
+                return DialResult(outcome=told or _REFUSALS.get(status, Outcome.FAILED), status=status)
+            case ToPickUp() | ToService():
                 return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
             case ToInboundNumber(entry) if entry.number in visited:
                 return DialResult(outcome=Outcome.LOOP, status=482)
-            case ToInboundNumber(entry):
+            case ToInboundNumber(entry, way=way):
                 visited.add(entry.number)
-                decision = _through(call, entry)
+                decision = _through(call, entry, way)
 
 
-def _through(call: Call, entry: InboundNumber) -> Decision:
-    """Return where one of the company's own numbers leads when one of ours dials it."""
-    decision = routing.reach_inbound_target(call.equipment.directory.snapshot, entry, country=call.equipment.country)
+def _sent_on(call: Call, decision: ToExtension, result: DialResult, from_extension: str) -> Decision | None:
+    """Return where the extension wants the call that its phones did not take; None where nowhere, or in circles."""
+    if result.leg is not None:
+        return None
+    forward = forwarding.onward(decision.extension, result.outcome)
+    if forward is None:
+        return None
+    target, reason = forward
+    equipment = call.equipment
+    onward = routing.route_onward(
+        equipment.directory.snapshot,
+        target,
+        country=equipment.country,
+        from_extension=from_extension,
+        way=(*decision.way, Diversion(decision.extension.number, reason)),
+        reason=reason,
+    )
+    if isinstance(onward, Refused):
+        log.info("not_sent_on", call_id=call.id, explanation=list(onward.explanation))
+        return None
+    return onward
+
+
+def _through(call: Call, entry: InboundNumber, way: Way) -> Decision:
+    """Return where one of the company's own numbers leads when one of ours dials it, or a call is sent on to it."""
+    equipment = call.equipment
+    decision = routing.reach_inbound_target(equipment.directory.snapshot, entry, country=equipment.country, way=way)
     if isinstance(decision, str):
         return Refused(404, "A flow answers outside calls only", [f"{entry.number} leads to the flow {decision}"])
     return decision

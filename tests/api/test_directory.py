@@ -39,6 +39,48 @@ async def test_an_extension_gets_a_password_that_is_shown_once(admin: httpx.Asyn
     assert [one["number"] for one in listed] == ["1002"]
 
 
+async def test_what_becomes_of_an_extensions_calls_is_set_whole_or_by_its_own_path(admin: httpx.AsyncClient) -> None:
+    made = await admin.post(
+        "/api/v1/extensions",
+        json={"number": "1001", "name": "Ana", "forward_busy_to": "8 916 123-45-67", "call_waiting": False},
+    )
+    assert made.status_code == 201
+    assert (made.json()["forward_busy_to"], made.json()["call_waiting"]) == ("+79161234567", False)
+    path = f"/api/v1/extensions/{made.json()['id']}"
+    changed = await admin.patch(f"{path}/forwarding", json={"do_not_disturb": True, "forward_busy_to": None})
+    assert changed.json() == {
+        "forward_to": None,
+        "forward_busy_to": None,
+        "forward_no_answer_to": None,
+        "forward_no_answer_seconds": 0,
+        "forward_unavailable_to": None,
+        "do_not_disturb": True,
+        "call_waiting": False,
+    }
+    seconds = await admin.patch(path, json={"forward_no_answer_to": "1002", "forward_no_answer_seconds": 15})
+    assert (seconds.json()["forward_no_answer_seconds"], seconds.json()["do_not_disturb"]) == (15, True)
+    assert (await admin.get(f"{path}/forwarding")).json()["forward_no_answer_to"] == "1002"
+    for wrong, field in (
+        ({"forward_no_answer_seconds": 2}, "body.forward_no_answer_seconds"),
+        ({"forward_busy_to": "1001"}, "body.forward_busy_to"),
+        ({"do_not_disturb": None}, "body.do_not_disturb"),
+    ):
+        answer = await admin.patch(f"{path}/forwarding", json=wrong)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_agents_forward_their_own_extension_only(admin: httpx.AsyncClient, server: Server) -> None:
+    extension = (await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})).json()
+    path = f"/api/v1/extensions/{extension['id']}/forwarding"
+    for number, status in (("1001", 200), ("1002", 403)):
+        async with await server.as_role(Role.AGENT, number) as agent:
+            assert (await agent.patch(path, json={"forward_to": "1003"})).status_code == status
+            assert (await agent.get(path)).json()["forward_to"] == "1003"
+    async with await server.as_role(Role.AGENT, "1001") as agent:
+        assert (await agent.patch(f"/api/v1/extensions/{extension['id']}", json={"name": "Eve"})).status_code == 403
+
+
 async def test_registered_phones_are_shown_to_agents_only_as_their_own(
     admin: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,9 @@ async def test_a_change_is_seen_at_once_and_told(directory: Directory) -> None:
         ({"language": "fr"}, "language"),
         ({"forward_to": "1001"}, "forward_to"),
         ({"forward_to": "not a number"}, "forward_to"),
+        ({"forward_busy_to": "1001"}, "forward_busy_to"),
+        ({"forward_no_answer_to": "hello"}, "forward_no_answer_to"),
+        ({"forward_no_answer_seconds": 2}, "forward_no_answer_seconds"),
     ],
 )
 async def test_a_wrong_field_of_an_extension_is_named(
@@ -99,9 +102,20 @@ async def test_forwarding_in_circles_is_refused(directory: Directory) -> None:
         await directory.update_extension(first.id, forward_to="1003")
 
 
+async def test_a_forwarding_of_all_calls_that_is_too_long_is_refused(directory: Directory) -> None:
+    await ana(directory, number="2006")
+    for number in range(2005, 2000, -1):
+        await ana(directory, number=str(number), forward_to=str(number + 1))
+    with pytest.raises(InvalidEntryError, match="more than 5 times"):
+        await ana(directory, number="2000", forward_to="2001")
+
+
 async def test_an_extension_that_others_lead_to_stays(directory: Directory) -> None:
     first = await ana(directory)
     second = await ana(directory, number="1002", forward_to="1001")
+    with pytest.raises(EntryInUseError, match="1002"):
+        await directory.delete_extension(first.id)
+    await directory.update_extension(second.id, forward_to="", forward_busy_to="1001")
     with pytest.raises(EntryInUseError, match="1002"):
         await directory.delete_extension(first.id)
     await directory.delete_extension(second.id)

@@ -8,8 +8,10 @@ import pytest
 
 from pbx import numbers, routing, snapshot
 from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Transport, Trunk
+from pbx.forwarding import Diversion, ForwardReason
 from pbx.numbers import DialledKind
-from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp
+from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.service_codes import ServiceCode
 from pbx.snapshot import Snapshot
 
 OWN = "+74951112233"
@@ -63,7 +65,11 @@ def decide(dialled: str, *, by: str = "1001", **parts: Any) -> routing.Decision:
         ("1001#", DialledKind.SHORT, "1001", ""),
         ("hello", DialledKind.UNKNOWN, "hello", ""),
         ("", DialledKind.UNKNOWN, "", ""),
-        ("*123456789012", DialledKind.UNKNOWN, "*123456789012", ""),
+        ("*721002", DialledKind.STAR, "*72", "1002"),
+        ("*72*+551133334444#", DialledKind.STAR, "*72", "+551133334444"),
+        ("*73#", DialledKind.STAR, "*73", ""),
+        ("*7", DialledKind.UNKNOWN, "*7", ""),
+        ("*72" + "1" * 21, DialledKind.UNKNOWN, "*72" + "1" * 21, ""),
         ("1" * 500, DialledKind.UNKNOWN, "1" * 40, ""),
     ],
 )
@@ -192,3 +198,78 @@ def test_an_inbound_number_leads_where_it_says() -> None:
     back = reach(entries, number("+74950000000", DestinationKind.NUMBER, OWN), country="RU")
     assert isinstance(back, Refused)
     assert back.status == 482
+
+
+@pytest.mark.parametrize(
+    ("dialled", "code", "argument"),
+    [
+        ("*721002", ServiceCode.FORWARD_ALL, "1002"),
+        ("*72", ServiceCode.FORWARD_ALL, ""),
+        ("*90*+79161234567#", ServiceCode.FORWARD_BUSY, "+79161234567"),
+        ("*78", ServiceCode.DO_NOT_DISTURB, ""),
+        ("*44", ServiceCode.CALL_WAITING_OFF, ""),
+    ],
+)
+def test_a_star_code_changes_a_setting_of_ones_own(dialled: str, code: ServiceCode, argument: str) -> None:
+    assert decide(dialled) == ToService(code, argument)
+
+
+@pytest.mark.parametrize("code", ["*67", "*31", "*31*", "#31#"])
+def test_a_number_dialled_behind_a_privacy_code_goes_where_it_goes_without(code: str) -> None:
+    decision = decide(f"{code}1002")
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1002"
+    assert "withheld" in decision.explanation[1]
+    outside = decide(f"{code}8 495 123-45-67")
+    assert isinstance(outside, ToOutside)
+    assert outside.number == "+74951234567"
+
+
+@pytest.mark.parametrize("dialled", ["*67", "#31#", "*31", "#1002"])
+def test_a_privacy_code_alone_is_nothing(dialled: str) -> None:
+    assert isinstance(decide(dialled), Refused)
+
+
+def test_who_forwarded_stands_on_the_way() -> None:
+    decision = decide(
+        "1002", extensions=[extension("1002", forward_to="1003"), extension("1003", forward_to="+79161234567")]
+    )
+    assert isinstance(decision, ToOutside)
+    assert decision.way == (Diversion("1002", ForwardReason.ALWAYS), Diversion("1003", ForwardReason.ALWAYS))
+
+
+def test_do_not_disturb_is_unavailable_unless_busy_calls_go_elsewhere() -> None:
+    quiet = decide("1002", extensions=[extension("1002", do_not_disturb=True)])
+    assert isinstance(quiet, Refused)
+    assert (quiet.status, quiet.reason) == (480, "Do not disturb")
+    assert "does not want to be disturbed" in quiet.explanation[-1]
+    elsewhere = decide(
+        "1002", extensions=[extension("1002", do_not_disturb=True, forward_busy_to="1003"), extension("1003")]
+    )
+    assert isinstance(elsewhere, ToExtension)
+    assert elsewhere.way == (Diversion("1002", ForwardReason.DO_NOT_DISTURB),)
+
+
+@pytest.mark.parametrize(("forwards", "found"), [(5, True), (6, False)])
+def test_a_call_is_sent_on_five_times_and_no_more(forwards: int, found: bool) -> None:
+    chain = [extension(str(2000 + n), forward_to=str(2001 + n)) for n in range(forwards)]
+    decision = decide("2000", extensions=[*chain, extension(str(2000 + forwards))])
+    assert isinstance(decision, ToExtension) is found
+    if isinstance(decision, Refused):
+        assert decision.status == 482
+
+
+def test_what_an_extension_did_not_take_goes_on_but_never_back() -> None:
+    entries = directory(extensions=[extension("1001"), extension("1002"), extension("1003", forward_to="1002")])
+    way = (Diversion("1002", ForwardReason.BUSY),)
+
+    def onward(target: str) -> routing.Decision:
+        return routing.route_onward(
+            entries, target, country="RU", from_extension="1001", way=way, reason=ForwardReason.BUSY
+        )
+
+    assert isinstance(onward("+79161234567"), ToOutside)
+    statuses = [
+        decision.status for decision in map(onward, ("1001", "1002", "1003", "1999")) if isinstance(decision, Refused)
+    ]
+    assert statuses == [482, 482, 482, 404]

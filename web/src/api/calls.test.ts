@@ -38,6 +38,7 @@ const pastLeg = (change: Partial<CdrLeg>): CdrLeg => ({
   packets_lost: null,
   jitter_ms: null,
   mos: null,
+  forwarded_by: null,
   ...change,
 });
 

@@ -1020,6 +1020,30 @@ export interface paths {
         patch: operations["change_extension"];
         trace?: never;
     };
+    "/api/v1/extensions/{extension_id}/forwarding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Forwarding
+         * @description Show what becomes of an extension's calls.
+         */
+        get: operations["get_forwarding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Forwarding
+         * @description Change what becomes of an extension's calls; agents do so for their own.
+         */
+        patch: operations["change_forwarding"];
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -1783,6 +1807,11 @@ export interface components {
              * @description Estimated quality, 1 to 4.5.
              */
             mos: number | null;
+            /**
+             * Forwarded By
+             * @description The extension whose forwarding opened it; it is at that one's cost.
+             */
+            forwarded_by: string | null;
         };
         /**
          * CdrOut
@@ -1847,6 +1876,11 @@ export interface components {
              * @description The call that an attended transfer joined this one's party to.
              */
             merged_into: string | null;
+            /**
+             * Diverted From
+             * @description Who was called first, where a carrier sent the call on to us.
+             */
+            diverted_from: string | null;
             /** Legs */
             legs: components["schemas"]["CdrLegOut"][];
             /** Transfers */
@@ -2610,6 +2644,20 @@ export interface components {
          * @description Fields to change; those left out stay as they are.
          */
         ExtensionChanges: {
+            /** Forward To */
+            forward_to?: string | null;
+            /** Forward Busy To */
+            forward_busy_to?: string | null;
+            /** Forward No Answer To */
+            forward_no_answer_to?: string | null;
+            /** Forward No Answer Seconds */
+            forward_no_answer_seconds?: number | null;
+            /** Forward Unavailable To */
+            forward_unavailable_to?: string | null;
+            /** Do Not Disturb */
+            do_not_disturb?: boolean | null;
+            /** Call Waiting */
+            call_waiting?: boolean | null;
             /**
              * Number
              * @description A new number needs a new password with it.
@@ -2625,11 +2673,6 @@ export interface components {
             language?: ("" | "en" | "pt-BR" | "ru") | null;
             /** Enabled */
             enabled?: boolean | null;
-            /**
-             * Forward To
-             * @description null ends the forwarding.
-             */
-            forward_to?: string | null;
         };
         /**
          * ExtensionIn
@@ -2670,12 +2713,64 @@ export interface components {
              * @description An extension or public number that takes all its calls.
              */
             forward_to?: string | null;
+            /**
+             * Forward Busy To
+             * @description Takes its calls while it is busy or not to be disturbed.
+             */
+            forward_busy_to?: string | null;
+            /**
+             * Forward No Answer To
+             * @description Takes the calls that nobody answers.
+             */
+            forward_no_answer_to?: string | null;
+            /**
+             * Forward No Answer Seconds
+             * @description Seconds it rings before; 0: as the company says.
+             * @default 0
+             */
+            forward_no_answer_seconds: number;
+            /**
+             * Forward Unavailable To
+             * @description Takes its calls while no phone is registered.
+             */
+            forward_unavailable_to?: string | null;
+            /**
+             * Do Not Disturb
+             * @default false
+             */
+            do_not_disturb: boolean;
+            /**
+             * Call Waiting
+             * @description Whether a second call rings while one goes on; else it is busy.
+             * @default true
+             */
+            call_waiting: boolean;
         };
         /**
          * ExtensionOut
          * @description An extension.
          */
         ExtensionOut: {
+            /**
+             * Forward To
+             * @description Takes all its calls.
+             */
+            forward_to: string | null;
+            /** Forward Busy To */
+            forward_busy_to: string | null;
+            /** Forward No Answer To */
+            forward_no_answer_to: string | null;
+            /**
+             * Forward No Answer Seconds
+             * @description 0: as long as the company says.
+             */
+            forward_no_answer_seconds: number;
+            /** Forward Unavailable To */
+            forward_unavailable_to: string | null;
+            /** Do Not Disturb */
+            do_not_disturb: boolean;
+            /** Call Waiting */
+            call_waiting: boolean;
             /** Id */
             id: string;
             /** Number */
@@ -2688,8 +2783,6 @@ export interface components {
             language: string;
             /** Enabled */
             enabled: boolean;
-            /** Forward To */
-            forward_to: string | null;
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -2724,6 +2817,52 @@ export interface components {
          * @enum {string}
          */
         ExtensionState: "offline" | "idle" | "ringing" | "talking" | "held";
+        /**
+         * ForwardingChanges
+         * @description What is to become of an extension's calls; fields that are left out stay, null ends a forwarding.
+         */
+        ForwardingChanges: {
+            /** Forward To */
+            forward_to?: string | null;
+            /** Forward Busy To */
+            forward_busy_to?: string | null;
+            /** Forward No Answer To */
+            forward_no_answer_to?: string | null;
+            /** Forward No Answer Seconds */
+            forward_no_answer_seconds?: number | null;
+            /** Forward Unavailable To */
+            forward_unavailable_to?: string | null;
+            /** Do Not Disturb */
+            do_not_disturb?: boolean | null;
+            /** Call Waiting */
+            call_waiting?: boolean | null;
+        };
+        /**
+         * ForwardingOut
+         * @description What becomes of an extension's calls.
+         */
+        ForwardingOut: {
+            /**
+             * Forward To
+             * @description Takes all its calls.
+             */
+            forward_to: string | null;
+            /** Forward Busy To */
+            forward_busy_to: string | null;
+            /** Forward No Answer To */
+            forward_no_answer_to: string | null;
+            /**
+             * Forward No Answer Seconds
+             * @description 0: as long as the company says.
+             */
+            forward_no_answer_seconds: number;
+            /** Forward Unavailable To */
+            forward_unavailable_to: string | null;
+            /** Do Not Disturb */
+            do_not_disturb: boolean;
+            /** Call Waiting */
+            call_waiting: boolean;
+        };
         /**
          * ImportOut
          * @description What an import stored.
@@ -3016,6 +3155,26 @@ export interface components {
          * @description An extension that was just made.
          */
         NewExtensionOut: {
+            /**
+             * Forward To
+             * @description Takes all its calls.
+             */
+            forward_to: string | null;
+            /** Forward Busy To */
+            forward_busy_to: string | null;
+            /** Forward No Answer To */
+            forward_no_answer_to: string | null;
+            /**
+             * Forward No Answer Seconds
+             * @description 0: as long as the company says.
+             */
+            forward_no_answer_seconds: number;
+            /** Forward Unavailable To */
+            forward_unavailable_to: string | null;
+            /** Do Not Disturb */
+            do_not_disturb: boolean;
+            /** Call Waiting */
+            call_waiting: boolean;
             /** Id */
             id: string;
             /** Number */
@@ -3028,8 +3187,6 @@ export interface components {
             language: string;
             /** Enabled */
             enabled: boolean;
-            /** Forward To */
-            forward_to: string | null;
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -7109,6 +7266,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExtensionOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardingOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardingChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardingOut"];
                 };
             };
             /** @description A problem */
