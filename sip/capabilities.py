@@ -4,9 +4,10 @@ from __future__ import annotations
 
 ALLOWED_METHODS = (
     "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "UPDATE", "INFO", "REFER", "NOTIFY", "SUBSCRIBE",
+    "PUBLISH", "MESSAGE",
 )  # fmt: skip
 """Methods that are carried out."""
-KNOWN_METHODS = frozenset((*ALLOWED_METHODS, "PUBLISH", "MESSAGE", "PRACK"))
+KNOWN_METHODS = frozenset((*ALLOWED_METHODS, "PRACK"))
 """Methods whose meaning is known: 405 answers those that are not allowed, 501 all others."""
 SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path"))
 """Option tags that a peer may require (420 answers the others)."""

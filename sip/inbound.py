@@ -19,6 +19,7 @@ from sip.notifier import Notifier
 from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionState
+from sip.text_message import TextMessages
 from sip.transaction import ServerTransaction, server_key
 from sip.transfer import replaces_of
 
@@ -45,6 +46,7 @@ class Inbound:
         self._gate = Gatekeeper(core.config, core.application, core.clock)
         self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers)
         self.notifier = Notifier(core, self, core.config)
+        self.messages = TextMessages(self, core.config)
         self._calls: dict[tuple[str, str], int] = {}
         """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
         self._outside: dict[str, Callable[[Request, Address], None]] = {
@@ -53,6 +55,8 @@ class Inbound:
             "OPTIONS": self._options,
             "NOTIFY": self._notify,
             "SUBSCRIBE": self.notifier.subscribe,
+            "PUBLISH": self._publish,
+            "MESSAGE": self.messages.receive,
             "REFER": self._forbidden,
         }
 
@@ -197,7 +201,11 @@ class Inbound:
             log.error("call_without_listener", call_id=session.call_id)
             session.reject(480)
 
-    # What those who take other requests ask for (sip.notifier.Desk).
+    def take(self, method: str, handler: Callable[[Request, Address], None]) -> None:
+        """Have somebody else take the requests of a method that come outside of dialogs."""
+        self._outside[method] = handler
+
+    # What those who take requests ask for (sip.desk.Desk).
 
     def admit(self, request: Request, source: Address, *, proxy: bool) -> str | None:
         """Return the user who sent a request; None: the request was answered with a challenge."""
@@ -240,6 +248,9 @@ class Inbound:
         # Some phones (Linksys, Cisco SPA) keep their NAT open with a NOTIFY that belongs to no subscription.
         keep_alive = (request.get("Event") or "").strip().lower() == "keep-alive"
         self._refuse(request, source, 200 if keep_alive else 481)
+
+    def _publish(self, request: Request, source: Address) -> None:
+        self._refuse(request, source, 489)
 
     def _forbidden(self, request: Request, source: Address) -> None:
         self._refuse(request, source, 403)

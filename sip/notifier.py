@@ -8,21 +8,21 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from sip.address import Address
 from sip.client_request import SessionHost
 from sip.config import SipConfig
+from sip.desk import Desk
 from sip.dialog import Dialog
 from sip.errors import MalformedMessageError
 from sip.event_package import EventPackage, Standing
 from sip.headers import is_token, parse_seconds
-from sip.message import Headers, Request, Response, response_to
+from sip.message import Request, Response, response_to
 from sip.registrar import Binding
 from sip.subscription import Subscription
-from sip.transaction import ServerTransaction
 
 log = structlog.get_logger(__name__)
 
@@ -31,22 +31,6 @@ _Key = TypeVar("_Key")
 _DEFAULT_SECONDS: Final = 3600
 _ID: Final = re.compile(r";\s*id\s*=\s*([^\s;,]{1,128})", re.IGNORECASE)
 _REFUSALS: Final = {Standing.FORBIDDEN: 403, Standing.UNKNOWN: 404}
-
-
-class Desk(Protocol):
-    """Where requests outside of dialogs come in: who sent them is asked there, and answers go out."""
-
-    def admit(self, request: Request, source: Address, *, proxy: bool) -> str | None:
-        """Return the user who sent a request; None: the request was answered with a challenge."""
-        ...
-
-    def refuse(self, request: Request, source: Address, status: int, *, headers: Headers = ()) -> None:
-        """Answer without a transaction."""
-        ...
-
-    def accept(self, request: Request, source: Address) -> ServerTransaction:
-        """Start the transaction of a request."""
-        ...
 
 
 class Notifier:

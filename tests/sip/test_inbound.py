@@ -68,7 +68,9 @@ def test_options_tells_what_is_understood() -> None:
     ("message", "status"),
     [
         (request("FROBNICATE"), 501),
-        (request("PUBLISH"), 405),
+        (request("PUBLISH"), 489),
+        (request("MESSAGE"), 480),
+        (request("PRACK"), 405),
         (request("SUBSCRIBE"), 489),
         (request("BYE", tag="x"), 481),
         (request("BYE"), 481),
