@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import enum
 import hashlib
 import hmac
 import re
 import secrets
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 from sip.errors import MalformedMessageError, UnusableChallengeError
 from sip.headers import parse_pairs
 from sip.message import Request
+from sip.nonces import Nonces, network_of
 from sip.uri import Uri
-
-_NONCE: Final = struct.Struct(">I8s16s")
-"""Seconds since 1970, random bytes, and the MAC of both."""
-_COUNT_WINDOW: Final = 64
-"""Requests may overtake each other by this many nonce counts."""
 
 
 class Algorithm(enum.StrEnum):
@@ -47,6 +42,11 @@ _HABITS: Final = (
 """What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
+
+
+@lru_cache(maxsize=1024)
+def _habit(user_agent: str) -> tuple[Algorithm, ...]:
+    return next((order for pattern, order in _HABITS if pattern.match(user_agent)), _ANYONE)
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,14 +76,14 @@ class Verified:
 
 @dataclass(slots=True, frozen=True)
 class Stale:
-    """The credentials are right, but their nonce is not usable any more: challenge again with `stale`."""
+    """The nonce is not usable, whatever the password may be: challenge again with `stale`."""
 
     username: str
 
 
 @dataclass(slots=True, frozen=True)
 class Denied:
-    """The credentials are wrong. Why is not told; `username` is what was claimed."""
+    """The credentials are wrong, for a nonce that was made for their sender. Why is not told; `username` is what was claimed."""
 
     username: str
 
@@ -98,7 +98,7 @@ Lookup = Callable[[str], HA1s | None]
 
 
 class DigestAuthenticator:
-    """Checks who sent a request. Nonces are not remembered until they were used with a right password."""
+    """Checks who sent a request."""
 
     def __init__(
         self,
@@ -108,44 +108,42 @@ class DigestAuthenticator:
         *,
         nonce_seconds: int = 300,
         remembered_nonces: int = 100_000,
+        since: datetime | None = None,
     ) -> None:
         """Set it up.
 
         Args:
             realm: what passwords are valid for.
-            secret: the key that nonces are signed with; at least 16 random bytes, another one after every start.
+            secret: the key that nonces are signed with; at least 16 random bytes.
             algorithms: what is taken; each phone is asked in the order that it copes with.
             nonce_seconds: how long a nonce may be used.
             remembered_nonces: of how many used nonces the counts are kept; when there are more, the oldest turn stale.
+            since: when the server started; older nonces are stale, for how they were used is not known any more.
         """
         self.realm = realm
-        self._secret = secret
         self._algorithms = tuple(algorithms)
-        self._nonce_seconds = nonce_seconds
-        self._remembered = remembered_nonces
-        self._counts: dict[str, tuple[int, int, int]] = {}
-        """By nonce, in the order of first use: when it was made, its highest count, and a bit for each of the last counts."""
-        self._oldest_second = 0
+        first = int(since.timestamp()) if since is not None else 0
+        self._nonces = Nonces(realm, secret, seconds=nonce_seconds, remembered=remembered_nonces, since=first)
 
-    def challenge(self, now: datetime, *, stale: bool = False, user_agent: str = "") -> list[str]:
+    def challenge(self, now: datetime, *, stale: bool = False, user_agent: str = "", host: str = "") -> list[str]:
         """Return the values of WWW-Authenticate or Proxy-Authenticate, one for each algorithm that the sender copes with.
 
         Args:
             now: the time.
-            stale: whether the sender knows the password, and only needs a new nonce.
+            stale: whether the sender only needs a new nonce.
             user_agent: the sender's User-Agent.
+            host: the address it sent from; nobody elsewhere can use the nonce.
         """
-        nonce = self._make_nonce(int(now.timestamp()))
+        nonce = self._nonces.make(network_of(host), int(now.timestamp()))
         suffix = ", stale=true" if stale else ""
-        habit = next((order for pattern, order in _HABITS if pattern.match(user_agent)), _ANYONE)
-        algorithms = [algorithm for algorithm in habit if algorithm in self._algorithms] or self._algorithms
+        algorithms = [one for one in _habit(user_agent[:64]) if one in self._algorithms] or self._algorithms
         return [
             f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
             for algorithm in algorithms
         ]
 
     def verify_request(
-        self, request: Request, lookup: Lookup, now: datetime, *, proxy: bool = False
+        self, request: Request, lookup: Lookup, now: datetime, *, proxy: bool = False, host: str = ""
     ) -> Verdict | Missing:
         """Check the credentials that a request carries for this realm.
 
@@ -154,29 +152,39 @@ class DigestAuthenticator:
             lookup: gives what is stored for a username, or None.
             now: the time.
             proxy: whether the answer to a 407 is looked for instead of that to a 401.
+            host: the address it was sent from.
         """
         for value in request.get_all("Proxy-Authorization" if proxy else "Authorization"):
             pairs = _credentials(value)
             if pairs is not None and pairs.get("realm") == self.realm:
-                return self._verify(pairs, request.method, request.uri, lookup, now)
+                return self._verify(pairs, request.method, request.uri, lookup, now, host)
         return Missing()
 
-    def verify(self, authorization: str, method: str, uri: Uri, lookup: Lookup, now: datetime) -> Verdict:
+    def verify(
+        self, authorization: str, method: str, uri: Uri, lookup: Lookup, now: datetime, host: str = ""
+    ) -> Verdict:
         """Check one Authorization header against the method and Request-URI that it came with."""
         pairs = _credentials(authorization)
         if pairs is None or pairs.get("realm") != self.realm:
             return Denied("")
-        return self._verify(pairs, method, uri, lookup, now)
+        return self._verify(pairs, method, uri, lookup, now, host)
 
-    def _verify(self, pairs: dict[str, str], method: str, uri: Uri, lookup: Lookup, now: datetime) -> Verdict:
+    def _verify(
+        self, pairs: dict[str, str], method: str, uri: Uri, lookup: Lookup, now: datetime, host: str
+    ) -> Verdict:
         username = _username(pairs)
         algorithm = _algorithm(pairs.get("algorithm", "MD5"))
         nonce, digest_uri, qop = pairs.get("nonce", ""), pairs.get("uri", ""), pairs.get("qop", "").lower()
+        second = int(now.timestamp())
+        # The nonce first, whatever the password: nobody can try passwords, or have others banned, with a nonce that was not
+        # given to them at the address they send from.
+        if not self._nonces.fresh(nonce, network_of(host), second):
+            return Stale(username)
         if algorithm not in self._algorithms or qop not in ("", "auth"):
             return Denied(username)
         stored = lookup(username)
         # An unknown user costs the same work, against a digest that nobody can know.
-        ha1 = stored.of(algorithm) if stored is not None else self._mac(username.encode("utf-8", "replace")).hex()
+        ha1 = stored.of(algorithm) if stored is not None else self._nonces.unknowable(username)
         expected = _response(algorithm, ha1, pairs, method, digest_uri, qop)
         right = hmac.compare_digest(expected.encode(), pairs.get("response", "").lower().encode("utf-8", "replace"))
         if not right or stored is None or not _same_user(digest_uri, uri):
@@ -184,54 +192,7 @@ class DigestAuthenticator:
         count = _nonce_count(pairs.get("nc", "")) if qop else 1
         if count is None:
             return Denied(username)
-        second = int(now.timestamp())
-        issued = self._issued(nonce)
-        fresh = issued is not None and self._oldest_second <= issued and -1 <= second - issued <= self._nonce_seconds
-        if not fresh or issued is None or not self._count_once(nonce, issued, count, second):
-            return Stale(username)
-        return Verified(username)
-
-    def _make_nonce(self, second: int) -> str:
-        random = secrets.token_bytes(8)
-        mac = self._mac(struct.pack(">I8s", second & 0xFFFFFFFF, random))
-        return base64.urlsafe_b64encode(_NONCE.pack(second & 0xFFFFFFFF, random, mac)).decode().rstrip("=")
-
-    def _mac(self, data: bytes) -> bytes:
-        return hmac.digest(self._secret, self.realm.encode() + b"\0" + data, "sha256")[:16]
-
-    def _issued(self, nonce: str) -> int | None:
-        """Return when we made this nonce, in seconds since 1970; None when it is not ours."""
-        second: int
-        try:
-            second, random, mac = _NONCE.unpack(base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4)))
-        except (ValueError, struct.error):
-            return None
-        return second if hmac.compare_digest(mac, self._mac(struct.pack(">I8s", second, random))) else None
-
-    def _count_once(self, nonce: str, issued: int, count: int, now: int) -> bool:
-        """Take note that a nonce was used with this count; False when it was before (RFC 7616 section 3.4, nc)."""
-        _, highest, seen = self._counts.get(nonce, (issued, 0, 0))
-        if count > highest:
-            shift = min(count - highest, _COUNT_WINDOW)
-            highest, seen = count, (seen << shift | 1) & ((1 << _COUNT_WINDOW) - 1)
-        else:
-            bit = 1 << (highest - count) if highest - count < _COUNT_WINDOW else 0
-            if not bit or seen & bit:
-                return False
-            seen |= bit
-        self._counts[nonce] = (issued, highest, seen)
-        self._forget(now)
-        return True
-
-    def _forget(self, now: int) -> None:
-        """Drop the counts of nonces that are too old to be used, and of the first used ones when there are too many."""
-        while self._counts:
-            nonce, (issued, _, _) = next(iter(self._counts.items()))
-            if now - issued <= self._nonce_seconds and len(self._counts) <= self._remembered:
-                return
-            del self._counts[nonce]
-            # What was used may be forgotten only together with everything as old as it, or it could be replayed.
-            self._oldest_second = max(self._oldest_second, issued + 1)
+        return Verified(username) if self._nonces.use(nonce, count, second) else Stale(username)
 
 
 def authorise(

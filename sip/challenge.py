@@ -12,6 +12,7 @@ from sip.address import Address
 from sip.application import Application
 from sip.authentication import Denied, DigestAuthenticator, Stale, Verified
 from sip.config import SipConfig
+from sip.guard import Guard
 from sip.message import Request
 
 log = structlog.get_logger(__name__)
@@ -31,31 +32,34 @@ class Verdict:
 class Gatekeeper:
     """Checks credentials against what call control knows."""
 
-    def __init__(self, config: SipConfig, application: Application, clock: Clock) -> None:
+    def __init__(self, config: SipConfig, application: Application, clock: Clock, guard: Guard) -> None:
         self._application = application
         self._clock = clock
-        self._digest = DigestAuthenticator(config.realm, config.secret or secrets.token_bytes(32))
+        self._guard = guard
+        self._digest = DigestAuthenticator(config.realm, config.secret or secrets.token_bytes(32), since=clock.now())
 
     def check(self, request: Request, source: Address, *, proxy: bool) -> Verdict:
         """Look at the credentials of a request: with `proxy` as the answer to a 407, else to a 401.
 
-        A request without any is simply challenged; only wrong ones are logged as an attempt, so that whoever watches
-        the log for intruders does not lock out honest phones.
+        A request without any, or with a nonce that is not good any more, is simply challenged. Only wrong credentials are
+        an attempt: they are logged, and count towards a ban.
         """
         now = self._clock.now()
-        result = self._digest.verify_request(request, self._application.credentials, now, proxy=proxy)
+        host = source.host
+        result = self._digest.verify_request(request, self._application.credentials, now, proxy=proxy, host=host)
         if isinstance(result, Verified):
             return Verdict(result.username)
         if isinstance(result, Denied):
             log.warning(
                 "authentication_failed",
                 username=result.username[:64],
-                source=source.host,
+                source=host,
                 method=request.method,
                 call_id=request.call_id,
             )
+            self._guard.failed(source, result.username)
         status, asks = (407, "Proxy-Authenticate") if proxy else (401, "WWW-Authenticate")
         challenges = self._digest.challenge(
-            now, stale=isinstance(result, Stale), user_agent=request.get("User-Agent") or ""
+            now, stale=isinstance(result, Stale), user_agent=request.get("User-Agent") or "", host=host
         )
         return Verdict("", status, tuple([(asks, challenge) for challenge in challenges]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sip.address import Address
+from sip.guard import GuardConfig
 from sip.transaction_tables import Timing
 
 
@@ -19,7 +20,7 @@ class SipConfig:
     realm: str = "ramal"
     """The realm of our challenges; a change makes stored password hashes useless."""
     secret: bytes = b""
-    """Signs nonces; nodes behind one name share it. Empty: a new one at each start."""
+    """Signs nonces; at least 16 random bytes; nodes behind one name share it. Empty: a new one at each start."""
     user_agent: str = "Ramal"
     """What the User-Agent and Server headers say."""
     timing: Timing = field(default_factory=Timing)
@@ -59,3 +60,5 @@ class SipConfig:
     """Subscriptions above which new ones are turned away with 503."""
     max_subscriptions_per_user: int = 250
     """Subscriptions of one user, above which new ones are refused: more than the keys of any phone."""
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    """What strangers may do before they are kept out."""

@@ -21,6 +21,7 @@ from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
 from sip.dialog import Dialog
 from sip.errors import MalformedMessageError
+from sip.guard import Guard
 from sip.inbound import Inbound
 from sip.message import Headers, Request, Response
 from sip.parser import parse_message
@@ -72,6 +73,10 @@ class SipCore:
         self.messages_received = 0
         self.messages_malformed = 0
         self.local_address = local_address
+        self.guard = Guard(config.guard, clock, is_known=self._is_known)
+        """Who is kept out, and who asks too much."""
+        self._peers: frozenset[Address] = frozenset()
+        self._peers_until = clock.monotonic()
         self._send = send
         self._connected = connected
         self._overloaded = overloaded
@@ -82,6 +87,8 @@ class SipCore:
 
     def receive(self, data: bytes, source: Address) -> None:
         """Take a datagram. Never raises, whatever the bytes are and whatever the application does."""
+        if not self.guard.admits(source):
+            return
         if len(data) <= _LONGEST_KEEP_ALIVE and not data.strip(b"\r\n\t \x00"):
             return
         try:
@@ -94,6 +101,10 @@ class SipCore:
             return
         self.receive_message(message, source)
 
+    def admits(self, source: Address) -> bool:
+        """Tell whether what comes over a stream is to be read; asked for every connection and every piece of it."""
+        return self.guard.admits(source)
+
     def receive_message(self, message: Request | Response, source: Address) -> None:
         """Take a message that was cut out of a stream. Never raises."""
         self.messages_received += 1
@@ -102,6 +113,7 @@ class SipCore:
             return
         try:
             if not self.transactions.receive_response(message):
+                self.guard.charge(source)
                 log.debug("response_without_transaction", call_id=message.get("Call-ID"), source=str(source))
         except MalformedMessageError as error:
             log.info("malformed_response", source=str(source), problem=error.message)
@@ -111,6 +123,7 @@ class SipCore:
     def receive_malformed(self, error: MalformedMessageError, source: Address) -> None:
         """Take what could not be read; a request that can be answered is answered."""
         self.messages_malformed += 1
+        self.guard.charge(source)
         log.info("malformed_message", source=str(source), problem=error.message)
         if error.request is not None and error.request.method != "ACK":
             self.inbound.refuse_malformed(error.request, error, source)
@@ -284,6 +297,22 @@ class SipCore:
         """Return the session with this dialog, as a Replaces names it (RFC 3891 section 3), or None."""
         session = self.sessions.get((call_id, local_tag))
         return session if session is not None and session.remote_tag == remote_tag else None
+
+    def _is_known(self, source: Address) -> bool:
+        """Tell whether a registered phone or the peer of a session is at this address and port.
+
+        Asked only of those whom the guard would turn away. The peers of sessions are gathered anew once a second: whoever is in
+        none yet is registered, or would not have come so far.
+        """
+        if self.inbound.registrations.registrar.reaches(source):
+            return True
+        now = self.clock.monotonic()
+        if now >= self._peers_until:
+            self._peers_until = now + 1.0
+            sessions = self.sessions.values()
+            hops = [session.dialog.next_hop for session in sessions if session.dialog is not None]
+            self._peers = frozenset([*hops, *(session.source for session in sessions)])
+        return source in self._peers
 
     @property
     def busy(self) -> bool:

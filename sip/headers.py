@@ -45,6 +45,7 @@ _CSEQ: Final = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
 )
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 REASONS: Final = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
@@ -135,7 +136,10 @@ def parse_pairs(text: str) -> dict[str, str]:
         name = name.lower()
         if name in pairs:
             raise MalformedMessageError(f"A challenge or credential says {name} twice.")
-        pairs[name] = re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted is not None else plain
+        if quoted is None:
+            pairs[name] = plain
+        else:
+            pairs[name] = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
         position = match.end()
     return pairs
 

@@ -43,7 +43,8 @@ class Inbound:
         self._layer = core.transactions
         self._salt = secrets.randbits(64)
         self._server = ("Server", core.config.user_agent)
-        self._gate = Gatekeeper(core.config, core.application, core.clock)
+        self._guard = core.guard
+        self._gate = Gatekeeper(core.config, core.application, core.clock, core.guard)
         self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers)
         self.notifier = Notifier(core, self, core.config)
         self.messages = TextMessages(self, core.config)
@@ -105,6 +106,8 @@ class Inbound:
             session = self._core.sessions.get((request.call_id, request.to_tag))
             if session is not None:
                 session.acknowledged(request)
+            else:
+                self._guard.charge(source)
             return
         if method == "CANCEL":
             self._cancel(request, source)
@@ -112,6 +115,8 @@ class Inbound:
         request.validate()
         if request.to_tag:
             self._inside(request, source)
+        elif self._guard.drops_scanners and self._guard.is_scanner(request.get("User-Agent") or ""):
+            self._guard.charge(source)
         elif self._acceptable(request, source):
             self._outside.get(method, self._no_dialog)(request, source)
 
@@ -262,6 +267,7 @@ class Inbound:
         self, request: Request, source: Address, status: int, *, reason: str | None = None, headers: Headers = ()
     ) -> None:
         """Answer without a transaction; a retransmission gets the same answer anew (RFC 3261 section 8.2.7)."""
+        self._guard.charge(source)
         lines = [*headers, self._server]
         self._core.send_stateless(
             response_to(request, status, reason, to_tag=self._tag(request), headers=lines), source

@@ -53,6 +53,19 @@ class Binding:
     reg_id: str = ""
     q: float = 1.0
     """The phone's own preference, 0 to 1."""
+    row: str = ""
+    """Where a store keeps it; empty while none does."""
+
+    def is_refreshed_by(self, other: Binding) -> bool:
+        """Tell whether another one says the same but for its times and CSeq."""
+        return (
+            self.source == other.source
+            and self.uri == other.uri
+            and self.call_id == other.call_id
+            and self.user_agent == other.user_agent
+            and self.path == other.path
+            and (self.instance, self.reg_id, self.q) == (other.instance, other.reg_id, other.q)
+        )
 
 
 class ChangeKind(enum.StrEnum):
@@ -85,10 +98,11 @@ class RegisterResult:
 
 @dataclass(slots=True, frozen=True)
 class _Wish:
-    """One contact of a REGISTER with the seconds that it gets; 0 removes it."""
+    """One contact of a REGISTER with the seconds that it gets (0 removes it), and what is held of it already."""
 
     contact: NameAddress
     seconds: int
+    held: Binding | None
 
 
 class Registrar:
@@ -99,6 +113,8 @@ class Registrar:
         self._users: dict[str, list[Binding]] = {}
         self._flows: dict[Source, set[str]] = {}
         """Who is reached over which connection; datagrams have none."""
+        self._sources: dict[Source, int] = {}
+        """How many contacts are reached at which address."""
         self._deadlines: list[tuple[datetime, str]] = []
         self._planned: dict[str, datetime] = {}
 
@@ -114,30 +130,34 @@ class Registrar:
         Raises:
             MalformedMessageError: a contact or interval cannot be read; nothing was changed.
         """
-        items = request.get_list("Contact")
+        items = request.get_all("Contact")
         if not items:
             return self._answer(aor, request, now, ())
-        if "*" in items:
-            if len(items) > 1 or _header_seconds(request) != 0:
+        if any("*" in item for item in items) and "*" in (names := request.get_list("Contact")):
+            if len(names) > 1 or _header_seconds(request) != 0:
                 return RegisterResult(400, reason="A wildcard stands alone, with Expires: 0")
-            wishes = [_Wish(NameAddress("", held.uri), 0) for held in self.bindings(aor, now)]
+            wishes = [_Wish(NameAddress("", held.uri), 0, held) for held in self.bindings(aor, now)]
         else:
-            wishes = [self._wish(contact, request) for contact in request.contacts]
+            wishes = [self._wish(aor, contact, request) for contact in request.contacts]
         if len(wishes) > self._config.max_contacts:
             return RegisterResult(403, reason="Too Many Contacts")
         if any(0 < wish.seconds < self._config.min_seconds for wish in wishes):
             return RegisterResult(423, (("Min-Expires", str(self._config.min_seconds)),))
-        if not all(self._in_order(aor, wish.contact, request, now) for wish in wishes):
+        if not all(_in_order(wish.held, request, now) for wish in wishes):
             return RegisterResult(500, reason="An Older Registration Came Too Late")
         changes: list[Change] = []
         for wish in wishes:
-            changes += self._apply(aor, wish, request, source, now)
+            changes += self._apply(aor, wish, request, source, now, alone=len(wishes) == 1)
         return self._answer(aor, request, now, tuple(changes))
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
         """Return the live contacts of a user, the one that was heard of last first."""
         held = [binding for binding in self._users.get(aor, ()) if binding.expires_at > now]
-        return sorted(held, key=lambda binding: binding.refreshed_at, reverse=True)
+        return held if len(held) < 2 else sorted(held, key=lambda binding: binding.refreshed_at, reverse=True)
+
+    def reaches(self, source: Source) -> bool:
+        """Tell whether a contact is reached at exactly this address and port."""
+        return source in self._sources
 
     def users(self) -> Iterator[str]:
         """Return everyone who has a contact."""
@@ -180,7 +200,7 @@ class Registrar:
         """Return when `expire` is worth calling next, or None."""
         return self._deadlines[0][0] if self._deadlines else None
 
-    def _wish(self, contact: NameAddress, request: Request) -> _Wish:
+    def _wish(self, aor: str, contact: NameAddress, request: Request) -> _Wish:
         if not contact.uri.is_sip:
             raise MalformedMessageError("A contact is no SIP URI.", request=request)
         own = contact.parameter("expires")
@@ -190,25 +210,25 @@ class Registrar:
         else:
             asked = _header_seconds(request)
             seconds = self._config.default_seconds if asked is None else asked
-        return _Wish(contact, min(seconds, self._config.max_seconds))
+        return _Wish(contact, min(seconds, self._config.max_seconds), self._find(aor, contact))
 
     def _find(self, aor: str, contact: NameAddress) -> Binding | None:
+        bindings = self._users.get(aor)
+        if bindings is None:
+            return None
         instance, reg_id = _instance(contact), _reg_id(contact)
-        for binding in self._users.get(aor, ()):
+        for binding in bindings:
             if instance and (binding.instance, binding.reg_id) == (instance, reg_id):
                 return binding
             if binding.uri.same_target(contact.uri):
                 return binding
         return None
 
-    def _in_order(self, aor: str, contact: NameAddress, request: Request, now: datetime) -> bool:
-        held = self._find(aor, contact)
-        if held is None or held.expires_at <= now or held.call_id != request.call_id:
-            return True
-        return request.cseq[0] > held.cseq
-
-    def _apply(self, aor: str, wish: _Wish, request: Request, source: Source, now: datetime) -> list[Change]:
-        held = self._find(aor, wish.contact)
+    def _apply(
+        self, aor: str, wish: _Wish, request: Request, source: Source, now: datetime, *, alone: bool
+    ) -> list[Change]:
+        # What was found before may be gone, or is there only now: two contacts of one REGISTER can mean the same phone.
+        held = wish.held if alone else self._find(aor, wish.contact)
         if wish.seconds == 0:
             return [self._drop(aor, held, ChangeKind.REMOVED)] if held is not None else []
         binding = Binding(
@@ -219,12 +239,16 @@ class Registrar:
             user_agent=(request.get("User-Agent") or "")[:200],
             call_id=request.call_id,
             cseq=request.cseq[0],
-            path=tuple(request.get_list("Path")),
+            path=tuple(request.get_list("Path")) if request.get("Path") is not None else (),
             instance=_instance(wish.contact),
             reg_id=_reg_id(wish.contact),
             q=_preference(wish.contact),
         )
         changes: list[Change] = []
+        if held is not None and held.is_refreshed_by(binding):
+            held.expires_at, held.refreshed_at, held.cseq = binding.expires_at, now, binding.cseq
+            self._wake(aor, held.expires_at)
+            return [Change(aor, ChangeKind.REFRESHED, held)]
         if held is not None:
             self._take_out(aor, held)
         elif len(self._users.get(aor, ())) >= self._config.max_contacts:
@@ -236,6 +260,7 @@ class Registrar:
 
     def _put(self, aor: str, binding: Binding) -> None:
         self._users.setdefault(aor, []).append(binding)
+        self._sources[binding.source] = self._sources.get(binding.source, 0) + 1
         if binding.source[2] != "udp":
             self._flows.setdefault(binding.source, set()).add(aor)
         self._wake(aor, binding.expires_at)
@@ -256,6 +281,11 @@ class Registrar:
         held[:] = [other for other in held if other is not binding]
         if not held:
             del self._users[aor]
+        count = self._sources[binding.source] - 1
+        if count:
+            self._sources[binding.source] = count
+        else:
+            del self._sources[binding.source]
         flow = self._flows.get(binding.source)
         if flow is not None and not any(other.source == binding.source for other in held):
             flow.discard(aor)
@@ -269,9 +299,16 @@ class Registrar:
             instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
             reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
             headers.append(("Contact", f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"))
-        if "path" in [option.lower() for option in request.get_list("Supported")]:
+        if request.get("Path") is not None and "path" in [option.lower() for option in request.get_list("Supported")]:
             headers += [("Path", edge) for edge in request.get_list("Path")]
         return RegisterResult(200, tuple(headers), changes)
+
+
+def _in_order(held: Binding | None, request: Request, now: datetime) -> bool:
+    """Tell whether a REGISTER is newer than what its sender said last (RFC 3261 section 10.3)."""
+    if held is None or held.expires_at <= now or held.call_id != request.call_id:
+        return True
+    return request.cseq[0] > held.cseq
 
 
 def _header_seconds(request: Request) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from email.utils import format_datetime
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,6 +23,11 @@ log = structlog.get_logger(__name__)
 
 _SWEEP_SECONDS = 5.0
 """How late an expired contact may be noticed; it is not used for calls from the second it expires."""
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 class RegistrationServer:
@@ -50,7 +56,7 @@ class RegistrationServer:
         now = self._clock.now()
         result = self.registrar.register(request.to.uri.user, request, source, now)
         # Phones without a clock set theirs by the Date.
-        headers = [*result.headers, ("Date", format_datetime(now, usegmt=True))]
+        headers = [*result.headers, ("Date", _date(int(now.timestamp())))]
         self._tell(result.changes)
         self._plan_sweep()
         return response_to(request, result.status, result.reason, to_tag=to_tag, headers=headers)

@@ -14,6 +14,10 @@ from sip.message import Request, Response
 class Receiver(Protocol):
     """Takes what the transports receive; none of its methods raises."""
 
+    def admits(self, source: Address) -> bool:
+        """Tell whether a stream from here is to be read; a transport closes the connection when it is not."""
+        ...
+
     def receive(self, data: bytes, source: Address) -> None:
         """Take one datagram."""
         ...

@@ -41,6 +41,9 @@ class TcpConnection(asyncio.Protocol):
                 return
             host, port = name[:2]
             self.peer = Address(plain_host(host), port, self._owner.local.transport)
+            if not self._owner.receiver.admits(self.peer):
+                self._transport.abort()
+                return
         self.last_heard = self._owner.now()
         if not self._owner.add(self):
             self._transport.abort()
@@ -51,6 +54,9 @@ class TcpConnection(asyncio.Protocol):
             return
         self.last_heard = self._owner.now()
         receiver = self._owner.receiver
+        if not receiver.admits(self.peer):
+            self._transport.abort()
+            return
         for item in self._parser.feed(data):
             if isinstance(item, MalformedMessageError):
                 receiver.receive_malformed(item, self.peer)

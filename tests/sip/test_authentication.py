@@ -21,6 +21,7 @@ from sip.authentication import (
 )
 from sip.errors import UnusableChallengeError
 from sip.message import Request
+from sip.nonces import Nonces
 from sip.uri import Uri
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -33,9 +34,15 @@ def authenticator(**settings: int) -> DigestAuthenticator:
 
 
 def verify(
-    server: DigestAuthenticator, value: str, *, now: datetime = NOW, method: str = "INVITE", uri: Uri = URI
+    server: DigestAuthenticator,
+    value: str,
+    *,
+    now: datetime = NOW,
+    method: str = "INVITE",
+    uri: Uri = URI,
+    host: str = "",
 ) -> Verdict:
-    return server.verify(value, method, uri, USERS.get, now)
+    return server.verify(value, method, uri, USERS.get, now, host)
 
 
 def answer(challenges: list[str], username: str = "1001", password: str = "s3cret", nonce_count: int = 1) -> str:  # noqa: S107
@@ -118,12 +125,13 @@ def test_credentials_are_good_for_one_use_of_a_count_in_any_order() -> None:
     assert verify(server, counted[2]) == Stale("1001")
 
 
-def test_an_old_nonce_is_stale_and_only_for_those_who_know_the_password() -> None:
+def test_an_old_nonce_is_stale_and_tells_nobody_whether_the_password_is_right() -> None:
     server = authenticator()
     challenges = server.challenge(NOW)
     late = NOW + timedelta(seconds=301)
     assert verify(server, answer(challenges), now=late) == Stale("1001")
-    assert verify(server, answer(challenges, password="wrong"), now=late) == Denied("1001")
+    assert verify(server, answer(challenges, password="wrong"), now=late) == Stale("1001")
+    assert verify(server, answer(challenges, username="9999"), now=late) == Stale("9999")
     assert all("stale=true" in value for value in server.challenge(late, stale=True))
 
 
@@ -132,6 +140,45 @@ def test_a_nonce_of_another_server_is_stale() -> None:
     assert verify(authenticator(), answer(other.challenge(NOW))) == Stale("1001")
     forged = answer([value.replace('nonce="', 'nonce="x') for value in other.challenge(NOW)])
     assert verify(authenticator(), forged) == Stale("1001")
+
+
+def test_a_nonce_is_good_at_the_address_that_it_was_given_to() -> None:
+    server = authenticator()
+    value = answer(server.challenge(NOW, host="192.0.2.1"))
+    assert verify(server, value, host="192.0.2.2") == Stale("1001")
+    assert verify(server, value, host="192.0.2.1") == Verified("1001")
+    roaming = answer(server.challenge(NOW, host="2001:db8:0:1::5"))
+    assert verify(server, roaming, host="2001:db8:0:2::5") == Stale("1001")
+    assert verify(server, roaming, host="2001:db8:0:1:aaaa::9") == Verified("1001")
+
+
+def test_a_nonce_of_another_realm_is_stale() -> None:
+    other = DigestAuthenticator("elsewhere", b"0123456789abcdef")
+    challenges = [value.replace("elsewhere", "ramal") for value in other.challenge(NOW)]
+    assert verify(authenticator(), answer(challenges)) == Stale("1001")
+
+
+def test_a_nonce_from_before_a_restart_is_stale_for_nobody_knows_how_often_it_was_used() -> None:
+    value = answer(authenticator().challenge(NOW))
+    restarted = DigestAuthenticator("ramal", b"0123456789abcdef", since=NOW + timedelta(seconds=1))
+    assert verify(restarted, value, now=NOW + timedelta(seconds=2)) == Stale("1001")
+
+
+def test_counts_are_forgotten_when_their_nonces_are_too_old() -> None:
+    nonces = Nonces("ramal", b"0123456789abcdef", seconds=300, remembered=1000)
+    for second in range(0, 3000, 10):
+        nonce = nonces.make("192.0.2.1", second)
+        assert nonces.fresh(nonce, "192.0.2.1", second)
+        assert nonces.use(nonce, 1, second)
+        assert nonces.held <= 40
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_taken_for_a_nonce(text: str) -> None:
+    nonces = Nonces("ramal", b"0123456789abcdef", seconds=300, remembered=10)
+    good = nonces.make("192.0.2.1", 1000)
+    for nonce in (text, text + good[len(text) :], good[: len(text)] + " " * (48 - len(text)), good.upper()[:-1] + "x"):
+        assert nonce == good or not nonces.fresh(nonce, "192.0.2.1", 1000)
 
 
 def test_forgotten_counts_cannot_be_replayed() -> None:

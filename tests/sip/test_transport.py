@@ -32,6 +32,10 @@ class Catcher:
         self.malformed: list[MalformedMessageError] = []
         self.failed: list[Address] = []
         self.sources: list[Address] = []
+        self.welcome = True
+
+    def admits(self, source: Address) -> bool:
+        return self.welcome
 
     def receive(self, data: bytes, source: Address) -> None:
         self.datagrams.append(data)
@@ -107,6 +111,24 @@ async def test_one_connection_too_many_is_closed_at_once() -> None:
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         for writer in (first, second):
+            writer.close()
+
+
+async def test_connections_of_those_who_are_not_welcome_are_closed_and_what_they_say_is_not_read() -> None:
+    catcher = Catcher()
+    async with listening(catcher) as transport:
+        reader, early = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        early.write(OPTIONS)
+        await until(lambda: catcher.messages)
+        catcher.welcome = False
+        early.write(OPTIONS)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        other, late = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        with contextlib.suppress(ConnectionError):
+            assert await other.read() == b""
+        assert len(catcher.messages) == 1
+        for writer in (early, late):
             writer.close()
 
 
