@@ -15,26 +15,66 @@ _SIGNAL = re.compile(rb"^\s*Signal\s*[=:]\s*([0-9A-Da-d*#]|1[0-5])\s*$", re.IGNO
 _DURATION = re.compile(rb"^\s*Duration\s*[=:]\s*(\d{1,6})\s*$", re.IGNORECASE | re.MULTILINE)
 _DIGITS = "0123456789*#ABCD"
 DEFAULT_DIGIT_MS = 160
+_SDP_TYPES = ("application/sdp", "")
+"""What a session description comes as; some devices leave the type out."""
+_DEEPEST = 3
+"""How far multipart bodies are followed into one another."""
+_MOST_PARTS = 32
 
 
 def sdp_of(message: Message) -> bytes | None:
-    """Return the session description in a message, also out of a multipart body, or None."""
+    """Return the session description in a message, also out of a multipart body (RFC 5621), or None."""
     if not message.body:
         return None
-    content_type = message.content_type
-    if content_type in ("application/sdp", ""):
-        return message.body
-    if not content_type.startswith("multipart/"):
-        return None
-    match = _BOUNDARY.search(message.get("Content-Type") or "")
+    return _find_sdp(message.get("Content-Type") or "", message.body, _DEEPEST)
+
+
+def body_problem(request: Message) -> int:
+    """Return 415 for an INVITE whose body is not understood, 406 for one whose sender takes no SDP, else 0.
+
+    RFC 3261 sections 8.2.3 and 21.4.7.
+    """
+    accept = request.get("Accept")
+    if accept and not any(kind in accept.lower() for kind in ("application/sdp", "application/*", "*/*", "multipart/")):
+        return 406
+    if not request.body:
+        return 0
+    content_type = request.content_type
+    if content_type not in _SDP_TYPES and not content_type.startswith("multipart/"):
+        disposition = (request.get("Content-Disposition") or "").replace(" ", "").lower()
+        return 0 if "handling=optional" in disposition else 415
+    return 0 if (request.get("Content-Encoding") or "identity").strip().lower() == "identity" else 415
+
+
+def _find_sdp(content_type: str, body: bytes, depth: int) -> bytes | None:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in _SDP_TYPES:
+        return body
+    match = _BOUNDARY.search(content_type) if kind.startswith("multipart/") and depth else None
     if match is None:
         return None
-    boundary = b"--" + (match[1] or match[2]).encode()
-    for part in message.body.split(boundary)[1:]:
-        head, _, body = part.replace(b"\r\n", b"\n").partition(b"\n\n")
-        if b"application/sdp" in head.lower():
-            return body.strip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"
+    boundary = b"\n--" + (match[1] or match[2]).encode()
+    for piece in (b"\n" + body).split(boundary)[1 : _MOST_PARTS + 1]:
+        # What follows the boundary in its line is blank, or closes the whole; the line break before the next one is no content.
+        head, inside = _split_part(piece.partition(b"\n")[2].removesuffix(b"\r"))
+        found = None
+        if not head.get("content-disposition", "").lower().startswith("early-session"):
+            found = _find_sdp(head.get("content-type", "text/plain"), inside, depth - 1)
+        if found is not None:
+            return found
     return None
+
+
+def _split_part(part: bytes) -> tuple[dict[str, str], bytes]:
+    """Return the headers of a part, names in lower case, and its content."""
+    lines: dict[str, str] = {}
+    while part:
+        row, _, part = part.partition(b"\n")
+        name, colon, value = row.decode("utf-8", "replace").partition(":")
+        if not colon:
+            break
+        lines[name.strip().lower()] = value.strip()
+    return lines, part
 
 
 def digit_of(message: Message) -> tuple[str, int] | None:

@@ -16,5 +16,10 @@ ALLOW = ", ".join(ALLOWED_METHODS)
 SUPPORTED = "replaces, norefersub, path"
 SESSION_HEADERS = (("Allow", ALLOW), ("Supported", SUPPORTED))
 """What INVITE and its 2xx carry."""
+ACCEPT_HEADERS = (
+    ("Accept", "application/sdp, multipart/mixed, multipart/alternative"),
+    ("Accept-Encoding", "identity"),
+)
+"""Which bodies of an INVITE are understood."""
 CAPABILITY_HEADERS = (*SESSION_HEADERS, ("Accept", "application/sdp"))
 """What the answer to OPTIONS carries."""

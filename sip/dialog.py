@@ -84,18 +84,19 @@ class Dialog:
     def as_server(cls, request: Request, local_tag: str, source: Address, *, symmetric: bool = False) -> Dialog:
         """Make the dialog of an INVITE we received (RFC 3261 section 12.1.1).
 
+        A peer without a Contact, as RFC 2543 allowed, is reached at its From.
+
         Raises:
-            MalformedMessageError: it has no Contact, or one that cannot be read, or an unreadable Record-Route.
+            MalformedMessageError: a Contact or Record-Route cannot be read.
         """
-        if not request.contacts:
-            raise MalformedMessageError("The INVITE has no Contact.", request=request)
+        contacts = request.contacts
         return cls(
             call_id=request.call_id,
             local=f"{request.get('To')};tag={local_tag}",
             local_tag=local_tag,
             remote=request.get("From") or "",
             remote_tag=request.from_tag,
-            remote_target=request.contacts[0].uri,
+            remote_target=contacts[0].uri if contacts else request.from_.uri,
             route_set=_routes(request),
             source=source,
             local_cseq=0,

@@ -36,7 +36,7 @@ CANONICAL_NAMES: Final = {
 """Long name by the usual spellings of a header's name; `canonical_name` knows the others."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _VIA: Final = re.compile(
-    r"SIP\s*/\s*2\.0\s*/\s*(?P<transport>[A-Za-z0-9\-.!%*_+`'~]+)\s+"
+    r"SIP\s*/\s*[0-9]{1,2}\.[0-9]{1,2}\s*/\s*(?P<transport>[A-Za-z0-9\-.!%*_+`'~]+)\s+"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
     r"(?:\s*:\s*(?P<port>[0-9]{1,5}))?\s*(?P<parameters>;.*)?",
     re.IGNORECASE,

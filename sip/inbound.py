@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip.address import Address
-from sip.capabilities import ALLOW, ALLOWED_METHODS, CAPABILITY_HEADERS, KNOWN_METHODS, SUPPORTED_OPTIONS
+from sip.bodies import body_problem
+from sip.capabilities import (
+    ACCEPT_HEADERS,
+    ALLOW,
+    ALLOWED_METHODS,
+    CAPABILITY_HEADERS,
+    KNOWN_METHODS,
+    SUPPORTED_OPTIONS,
+)
 from sip.challenge import Gatekeeper
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, response_to
@@ -152,8 +160,13 @@ class Inbound:
         if request.uri.scheme not in _UNDERSTOOD_SCHEMES:
             self._refuse(request, source, 416)
             return False
+        if request.uri.headers:
+            raise MalformedMessageError("The Request-URI asks for headers.", request=request)
         if method == "INVITE" and not self._may_go_on(request):
             self._refuse(request, source, 483)
+            return False
+        if method == "INVITE" and (status := body_problem(request)):
+            self._refuse(request, source, status, headers=ACCEPT_HEADERS)
             return False
         unknown = [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]
         if unknown:
@@ -233,6 +246,8 @@ class Inbound:
         self._calls.pop((session.call_id, session.request.from_tag), None)
 
     def _register(self, request: Request, source: Address) -> None:
+        if not request.to.uri.is_sip:
+            raise MalformedMessageError("Only a SIP address can be registered.", request=request)
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
@@ -275,4 +290,4 @@ class Inbound:
 
     def _tag(self, request: Request) -> str:
         """Return a To tag that is the same for every retransmission of the request."""
-        return f"{hash((self._salt, request.call_id, request.via.branch)) & 0xFFFF_FFFF_FFFF:012x}"
+        return f"{hash((self._salt, request.get('Call-ID'), request.via.branch)) & 0xFFFF_FFFF_FFFF:012x}"

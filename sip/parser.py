@@ -16,7 +16,8 @@ MAX_BODY: Final = 64 * 1024
 MAX_HEADERS: Final = 160
 """Header lines; more is refused."""
 
-_MANDATORY: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq")
+"""What every message has exactly once, besides at least one Via (RFC 3261 section 8.1.1)."""
 _FOLD: Final = re.compile(r"\n[ \t]+")
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 
@@ -86,14 +87,19 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     if len(head) > MAX_HEAD:
         raise MalformedMessageError("The head of a message is too large.", status=513)
     text = head.decode("utf-8", "replace").replace("\r\n", "\n")
-    if "\r" in text or "\x00" in text:
+    # A NUL may stand in a quoted string, behind a backslash (RFC 4475 section 3.1.1.2).
+    if "\r" in text or ("\x00" in text and "\x00" in text.replace("\\\x00", "")):
         raise MalformedMessageError("The head holds a stray control character.")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
     lines = text.split("\n")
     if len(lines) > MAX_HEADERS:
         raise MalformedMessageError("A message has too many headers.", status=513)
-    message, version = _parse_start_line(lines[0])
+    problem: MalformedMessageError | None = None
+    try:
+        message, version = _parse_start_line(lines[0])
+    except MalformedMessageError as error:
+        message, version, problem = _guessed(lines[0], error), "SIP/2.0", error
     headers = message.headers
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -104,6 +110,9 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
                 raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
             known = canonical_name(name)
         headers.append((known, value.strip(" \t")))
+    if problem is not None:
+        problem.request = _answerable(message)
+        raise problem
     if version != "SIP/2.0":
         raise MalformedMessageError("The message is not of SIP version 2.0.", status=505, request=_answerable(message))
     return message
@@ -125,12 +134,22 @@ def _parse_start_line(line: str) -> tuple[Request | Response, str]:
     return Request(method, target, []), version.upper()
 
 
+def _guessed(line: str, error: MalformedMessageError) -> Request:
+    """Return what a broken request line was meant to be, so that its sender can be told; raise `error` if it is none."""
+    parts = line.split()
+    if len(parts) < 3 or not is_token(parts[0]) or not parts[-1].upper().startswith("SIP/"):
+        raise error
+    return Request(parts[0], " ".join(parts[1:-1]), [])
+
+
 def _check(message: Request | Response) -> None:
     if len(message.body) > MAX_BODY:
         raise MalformedMessageError("The body is too large.", status=513)
-    missing = _MANDATORY - {name for name, _ in message.headers}
-    if missing:
-        raise MalformedMessageError(f"There is no {min(missing)}.")
+    names = [name for name, _ in message.headers]
+    for name in _SINGLE:
+        count = names.count(name)
+        if count != 1:
+            raise MalformedMessageError(f"There is {'more than one' if count else 'no'} {name}.")
     _, method = message.cseq
     if isinstance(message, Request) and method != message.method:
         raise MalformedMessageError("The CSeq names another method than the start line.")
@@ -140,8 +159,6 @@ def _check(message: Request | Response) -> None:
 def _answerable(message: Request | Response) -> Request | None:
     """Return the message if it is a request that a response can be made and routed for."""
     if not isinstance(message, Request) or message.method == "ACK":
-        return None
-    if not {name for name, _ in message.headers} >= _MANDATORY:
         return None
     try:
         _ = message.via

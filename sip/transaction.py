@@ -52,7 +52,7 @@ def server_key(request: Request, method: str | None = None) -> Key:
     method = method or ("INVITE" if request.method == "ACK" else request.method)
     via = request.via
     branch = via.branch
-    if not branch.startswith(MAGIC_COOKIE):
+    if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE:
         # An RFC 2543 peer: its branch means nothing, so the rest of the request has to tell.
         branch = f"{request.call_id} {request.cseq[0]} {request.from_tag}"
     return branch, via.sent_by, method

@@ -23,6 +23,9 @@ _SIP_URI: Final = re.compile(
 )
 _OTHER_URI: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[^\s<>\"]+)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPED_CONTROL: Final = re.compile(r"%(?=[01][0-9A-Fa-f]|7[Ff])")
+_KEPT_CONTROL: Final = re.compile(r"%25([01][0-9A-Fa-f]|7[Ff])")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MAX_URI: Final = 2048
 _USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
 """What may stand unescaped in the user part, besides letters and digits (RFC 3261 section 25.1)."""
@@ -32,20 +35,23 @@ _NEEDS_QUOTES: Final = re.compile(r"[^A-Za-z0-9\-.!%*_+`'~ ]")
 
 
 def unescape(text: str) -> str:
-    """Decode `%XX` escapes as UTF-8.
+    """Decode `%XX` escapes as UTF-8. Those of control characters stay as they are: they are legal, but harm whoever shows them.
 
     Raises:
-        MalformedMessageError: an escape is cut short, is no UTF-8, or hides a control character.
+        MalformedMessageError: what is escaped is no UTF-8.
     """
     if "%" not in text:
         return text
     try:
-        decoded = unquote_to_bytes(text).decode("utf-8")
+        return unquote_to_bytes(_ESCAPED_CONTROL.sub("%25", text)).decode("utf-8")
     except UnicodeError:
         raise MalformedMessageError("An escaped character of a URI is not UTF-8.") from None
-    if _CONTROL.search(decoded):
-        raise MalformedMessageError("A URI hides a control character.")
-    return decoded
+
+
+def _escape(text: str, safe: str) -> str:
+    """Escape what may not stand in a part of a URI; the escapes that `unescape` leaves are kept."""
+    escaped = quote(text, safe=safe)
+    return _KEPT_CONTROL.sub(r"%\1", escaped) if "%25" in escaped else escaped
 
 
 def split_parameters(text: str) -> Parameters:
@@ -135,13 +141,13 @@ class Uri:
 
     def __str__(self) -> str:
         if self.scheme not in ("sip", "sips"):
-            user = quote(self.user, safe="+-.()*#") if self.scheme == "tel" else self.user
+            user = _escape(self.user, "+-.()*#") if self.scheme == "tel" else self.user
             return f"{self.scheme}:{user}{join_parameters(self.parameters)}"
         text = f"{self.scheme}:"
         if self.user:
-            text += self.user if self.user.isalnum() and self.user.isascii() else quote(self.user, safe=_USER_SAFE)
+            text += self.user if self.user.isalnum() and self.user.isascii() else _escape(self.user, _USER_SAFE)
             if self.password:
-                text += ":" + quote(self.password, safe=_SAFE_AFTER_COLON)
+                text += ":" + _escape(self.password, _SAFE_AFTER_COLON)
             text += "@"
         text += bracketed(self.host)
         if self.port is not None:
@@ -229,6 +235,8 @@ class NameAddress:
             if name:
                 raise MalformedMessageError("A quoted name is not followed by an address in angle brackets.")
             address, _, tail = text.partition(";")
+            if "?" in address:
+                raise MalformedMessageError("An address with a question mark needs angle brackets.")
             return cls("", Uri.parse(address), _header_parameters(tail))
         closing = text.find(">", opening)
         if closing < 0:
@@ -290,12 +298,14 @@ def _quoted(text: str) -> tuple[str, str]:
         raise MalformedMessageError("A quoted string is not closed.")
     inside = text[1:end]
     if escaped:
-        inside = re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL)
+        inside = _CONTROL.sub("", re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL))
     return inside, text[end + 1 :]
 
 
 def _header_parameters(text: str) -> Parameters:
     """Read header parameters; values may be quoted strings that hold semicolons and are kept with their quotes."""
+    if ";;" in text and ";;" in _QUOTED.sub("", text):
+        raise MalformedMessageError("There are empty parameters behind an address.")
     if '"' not in text:
         return split_parameters(text)
     pairs: list[tuple[str, str]] = []

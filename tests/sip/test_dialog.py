@@ -97,9 +97,9 @@ def test_an_ack_has_the_number_of_its_invite_and_counts_nothing() -> None:
     assert dialog.next_cseq() == 1
 
 
-def test_an_invite_without_contact_makes_no_dialog() -> None:
-    with pytest.raises(MalformedMessageError):
-        Dialog.as_server(invite(contact=""), "b", SOURCE)
+def test_an_invite_without_contact_is_reached_at_its_from() -> None:
+    dialog = Dialog.as_server(invite(contact=""), "b", SOURCE)
+    assert dialog.remote_target == invite().from_.uri
 
 
 def test_a_2xx_without_contact_is_reached_at_the_request_uri() -> None:

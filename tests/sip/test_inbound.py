@@ -108,14 +108,18 @@ def test_a_stray_ack_is_not_answered() -> None:
     assert Server().send(request("ACK", tag="x")) == []
 
 
-def test_an_invite_without_contact_is_refused_with_400_and_forgotten() -> None:
+def test_a_body_that_nobody_understands_is_refused_with_415() -> None:
     server = Server()
-    invite = request("INVITE", body=OFFER, Content_Type="application/sdp")
-    invite.remove("Contact")
-    assert server.status(invite) == 400
-    server.network.run(40)
-    assert server.core.transactions.live == 0
-    assert not server.core.sessions
+    for headers in (
+        {"Content_Type": "application/fax"},
+        {"Content_Type": "application/sdp", "Content_Encoding": "gzip"},
+        {"Content_Type": "text/plain", "Content_Disposition": "session;handling=required"},
+    ):
+        (refusal,) = server.send(request("INVITE", body=OFFER, **headers))
+        assert refusal.status == 415
+        assert "application/sdp" in (refusal.get("Accept") or "")
+    optional = request("INVITE", body=OFFER, Content_Type="text/plain", Content_Disposition="render; handling=optional")
+    assert server.status(optional) == 100
 
 
 def test_the_same_call_by_two_ways_is_a_loop() -> None:
@@ -341,7 +345,7 @@ class TestRubbish:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Record_Route": "<sip:p1.example;lr"}, {"Contact": "<sip:alice@10.0.0.1;transport=%0d%0a>"}]
+    "headers", [{"Record_Route": "<sip:p1.example;lr"}, {"Contact": "<sip:alice@10.0.0.1;transport=%ff>"}]
 )
 def test_a_call_whose_way_back_cannot_be_read_is_refused_before_it_begins(headers: dict[str, str]) -> None:
     server = Server()

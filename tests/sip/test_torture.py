@@ -1,11 +1,11 @@
-"""Torture, after the cases of RFC 4475: what is strange but right must be understood, what is wrong must be refused."""
+"""Variations on the messages of RFC 4475: what is strange but right must be understood, what is wrong must be refused."""
 
 from __future__ import annotations
 
 import pytest
 
 from sip.errors import MalformedMessageError
-from sip.message import Request, Response, response_to
+from sip.message import Request, response_to
 from sip.parser import parse_message
 from sip.uri import NameAddress, Uri
 
@@ -32,51 +32,6 @@ def read(data: bytes) -> Request:
     return message
 
 
-def test_white_space_and_folding_wherever_the_grammar_allows_them() -> None:
-    request = read(
-        b"INVITE sip:bia@example.org;unknownparam SIP/2.0\r\n"
-        b"TO :\r\n sip:bia@example.org ;   tag    = t0n\r\n"
-        b'from   : "Ana \\\\\\""       <sip:ana@example.com>\r\n  ;\r\n  tag = f1\r\n'
-        b"MaX-fOrWaRdS: 0068\r\n"
-        b"Call-ID: ws.0ha0isndaksdj@192.0.2.1\r\n"
-        b"cseq: 0009\r\n  INVITE\r\n"
-        b"Via  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\n"
-        b"s :\r\n"
-        b"NewFangledHeader:   newfangled value\r\n continued newfangled value\r\n"
-        b"UnknownHeaderWithUnusualValue: ;;,,;;,;\r\n"
-        b"v:  SIP  / 2.0  / TCP     hop.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n"
-        b" SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\n"
-        b'm:"Quoted string \\"\\"" <sip:ana@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n'
-        b"\r\n"
-    )
-    assert (request.to_tag, request.to.tag, request.to.uri.host) == ("t0n", "t0n", "example.org")
-    assert request.from_.display_name == 'Ana \\"'
-    assert request.from_tag == "f1"
-    assert request.cseq == (9, "INVITE")
-    assert request.via.branch == "390skdjuw"
-    assert len(request.get_list("Via")) == 3
-    assert request.get("Subject") == ""
-    assert request.get("newfangledheader") == "newfangled value continued newfangled value"
-    (contact,) = request.contacts
-    assert contact.display_name == 'Quoted string ""'
-    assert (contact.parameter("newparam"), contact.parameter("secondparam"), contact.parameter("q")) == (
-        "newvalue",
-        "",
-        "0.33",
-    )
-    assert response_to(request, 200, to_tag="other").to_tag == "t0n"
-
-
-def test_the_whole_range_of_characters_in_a_method_a_uri_and_a_name() -> None:
-    method = "!interesting-Method0123456789_*+`.%indeed'~"
-    uri = "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com"
-    request = read(write(f"{method} {uri} SIP/2.0", CSeq=f"139122385 {method}", To=f'"NUL: DEL:" <{uri}>'))
-    assert request.method == method
-    assert request.uri.user == "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"
-    assert Uri.parse(str(request.uri)) == request.uri
-    assert request.to.uri == request.uri
-
-
 def test_escapes_are_equal_to_what_they_stand_for() -> None:
     escaped = Uri.parse("sip:%61n%61@EXAMPLE.com;%74ransport=tcp")
     assert (escaped.user, escaped.host) == ("ana", "example.com")
@@ -84,27 +39,10 @@ def test_escapes_are_equal_to_what_they_stand_for() -> None:
     assert str(Uri.parse("sip:sips%3Auser%40example.com@example.net")) == "sip:sips%3Auser%40example.com@example.net"
 
 
-def test_no_space_between_a_name_and_its_address() -> None:
-    request = read(write(From="Ana<sip:ana@example.com>;tag=x"))
-    assert request.from_.display_name == "Ana"
-
-
 def test_semicolons_and_question_marks_on_both_sides_of_the_at_sign() -> None:
     uri = Uri.parse("sip:user;par=u%40example.net@example.com?Subject=x%3By&Call-Info=%3Chttp://h%3E")
     assert (uri.user, uri.host) == ("user;par=u@example.net", "example.com")
     assert uri.header("Subject") == "x;y"
-
-
-def test_a_transport_that_nobody_knows() -> None:
-    assert read(write(Via="SIP/2.0/UNKNOWN 192.0.2.1;branch=z9hG4bK1")).via.transport == "UNKNOWN"
-
-
-def test_an_unusual_reason_phrase_and_none_at_all() -> None:
-    reason = "= 2**3 * 5**2 но сто девяносто девять - простое"
-    response = parse_message(write(f"SIP/2.0 200 {reason}"))
-    assert isinstance(response, Response)
-    assert response.reason == reason
-    assert isinstance(parse_message(write("SIP/2.0 100 ")), Response)
 
 
 def test_very_long_values() -> None:
@@ -114,18 +52,6 @@ def test_very_long_values() -> None:
     )
     assert len(request.from_.display_name) == 4000
     assert response_to(request, 200, to_tag="t").get("Call-ID") == f"{long}@h"
-
-
-def test_a_body_in_several_parts_is_not_touched() -> None:
-    body = "--edge\r\nContent-Type: text/plain\r\n\r\n\x00\x01\r\n\r\n--edge--\r\n"
-    request = read(write(body=body, Content_Type='multipart/mixed;boundary="edge"', Content_Length=str(len(body))))
-    assert request.body == body.encode()
-    assert request.content_type == "multipart/mixed"
-
-
-def test_other_schemes_are_understood_so_that_they_can_be_refused() -> None:
-    assert not read(write("OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0")).uri.is_sip
-    assert read(write("OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0")).uri.scheme == "soap.beep"
 
 
 def test_the_highest_numbers_and_those_above() -> None:
