@@ -122,8 +122,11 @@ class SessionDescription:
         for row in rows:
             if not row.strip():
                 continue
-            if len(row) < 2 or row[1] != "=" or not row[0].isalpha():
-                raise MalformedSdpError("A line of a session description is none.")
+            if row[1:2] != "=":
+                # Some devices indent lines or leave rubbish at the end; what is no line says nothing.
+                row = row.strip()  # noqa: PLW2901
+                if row[1:2] != "=":
+                    continue
             kind, value = row[0], row[2:].strip()
             if kind == "m":
                 media.append(_parse_media(value))
@@ -143,6 +146,14 @@ class SessionDescription:
             rows.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
             rows += [f"{kind}={value}" for kind, value in media.lines]
         return ("\r\n".join(rows) + "\r\n").encode("utf-8", "replace")
+
+    def attribute(self, name: str) -> str | None:
+        """Return the first of the session's own attributes with this name ("" for a flag), or None."""
+        return _attribute(self.lines, name)
+
+    def attributes(self, name: str) -> list[str]:
+        """Return the values of all of the session's own attributes with this name."""
+        return _attributes(self.lines, name)
 
     def address_of(self, media: Media) -> str:
         """Return where the writer wants to receive this media: an IP address or a name, "" when it says nowhere.

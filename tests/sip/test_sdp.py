@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip.errors import MalformedSdpError
-from sip.sdp import SessionDescription, rewrite_address
+from sip.offer_answer import PCMA, understand
+from sip.sdp import Lines, Media, SessionDescription, rewrite_address
 from tests.sip.descriptions import PHONE
 
 
@@ -39,3 +42,53 @@ def test_descriptions_are_bounded() -> None:
     for hostile in (PHONE + b"a=x\r\n" * 600, PHONE + b"m=audio 1 RTP/AVP 0\r\n" * 20):
         with pytest.raises(MalformedSdpError):
             SessionDescription.parse(hostile)
+
+
+MINIMAL = b"v=0\no=a 1 1 IN IP4 10.0.0.9\nc=IN IP4 10.0.0.9\nt=0 0\nm=audio 4000 RTP/AVP 8\n"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        MINIMAL,
+        MINIMAL.replace(b"\n", b"\r"),
+        MINIMAL.replace(b"\n", b"\r\n\r\n"),
+        MINIMAL.replace(b"\n", b" \r\n"),
+        MINIMAL.replace(b"t=", b" t=").replace(b"m=", b"  m="),
+        MINIMAL.replace(b"m=audio 4000 RTP/AVP", b"m= audio  4000/1   RTP/AVP  "),
+        MINIMAL.replace(
+            b"t=0 0", b"i=info\nu=http://x\ne=a@b\np=+1\nb=AS:64\nb=TIAS:64000\nt=0 0\nr=7d 1h 0\nz=0 0\nk=clear:x"
+        ),
+        MINIMAL.replace(b"c=IN IP4", b"c=in ip4"),
+        MINIMAL + b"a=X-vendor: <?>\x00\na=\n=\n\x00\x00",
+        MINIMAL.replace(b"8\n", b"8 " + b" ".join(str(number).encode() for number in range(35, 128)) + b"\n"),
+        b"\xef\xbb\xbf".join([b"", MINIMAL])[3:] + b"a=note:\xff\xfe\n",
+    ],
+)
+def test_odd_descriptions_of_real_devices_are_understood(odd: bytes) -> None:
+    description = SessionDescription.parse(odd)
+    audio = understand(description)
+    assert (audio.remote, audio.codec, len(description.media)) == (("10.0.0.9", 4000), PCMA, 1)
+
+
+values = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Zs"]), max_size=20)
+attributes = st.lists(st.tuples(st.sampled_from("abcik"), values), max_size=6)
+
+
+@given(
+    attributes,
+    st.lists(
+        st.builds(
+            Media,
+            st.sampled_from(["audio", "video", "image", "application"]),
+            st.integers(0, 65535),
+            st.sampled_from(["RTP/AVP", "RTP/SAVPF", "udptl", "TCP/MSRP"]),
+            st.lists(st.integers(0, 127).map(str), min_size=1, max_size=8),
+            attributes,
+        ),
+        max_size=4,
+    ),
+)
+def test_descriptions_survive_being_written_and_read(session: Lines, media: list[Media]) -> None:
+    description = SessionDescription([("v", "0"), *session], media)
+    assert SessionDescription.parse(description.encode()) == description
