@@ -155,12 +155,12 @@ def security_of(description: SessionDescription, media: Media) -> MediaSecurity:
     prints = media.attributes("fingerprint") or description.attributes("fingerprint")
     setup = (media.attribute("setup") or description.attribute("setup") or "").strip()
     return MediaSecurity(
-        tuple([line for text in media.attributes("crypto")[:MOST_LINES] if (line := Crypto.parse(text))]),
-        tuple([line for text in prints[:MOST_LINES] if (line := Fingerprint.parse(text))]),
+        tuple([keys for text in media.attributes("crypto")[:MOST_LINES] if (keys := Crypto.parse(text))]),
+        tuple([found for text in prints[:MOST_LINES] if (found := Fingerprint.parse(text))]),
         Setup(setup) if setup in _SETUPS else None,
         _ice_word(media.attribute("ice-ufrag") or description.attribute("ice-ufrag")),
         _ice_word(media.attribute("ice-pwd") or description.attribute("ice-pwd")),
-        tuple([line for text in media.attributes("candidate")[:MOST_LINES] if (line := Candidate.parse(text))]),
+        tuple([way for text in media.attributes("candidate")[:MOST_LINES] if (way := Candidate.parse(text))]),
         media.attribute("rtcp-mux") is not None,
     )
 
