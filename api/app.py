@@ -35,6 +35,7 @@ from api import (
     session,
     tariffs,
     tokens,
+    traces,
     transcripts,
     trunks,
     users,
@@ -58,6 +59,7 @@ from api.web_app import WebApp
 PREFIX: Final = "/api/v1"
 _RESOURCES: Final = (
     session,
+    traces,
     calls,
     cdrs,
     recordings,

@@ -22,6 +22,8 @@ from core.identifiers import new_id
 log = structlog.get_logger(__name__)
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WATCHED: Final = frozenset({Action.LISTEN, Action.TRACE})
+"""Reading that is noted."""
 _LISTENED_AGAIN: Final = timedelta(minutes=10)
 _MOST_LISTENERS: Final = 10_000
 _MOST_NAMES: Final = 40
@@ -139,7 +141,7 @@ class AuditMiddleware:
         if principal is None or note is None:
             return
         if scope["method"] in _READING:
-            if note.action != Action.LISTEN or status >= 400 or not self._trail.is_news(principal, note):
+            if note.action not in _WATCHED or status >= 400 or not self._trail.is_news(principal, note):
                 return
         elif names := _field_names(scope):
             note.details.setdefault("fields", names)

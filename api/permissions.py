@@ -56,6 +56,8 @@ class Action(enum.StrEnum):
     """Act on a live call: transfer, hold, record, hang up."""
     LISTEN = "listen"
     """Hear a recording."""
+    TRACE = "trace"
+    """See the SIP messages of a call, with addresses and numbers."""
 
 
 class Scope(enum.Enum):
@@ -97,6 +99,7 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.CALLS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.CALLS, _A.CREATE): (_OWN, _ALL, _NO, _ALL),
     (_R.CALLS, _A.CONTROL): (_OWN, _ALL, _NO, _ALL),
+    (_R.CALLS, _A.TRACE): (_NO, _NO, _NO, _ALL),
     (_R.CDRS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.RECORDINGS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.RECORDINGS, _A.LISTEN): (_OWN, _ALL, _ALL, _ALL),

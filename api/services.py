@@ -16,6 +16,7 @@ from core.company import Company
 from core.database import Database
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from pbx.call_trace import CallTraces
 from pbx.cdrs.queries import CdrQueries
 from pbx.directory import Directory
 from pbx.switch import Switch
@@ -39,6 +40,7 @@ class Services:
     switch: Switch
     trunks: Trunks
     cdrs: CdrQueries
+    traces: CallTraces
     recordings: Recordings
     transcripts: Transcripts
     billing: Billing

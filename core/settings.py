@@ -100,6 +100,14 @@ class FacesSettings(_Section):
     frames_per_second: float = Field(5.0, gt=0.2, le=30, description="Frames analysed a second.")
 
 
+class TraceSettings(_Section):
+    """The SIP trace: what `ramal trace` shows of the last days' calls."""
+
+    enabled: bool = Field(default=True, description="Keep the SIP messages of calls, secrets masked.")
+    megabytes: int = Field(256, ge=1, le=100_000, description="Room on the disk; the oldest messages make way.")
+    days: float = Field(7.0, gt=0, le=365, description="Older messages are removed.")
+
+
 class Settings(_Section):
     """Everything a node needs to know before it starts."""
 
@@ -115,6 +123,7 @@ class Settings(_Section):
     email: EmailSettings = EmailSettings()
     speech: SpeechSettings = SpeechSettings()
     faces: FacesSettings = FacesSettings()
+    trace: TraceSettings = TraceSettings()
 
     @property
     def effective_database_url(self) -> str:

@@ -35,6 +35,7 @@ from sip.message import Request
 from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.stack import SipStack
+from sip.trace.tracer import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Exchange:
         clock: Clock,
         callers: CallerDirectory | None = None,
         flows: Mapping[str, Flow] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """Assemble the parts; nothing is opened yet.
 
@@ -71,13 +73,14 @@ class Exchange:
             clock: the time.
             callers: one who may know the names of callers.
             flows: call flows by the names that inbound numbers may lead to.
+            tracer: sees every SIP message; None: nobody does.
         """
         self._config = config
         self._database = database
         self._journal = journal
         self._prompts = prompts
         self._company = company
-        self.sip = SipStack(sip_config, self, clock)
+        self.sip = SipStack(sip_config, self, clock, tracer)
         self.directory = Directory(database, company, clock, realm=sip_config.realm)
         self.trunks = Trunks(self.sip, bus, ping_interval=config.trunk_ping_interval, monotonic=clock.monotonic)
         self.switch = Switch(

@@ -24,6 +24,7 @@ from core.company import Company
 from core.consumer import Consumer, ConsumerRunner, refuse_lost_journal
 from core.database import Database
 from core.email import EmailSender
+from core.errors import StorageError
 from core.journal import Journal
 from core.migrate import migrate
 from core.mqtt import EmbeddedBroker, MqttSender
@@ -35,6 +36,7 @@ from face_tracker.service import FaceService
 from media.engine import Engine
 from media.prompts import PromptStore
 from pbx.agent_topics import AgentTopics
+from pbx.call_trace import CallTraces
 from pbx.cdrs.consumer import CdrConsumer
 from pbx.cdrs.queries import CdrQueries
 from pbx.config import PbxConfig
@@ -55,6 +57,7 @@ from recordings.storage import RecordingStore
 from recordings.transcripts import TranscriptQueue, Transcripts
 from sip.address import Address
 from sip.config import SipConfig
+from sip.trace.tracer import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +106,8 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         stack.callback(listener.close)
         publisher, drains = await _start_mqtt(ground, stack)
         engine = _start_engine(ground, stack)
-        exchange, crm = _build_telephony(ground, engine)
+        tracer = _start_tracer(ground, stack)
+        exchange, crm = _build_telephony(ground, engine, tracer)
         billing = Billing.build(ground.database, ground.company, ground.clock)
         store, queue, sealer = _build_recordings(ground, crm, stack)
         faces = FaceService(
@@ -115,6 +119,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             lambda: ZoneInfo(ground.company.settings.timezone),
         )
         stack.push_async_callback(faces.close)
+        cdrs = CdrQueries(ground.database)
         services = Services(
             database=ground.database,
             clock=ground.clock,
@@ -123,7 +128,8 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             billing=billing,
             crm=crm,
             faces=faces,
-            cdrs=CdrQueries(ground.database),
+            cdrs=cdrs,
+            traces=CallTraces(cdrs, ground.folder.trace, tracer.flush if tracer is not None else None),
             directory=exchange.directory,
             switch=exchange.switch,
             trunks=exchange.trunks,
@@ -156,7 +162,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         ports = (settings.media.last_port - settings.media.first_port + 1) // 2
         readiness.watch_calls(services, ground.journal, exchange, engine, ports)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
-        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses)
+        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses, tracer)
         web = WebServer(app, listener)
         await web.start()
         stack.push_async_callback(web.close)
@@ -235,7 +241,25 @@ def _start_engine(ground: _Ground, stack: contextlib.AsyncExitStack) -> Engine:
     return engine
 
 
-def _build_telephony(ground: _Ground, engine: Engine) -> tuple[Exchange, EmbeddedCrm]:
+def _start_tracer(ground: _Ground, stack: contextlib.AsyncExitStack) -> Tracer | None:
+    """Begin to keep the SIP messages of calls, unless that is switched off.
+
+    Raises:
+        StorageError: the trace's folder cannot be used.
+    """
+    trace = ground.settings.trace
+    if not trace.enabled:
+        return None
+    try:
+        tracer = Tracer(ground.folder.trace, most_bytes=trace.megabytes << 20, most_seconds=trace.days * 86_400)
+    except OSError as error:
+        raise StorageError(f"The folder {ground.folder.trace} cannot be used: {error.strerror}.") from error
+    tracer.start()
+    stack.push_async_callback(asyncio.to_thread, tracer.close)
+    return tracer
+
+
+def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None) -> tuple[Exchange, EmbeddedCrm]:
     """Build exchange and CRM; the doors are opened later."""
     settings = ground.settings
     prompts = PromptStore(ground.folder.prompts)
@@ -277,6 +301,7 @@ def _build_telephony(ground: _Ground, engine: Engine) -> tuple[Exchange, Embedde
         prompts=prompts,
         clock=ground.clock,
         callers=CallerNames(crm),
+        tracer=tracer,
     )
     return exchange, crm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import uvloop
 
-from core.errors import RamalError
+from core.errors import InvalidInputError, RamalError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from ramal.pauses import collect_rarely
@@ -148,6 +149,46 @@ def import_rates(
 
     count = _run(load(_settings(data, config), file, tariff=tariff))
     _show({"imported": count, "tariff": tariff}, f"{count} rates imported into “{tariff}”.", as_json=as_json)
+
+
+class TraceFormat(enum.StrEnum):
+    """How a trace is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    PCAP = "pcap"
+
+
+@cli.command()
+def trace(
+    call: Annotated[str, typer.Argument(help="The call's id, or the SIP Call-ID of one of its legs.")],
+    shape: Annotated[
+        TraceFormat, typer.Option("--format", help="A ladder, JSON, or a capture for Wireshark.")
+    ] = TraceFormat.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write; not needed for text and JSON.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--messages", help="Show the messages themselves below the ladder.")] = False,
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the SIP messages of a call of the last days, all its legs; secrets are masked."""
+    from ramal.tools import call_trace, write_new  # noqa: PLC0415
+
+    shape = TraceFormat.JSON if as_json else shape
+    if shape is TraceFormat.PCAP and output is None and sys.stdout.isatty():
+        raise InvalidInputError("A capture is no text for a terminal.", hint="Name a file with --output.")
+    found = _run(call_trace(_settings(data, config), call))
+    if shape is TraceFormat.PCAP:
+        content: bytes = found.pcap()
+    else:
+        content = (found.json() if shape is TraceFormat.JSON else found.text(whole=whole)).encode()
+    if output is not None:
+        write_new(output, content)
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
 
 
 @cli.command("openapi")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from core.errors import StorageError
+
+TRACE_FOLDER: Final = "trace"
+"""Where the SIP messages of calls are, in the data folder."""
 
 
 class DataFolder:
@@ -23,6 +27,7 @@ class DataFolder:
         self.recordings = self.root / "recordings"
         self.prompts = self.root / "prompts"
         self.keys = self.root / "keys"
+        self.trace = self.root / TRACE_FOLDER
         try:
             for folder in (self.root, self.recordings, self.prompts, self.keys):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -7,10 +7,16 @@ from core.consumer import JournalFollower
 from core.journal import Journal
 from pbx.exchange import Exchange
 from ramal.pauses import LoopPauses
+from sip.trace.tracer import Tracer
 
 
 def watch(
-    metrics: Metrics, journal: Journal, followers: list[JournalFollower], exchange: Exchange, pauses: LoopPauses
+    metrics: Metrics,
+    journal: Journal,
+    followers: list[JournalFollower],
+    exchange: Exchange,
+    pauses: LoopPauses,
+    tracer: Tracer | None,
 ) -> None:
     """Show live calls, the journal, what waits to be digested, and the longest pause of the event loop."""
     metrics.watch("ramal_calls", "Live calls.", lambda: len(exchange.switch.calls()))
@@ -24,3 +30,5 @@ def watch(
         lambda: max(follower.lag for follower in followers),
     )
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
+    if tracer is not None:
+        metrics.watch("ramal_trace_dropped", "SIP messages left out of the trace.", lambda: tracer.dropped)

@@ -18,6 +18,9 @@ from core.database import Database
 from core.errors import InvalidInputError, NotFoundError, StorageError
 from core.migrate import migrate
 from core.settings import Settings
+from pbx.call_trace import CallTrace, CallTraces
+from pbx.cdrs.queries import CdrQueries
+from ramal.data_folder import TRACE_FOLDER
 from recordings.service import Recordings
 from recordings.storage import RecordingStore
 
@@ -97,6 +100,29 @@ async def export_recording(settings: Settings, recording_id: str, target: Path) 
         except OSError as error:
             raise InvalidInputError(f"{target} cannot be written: {error.strerror}.") from error
         return audio.size
+
+
+async def call_trace(settings: Settings, call: str) -> CallTrace:
+    """Return the SIP messages of a call, given by its id or by the SIP Call-ID of one of its legs.
+
+    Raises:
+        TraceNotFoundError: none are kept.
+    """
+    async with opened(settings) as database:
+        return await CallTraces(CdrQueries(database), settings.data / TRACE_FOLDER).find(call)
+
+
+def write_new(target: Path, content: bytes) -> None:
+    """Write a file that must not exist yet.
+
+    Raises:
+        InvalidInputError: it exists or cannot be written.
+    """
+    try:
+        with target.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise InvalidInputError(f"{target} cannot be written: {error.strerror}.") from error
 
 
 async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:

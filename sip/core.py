@@ -28,6 +28,7 @@ from sip.parser import parse_message
 from sip.session import InviteSession
 from sip.session_events import Direction, SessionListener
 from sip.timers import TimerHeap
+from sip.trace.tap import MessageTap
 from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, new_branch
 from sip.uri import NameAddress, Uri
 
@@ -50,6 +51,7 @@ class SipCore:
         local_address: Callable[[Address], Address],
         connected: Callable[[Address], bool] = lambda _address: True,
         overloaded: Callable[[], bool] = lambda: False,
+        tracer: MessageTap | None = None,
     ) -> None:
         """Build the core.
 
@@ -61,6 +63,7 @@ class SipCore:
             local_address: returns the address that the peer at an address reaches us at, over the same transport.
             connected: tells whether a connection to an address of a reliable transport is open.
             overloaded: tells whether new calls should be turned away.
+            tracer: sees every message that comes; None: nobody does.
         """
         self.config = config
         self.application = application
@@ -80,6 +83,7 @@ class SipCore:
         self._send = send
         self._connected = connected
         self._overloaded = overloaded
+        self._tracer = tracer
         self._user_agent = ("User-Agent", config.user_agent)
         self.inbound = Inbound(self)
 
@@ -91,6 +95,8 @@ class SipCore:
             return
         if len(data) <= _LONGEST_KEEP_ALIVE and not data.strip(b"\r\n\t \x00"):
             return
+        if self._tracer is not None:
+            self._tracer.received(data, source)
         try:
             message = parse_message(data)
         except MalformedMessageError as error:
@@ -99,7 +105,7 @@ class SipCore:
         except Exception:
             log.exception("message_not_parsed", source=str(source))
             return
-        self.receive_message(message, source)
+        self._take(message, source)
 
     def admits(self, source: Address) -> bool:
         """Tell whether what comes over a stream is to be read; asked for every connection and every piece of it."""
@@ -107,6 +113,11 @@ class SipCore:
 
     def receive_message(self, message: Request | Response, source: Address) -> None:
         """Take a message that was cut out of a stream. Never raises."""
+        if self._tracer is not None:
+            self._tracer.received_message(message, source)
+        self._take(message, source)
+
+    def _take(self, message: Request | Response, source: Address) -> None:
         self.messages_received += 1
         if isinstance(message, Request):
             self.inbound.receive(message, source)

@@ -22,6 +22,7 @@ from sip.registration_server import RegistrationServer
 from sip.resolver import RecordKind, Target
 from sip.session import InviteSession
 from sip.session_events import SessionListener
+from sip.trace.tracer import Tracer
 from sip.transaction import ClientTransaction
 from sip.transport.ports import StreamLimits, Transport
 from sip.transport.tcp import TcpTransport
@@ -42,9 +43,19 @@ _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 class SipStack:
     """SIP on real sockets, for one event loop. Start it, hand it calls, close it."""
 
-    def __init__(self, config: SipConfig, application: Application, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: SipConfig,
+        application: Application,
+        clock: Clock | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock or SystemClock()
+        self._tracer = tracer
+        if tracer is not None:
+            tracer.local_address = self._local_address
+            tracer.ip_address = self._last_address
         self.core = SipCore(
             config,
             application,
@@ -53,6 +64,7 @@ class SipStack:
             local_address=self._local_address,
             connected=self._connected,
             overloaded=self._overloaded,
+            tracer=tracer,
         )
         self._transports: dict[str, Transport] = {}
         self._udp: list[UdpTransport] = []
@@ -283,6 +295,8 @@ class SipStack:
     # Sending.
 
     def _send(self, payload: bytes, destination: Address) -> None:
+        if self._tracer is not None:
+            self._tracer.sent(payload, destination)
         transport = self._transports.get(destination.transport)
         if transport is None:
             self._fail_later(destination)
@@ -305,6 +319,9 @@ class SipStack:
 
         target = Target(destination.host, destination.port or None, destination.transport)
         self.names.when_located(target, located)
+
+    def _last_address(self, host: str) -> str:
+        return min(self.addresses_of(host), default=host)
 
     def _fail_later(self, destination: Address) -> None:
         if self._loop is not None:

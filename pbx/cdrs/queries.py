@@ -18,6 +18,9 @@ from pbx.cdrs.tables import CdrLegRow, CdrRow, CdrTransferRow
 from pbx.cdrs.values import Cdr, CdrLeg, CdrPage, CdrState, CdrTransfer
 
 MOST_PER_PAGE: Final = 500
+_LONGEST_CALL: Final = timedelta(hours=12)
+"""How long after a call's start another leg is looked for in it."""
+_CLOCK_SLACK: Final = timedelta(seconds=30)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -63,6 +66,24 @@ class CdrQueries:
             if row is None:
                 raise CdrNotFoundError(f"There is no call {call_id[:36]}.")
             return (await _with_parts(session, [row]))[0]
+
+    async def with_leg(self, sip_call_id: str, at: datetime) -> Cdr | None:
+        """Return the call that a SIP dialog which began at a time was a leg of, or None; where it moved, the one it began in."""
+        # No index on the Call-ID of legs: it would cost every call something. The time narrows it down as well.
+        query = (
+            select(CdrRow)
+            .join(CdrLegRow, CdrLegRow.call_id == CdrRow.call_id)
+            .where(
+                CdrRow.started_at >= at - _LONGEST_CALL,
+                CdrRow.started_at <= at + _CLOCK_SLACK,
+                CdrLegRow.sip_call_id == sip_call_id,
+            )
+            .order_by(CdrLegRow.joined_at)
+            .limit(1)
+        )
+        async with self._database.reading() as session:
+            row = await session.scalar(query)
+            return (await _with_parts(session, [row]))[0] if row is not None else None
 
     async def page(self, wanted: CdrFilter | None = None, *, limit: int = 50, after: str | None = None) -> CdrPage:
         """Return records, newest first.

@@ -32,6 +32,7 @@ from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
 from media.engine import Engine
 from media.prompts import PromptStore
+from pbx.call_trace import CallTraces
 from pbx.cdrs.consumer import CdrConsumer
 from pbx.cdrs.queries import CdrQueries
 from pbx.config import PbxConfig
@@ -135,6 +136,7 @@ async def server_on(database: Database, folder: Path) -> AsyncIterator[Server]:
         switch=exchange.switch,
         trunks=exchange.trunks,
         cdrs=CdrQueries(database),
+        traces=CallTraces(CdrQueries(database), folder / "trace"),
         recordings=Recordings(database, store, bus),
         transcripts=Transcripts(enabled=False),
         billing=Billing.build(database, company, clock),

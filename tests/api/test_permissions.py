@@ -32,7 +32,7 @@ def _operations() -> list[tuple[str, str, Resource, Action]]:
 
 def _action(method: str, parts: list[str]) -> Action:
     if parts[0] == "calls" and len(parts) > 2:
-        return {"lead": Action.CREATE, "contact": Action.CREATE}.get(parts[2], Action.CONTROL)
+        return {"lead": Action.CREATE, "contact": Action.CREATE, "trace": Action.TRACE}.get(parts[2], Action.CONTROL)
     if parts[0] == "recordings" and len(parts) > 2:
         return Action.LISTEN if parts[2] == "audio" else Action.READ
     return _ACTIONS[method]
