@@ -33,6 +33,7 @@ from api import (
     recordings,
     routes,
     session,
+    sip_socket,
     tariffs,
     tokens,
     traces,
@@ -110,6 +111,7 @@ def create_app(services: Services, settings: ApiSettings | None = None) -> FastA
     app.add_api_route(f"{PREFIX}/openapi.json", _show_openapi, include_in_schema=False)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.include_router(sip_socket.router)
     app.router.default = WebApp(settings.web_dist)
     app.openapi = lambda: openapi_description(settings.version)  # type: ignore[method-assign]  # FastAPI's documented way
     _surround(app, services, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from pbx.switch import Switch
 from pbx.trunks import Trunks
 from recordings.service import Recordings
 from recordings.transcripts import Transcripts
+from sip.transport.websocket import WebSocketTransport
 
 ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Returns why a part is not ready, or None."""
@@ -46,6 +47,8 @@ class Services:
     billing: Billing
     crm: EmbeddedCrm
     faces: FaceService
+    sip_sockets: Mapping[str, WebSocketTransport] = field(default_factory=dict)
+    """Who takes SIP over WebSocket, by the URL's scheme: `ws`, `wss`."""
     readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
     """Checks of `/readyz` by the name of the part: without one of these no call can be taken."""
     conditions: dict[str, ReadinessCheck] = field(default_factory=dict)

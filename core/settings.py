@@ -10,9 +10,9 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import Fault, RamalError
 
@@ -31,10 +31,22 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _listed(value: object) -> object:
+    """Split the text of a variable at its commas; a file has lists of its own."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_HostNames = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=255)], ...], BeforeValidator(_listed)]
+
+
 class SipSettings(_Section):
     """SIP signalling."""
 
     port: int = Field(5060, ge=1, le=65535, description="UDP and TCP port.")
+    tls_port: int | None = Field(None, ge=0, le=65535, description="TLS port; unset: the one above `port`; 0: none.")
+    listen: _HostNames = Field(
+        (), max_length=16, description="Addresses to listen on, IPv4 and IPv6; empty: the `listen` of all ports."
+    )
     advertised_address: str = Field(
         "", max_length=255, description="Address phones see, where it differs from `listen`."
     )
@@ -59,8 +71,27 @@ class MediaSettings(_Section):
 class WebSettings(_Section):
     """Web app, API and event WebSocket."""
 
-    port: int = Field(8080, ge=1, le=65535, description="HTTP port.")
+    port: int = Field(8080, ge=1, le=65535, description="HTTP port; SIP over WebSocket is at `/sip`.")
+    tls_port: int | None = Field(
+        None, ge=0, le=65535, description="HTTPS port; unset: 8443, or 2 above `port` where that was moved; 0: none."
+    )
     public_url: str = Field("", max_length=255, description="How browsers reach it, where that is not `listen:port`.")
+
+
+class TlsSettings(_Section):
+    """The certificate of SIP over TLS and of HTTPS; without one a self-signed one is made in the data folder."""
+
+    certificate: Path | None = Field(None, description="PEM file with the certificate and its chain.")
+    key: Path | None = Field(None, description="PEM file with its key; none: in the same file.")
+    authorities: Path | None = Field(
+        None, description="PEM file of the authorities that trunks' certificates must come from; none: the system's."
+    )
+
+    @model_validator(mode="after")
+    def _key_has_certificate(self) -> TlsSettings:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("a key is named without a certificate")
+        return self
 
 
 class MqttSettings(_Section):
@@ -119,6 +150,7 @@ class Settings(_Section):
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     web: WebSettings = WebSettings()
+    tls: TlsSettings = TlsSettings()
     mqtt: MqttSettings = MqttSettings()
     email: EmailSettings = EmailSettings()
     speech: SpeechSettings = SpeechSettings()
@@ -136,13 +168,35 @@ class Settings(_Section):
         return self.sip.advertised_address or self.listen
 
     @property
+    def sip_hosts(self) -> tuple[str, ...]:
+        """The addresses that SIP listens on."""
+        return self.sip.listen or (self.listen,)
+
+    @property
+    def sip_tls_port(self) -> int:
+        """The port of SIP over TLS; 0: none."""
+        chosen = self.sip.tls_port
+        return chosen if chosen is not None else (self.sip.port + 1) % 65536
+
+    @property
+    def web_tls_port(self) -> int:
+        """The port of HTTPS; 0: none."""
+        if self.web.tls_port is not None:
+            return self.web.tls_port
+        port = self.web.port + 2 if self.web.port != 8080 else 8443
+        return port if port < 65536 else 0
+
+    @property
     def web_url(self) -> str:
         """Where the web app is."""
         return self.web.public_url or f"http://{self.listen}:{self.web.port}"
 
 
 def ports_from_base(base: int) -> dict[str, dict[str, int]]:
-    """Return the ports of a second copy: SIP at `base`, TLS at +1, web at +2, MQTT at +3, RTP from +100 to +9999 (or 65535)."""
+    """Return the ports of a second copy: SIP at `base`, web at +2, MQTT at +3, RTP from +100 to +9999 (or 65535).
+
+    TLS follows at +1 and HTTPS at +4.
+    """
     return {
         "sip": {"port": base},
         "web": {"port": base + 2},

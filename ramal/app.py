@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -44,10 +45,11 @@ from pbx.exchange import Exchange
 from pbx.live import CallView
 from ramal import readiness
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
+from ramal.certificates import CertificateWatch, prepare_tls
 from ramal.data_folder import DataFolder
 from ramal.metrics import watch
 from ramal.pauses import LoopPauses, tune_garbage_collection
-from ramal.web_server import WebServer, listening_socket
+from ramal.web_server import PortTakenError, WebServer, listening_socket
 from recordings.consumer import RecordingConsumer
 from recordings.inspection import Inspection
 from recordings.sealer import Sealer
@@ -58,6 +60,7 @@ from recordings.transcripts import TranscriptQueue, Transcripts
 from sip.address import Address
 from sip.config import SipConfig
 from sip.trace.tracer import Tracer
+from sip.transport.tls import Tls
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +74,7 @@ class Ramal:
     exchange: Exchange
     journal: Journal
     consumers: list[ConsumerRunner]
+    tls: Tls
     administrator_password: str | None
     """The password of the user `admin`, when it was made just now."""
 
@@ -104,10 +108,12 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         # The port is taken first of all, so that a second copy ends before it has touched anything.
         listener = listening_socket(settings.listen, settings.web.port, setting="RAMAL_WEB_PORT")
         stack.callback(listener.close)
+        secure_listener = _secure_listener(settings, stack)
+        tls = await prepare_tls(settings, ground.folder, ground.clock)
         publisher, drains = await _start_mqtt(ground, stack)
         engine = _start_engine(ground, stack)
         tracer = _start_tracer(ground, stack)
-        exchange, crm = _build_telephony(ground, engine, tracer)
+        exchange, crm = _build_telephony(ground, engine, tracer, tls)
         billing = Billing.build(ground.database, ground.company, ground.clock)
         store, queue, sealer = _build_recordings(ground, crm, stack)
         faces = FaceService(
@@ -146,6 +152,10 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         stack.push_async_callback(events.close)
         await exchange.start()
         stack.push_async_callback(exchange.close)
+        services.sip_sockets = {
+            "ws": exchange.sip.open_websockets(Address(settings.listen, settings.web.port, "ws")),
+            "wss": exchange.sip.open_websockets(Address(settings.listen, settings.web_tls_port or 443, "wss")),
+        }
         agents = AgentTopics(ground.database, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
         agents.start()
         stack.push_async_callback(agents.close)
@@ -163,11 +173,17 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         readiness.watch_calls(services, ground.journal, exchange, engine, ports)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
         watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses, tracer)
-        web = WebServer(app, listener)
-        await web.start()
-        stack.push_async_callback(web.close)
+        webs = [WebServer(app, listener)]
+        if secure_listener is not None:
+            webs.append(WebServer(app, secure_listener, tls=tls.web))
+        for web in webs:
+            await web.start()
+            stack.push_async_callback(web.close)
+        certificates = CertificateWatch(tls)
+        certificates.start()
+        stack.push_async_callback(certificates.close)
         tune_garbage_collection()
-        yield Ramal(settings, services, exchange, ground.journal, consumers, password)
+        yield Ramal(settings, services, exchange, ground.journal, consumers, tls, password)
 
 
 async def serve(settings: Settings) -> None:
@@ -177,6 +193,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with running(settings) as ramal:
+        loop.add_signal_handler(signal.SIGHUP, ramal.tls.reload)
         log.info(
             "ramal_runs",
             web=settings.web_url,
@@ -204,6 +221,21 @@ async def _lay_ground(settings: Settings, stack: contextlib.AsyncExitStack) -> _
     stack.push_async_callback(journal.close)
     await refuse_lost_journal(journal, database)
     return _Ground(settings, folder, database, journal, company, EventBus(), SystemClock())
+
+
+def _secure_listener(settings: Settings, stack: contextlib.AsyncExitStack) -> socket.socket | None:
+    """Listen for HTTPS; a port that nobody chose does not keep the server from starting."""
+    if not settings.web_tls_port:
+        return None
+    try:
+        listener = listening_socket(settings.listen, settings.web_tls_port, setting="RAMAL_WEB_TLS_PORT")
+    except PortTakenError as error:
+        if settings.web.tls_port is not None:
+            raise
+        log.warning("https_does_not_listen", problem=error.message, hint=error.hint)
+        return None
+    stack.callback(listener.close)
+    return listener
 
 
 async def _start_mqtt(
@@ -259,7 +291,7 @@ def _start_tracer(ground: _Ground, stack: contextlib.AsyncExitStack) -> Tracer |
     return tracer
 
 
-def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None) -> tuple[Exchange, EmbeddedCrm]:
+def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None, tls: Tls) -> tuple[Exchange, EmbeddedCrm]:
     """Build exchange and CRM; the doors are opened later."""
     settings = ground.settings
     prompts = PromptStore(ground.folder.prompts)
@@ -279,6 +311,8 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None) -> 
         live_calls=CallParties(find_call),
     )
     sip = settings.sip
+    plain = [Address(host, sip.port, transport) for host in settings.sip_hosts for transport in ("udp", "tcp")]
+    secure = [Address(host, settings.sip_tls_port, "tls") for host in settings.sip_hosts if settings.sip_tls_port]
     exchange = Exchange(
         PbxConfig(
             node=settings.node,
@@ -288,7 +322,9 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None) -> 
             media_timeout=float(settings.media.silence_seconds),
         ),
         SipConfig(
-            listen=(Address(settings.listen, sip.port, "udp"), Address(settings.listen, sip.port, "tcp")),
+            listen=tuple(plain if sip.tls_port is None else plain + secure),
+            listen_where_free=tuple(secure if sip.tls_port is None else ()),
+            tls=tls,
             advertised_host=sip.advertised_address,
             realm=sip.realm,
             secret=ground.folder.secret("sip-nonces"),

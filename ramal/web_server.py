@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on the process's own event loop."""
+"""The HTTP and HTTPS servers: uvicorn on the process's own event loop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -60,7 +61,14 @@ class _Server(uvicorn.Server):
 class WebServer:
     """Serves the web application until closed."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+    def __init__(self, app: FastAPI, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
+        """Prepare.
+
+        Args:
+            app: the application.
+            listener: where it is served.
+            tls: the context of HTTPS; None: HTTP.
+        """
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -71,6 +79,9 @@ class WebServer:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
+        config.load()
+        # uvicorn makes a context of file names only; this one is renewed while it runs.
+        config.ssl = tls
         self._server = _Server(config)
         self._listener = listener
         self._task: asyncio.Task[None] | None = None

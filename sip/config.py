@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from sip.address import Address
 from sip.guard import GuardConfig
 from sip.transaction_tables import Timing
+from sip.transport.ports import StreamLimits
+from sip.transport.tls import Tls
 
 
 @dataclass(slots=True, frozen=True)
@@ -14,7 +16,11 @@ class SipConfig:
     """How the stack listens, who it says it is, and what it bears."""
 
     listen: tuple[Address, ...] = (Address("127.0.0.1", 5060, "udp"), Address("127.0.0.1", 5060, "tcp"))
-    """The sockets to open; port 0 takes a free one."""
+    """The sockets to open; port 0 takes a free one. Several of one transport may be given, of IPv4 and IPv6."""
+    listen_where_free: tuple[Address, ...] = ()
+    """Further sockets to open; one whose port is taken is logged and left out."""
+    tls: Tls | None = None
+    """The certificate of `tls` sockets."""
     advertised_host: str = ""
     """The address that peers reach us at, when it is not the one listened on; empty: found by the route to the peer."""
     realm: str = "ramal"
@@ -38,10 +44,8 @@ class SipConfig:
     """How late the ticker may be before new calls are turned away with 503."""
     retry_after_seconds: int = 5
     """What a 503 asks the caller to wait."""
-    max_connections: int = 10_000
-    """Open TCP connections; further ones are closed at once."""
-    connection_idle_seconds: float = 3900.0
-    """Silence after which a TCP connection is closed; longer than a registration lasts."""
+    streams: StreamLimits = field(default_factory=StreamLimits)
+    """What TCP, TLS and WebSocket connections are borne, for each socket."""
     dns_servers: tuple[tuple[str, int], ...] = ()
     """Addresses and ports of the DNS servers to ask; none: those this machine is set up with."""
     dns_seconds: float = 2.0

@@ -41,6 +41,11 @@ class StreamParser:
         self._head: Request | Response | None = None
         self._body_length = 0
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._head is not None or bool(self._buffer)
+
     def feed(self, data: bytes) -> list[StreamItem]:
         """Take what has arrived, return what is complete, in order. Never raises; once broken it returns nothing."""
         items: list[StreamItem] = []

@@ -24,9 +24,12 @@ from sip.session import InviteSession
 from sip.session_events import SessionListener
 from sip.trace.tracer import Tracer
 from sip.transaction import ClientTransaction
-from sip.transport.ports import StreamLimits, Transport
+from sip.transport.group import ANY_HOSTS, TransportGroup, is_ipv6
+from sip.transport.ports import ConnectionFigures, Transport
 from sip.transport.tcp import TcpTransport
+from sip.transport.tls import TlsPeer
 from sip.transport.udp import UdpTransport
+from sip.transport.websocket import WebSocketTransport
 from sip.uri import NameAddress, Uri
 
 log = structlog.get_logger(__name__)
@@ -37,7 +40,10 @@ _LONGEST_SLEEP = 1.0
 """Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
 _MOST_NAMES = 1024
 """Addresses whose names are remembered; a peer may write any name into its Contact."""
-_ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+_NOWHERE = ".invalid"
+"""What browsers call themselves (RFC 7118 section 5.2); the DNS need not be asked."""
+_ACCEPTED_ONLY = ("ws", "wss")
+"""Transports over which no connection can be opened from here."""
 
 
 class SipStack:
@@ -67,6 +73,9 @@ class SipStack:
             tracer=tracer,
         )
         self._transports: dict[str, Transport] = {}
+        self._sockets: list[Transport] = []
+        self.tls_peers: dict[str, TlsPeer] = {}
+        """Peers that are known by name, by that name; whoever else comes or is called over TLS may be anybody."""
         self._udp: list[UdpTransport] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -76,7 +85,7 @@ class SipStack:
         self.names = NameService(
             self.clock,
             SystemDns(config.dns_servers, seconds=config.dns_seconds),
-            transports=lambda: tuple(self._transports),
+            transports=lambda: tuple(name for name in self._transports if name not in _ACCEPTED_ONLY),
             families=_families(config.listen),
             seconds=config.dns_seconds * 1.25,
         )
@@ -97,24 +106,38 @@ class SipStack:
         try:
             for address in self.config.listen:
                 await self._open(address)
+            for address in self.config.listen_where_free:
+                await self._open_where_free(address)
         except TransportError:
             await self.close()
             raise
         self.core.timers.on_earlier = self._earlier
         self._tick()
-        log.info("sip_listens", addresses=[str(transport.local) for transport in self._transports.values()])
+        log.info("sip_listens", addresses=[str(address) for address in self.addresses])
 
     async def _open(self, address: Address) -> None:
+        config = self.config
         if address.transport == "udp":
             udp = await UdpTransport.open(self.core, self._failed, address)
             self._udp.append(udp)
-            self._transports.setdefault("udp", udp)
+            self.add_transport("udp", udp)
         elif address.transport == "tcp":
-            limits = StreamLimits(self.config.max_connections, self.config.connection_idle_seconds)
-            tcp = await TcpTransport.open(self.core, self._failed, address, limits)
-            self._transports.setdefault("tcp", tcp)
+            self.add_transport("tcp", await TcpTransport.open(self.core, self._failed, address, config.streams))
+        elif address.transport == "tls" and config.tls is not None:
+            self.add_transport(
+                "tls",
+                await TcpTransport.open(
+                    self.core, self._failed, address, config.streams, tls=config.tls, tls_peer=self._tls_peer
+                ),
+            )
         else:
             raise TransportError(f"There is no transport {address.transport!r}.")
+
+    async def _open_where_free(self, address: Address) -> None:
+        try:
+            await self._open(address)
+        except TransportError as error:
+            log.warning("sip_does_not_listen", address=str(address), problem=error.message)
 
     async def close(self) -> None:
         """Close the sockets and stop the ticker; calls are not ended, and whoever awaits a response is cancelled."""
@@ -125,9 +148,10 @@ class SipStack:
         self.names.close()
         for answer in self._waiting:
             answer.cancel()
-        for transport in [*self._transports.values(), *self._udp]:
+        for transport in self._sockets:
             transport.close()
         self._transports.clear()
+        self._sockets.clear()
         self._udp.clear()
         # One turn for the loop to close the descriptors.
         await asyncio.sleep(0)
@@ -135,11 +159,38 @@ class SipStack:
     @property
     def addresses(self) -> list[Address]:
         """Where it listens, with the ports it really got."""
-        return [transport.local for transport in self._transports.values()]
+        return [transport.local for transport in self._sockets]
+
+    @property
+    def connections(self) -> dict[str, tuple[int, ConnectionFigures]]:
+        """By transport: how many connections are open, and what became of all of them."""
+        return {
+            name: (transport.open_connections, transport.figures)
+            for name, transport in self._transports.items()
+            if name != "udp"
+        }
+
+    def open_websockets(self, local: Address) -> WebSocketTransport:
+        """Take SIP over the WebSockets of a web server that listens at `local`, whose transport is `ws` or `wss`."""
+        websockets = WebSocketTransport(self.core, self._failed, local, self.config.streams)
+        self.add_transport(local.transport, websockets)
+        log.info("sip_over_websocket", address=str(local))
+        return websockets
 
     def add_transport(self, name: str, transport: Transport) -> None:
-        """Take a transport that others opened, such as the WebSocket of the web server."""
-        self._transports[name] = transport
+        """Take a further socket of a transport, or what others opened, such as the WebSockets of the web server."""
+        self._sockets.append(transport)
+        before = self._transports.get(name)
+        if before is None:
+            self._transports[name] = transport
+            return
+        if not isinstance(before, TransportGroup):
+            before = self._transports[name] = TransportGroup(before, self._route_to)
+        before.add(transport)
+        family = [udp for udp in self._udp if is_ipv6(udp.local.host) == is_ipv6(transport.local.host)]
+        if name == "udp" and len(family) > 1:
+            for udp in family:
+                udp.on_heard = before.heard
 
     # Calls.
 
@@ -307,6 +358,9 @@ class SipStack:
 
     def _send_to_name(self, payload: bytes, destination: Address, transport: Transport) -> None:
         """Send to the best server of a name; requests outside of dialogs were given all of them before."""
+        if destination.host.endswith(_NOWHERE):
+            self._fail_later(destination)
+            return
 
         def located(servers: tuple[Address, ...]) -> None:
             if not servers:
@@ -335,9 +389,14 @@ class SipStack:
 
     def _connected(self, address: Address) -> bool:
         transport = self._transports.get(address.transport)
-        if isinstance(transport, TcpTransport):
-            return transport.connected(address.host, address.port)
-        return transport is not None
+        return transport is not None and transport.connected(address.host, address.port)
+
+    def _tls_peer(self, host: str) -> TlsPeer | None:
+        """Return the known peer that has this IP address, or None."""
+        for name, peer in self.tls_peers.items():
+            if host in self.addresses_of(name):
+                return peer
+        return None
 
     def _overloaded(self) -> bool:
         if self.lag > self.config.max_lag_seconds:
@@ -348,10 +407,14 @@ class SipStack:
     def _local_address(self, destination: Address) -> Address:
         """Return where the peer at `destination` reaches us."""
         transport = self._transports.get(destination.transport)
+        if isinstance(transport, TransportGroup):
+            transport = transport.towards(destination.host, destination.port)
         local = transport.local if transport is not None else Address("127.0.0.1", 5060, destination.transport)
-        if self.config.advertised_host:
-            return Address(self.config.advertised_host, local.port, local.transport)
-        if local.host not in _ANY_HOSTS:
+        advertised = self.config.advertised_host
+        # An address of the other family would mean nothing to the peer.
+        if advertised and (is_ipv6(advertised) == is_ipv6(local.host) or not is_ip_address(advertised)):
+            return Address(advertised, local.port, local.transport)
+        if local.host not in ANY_HOSTS:
             return local
         return Address(self._route_to(destination.host), local.port, local.transport)
 
@@ -361,7 +424,7 @@ class SipStack:
         if known is not None:
             return known
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        own = "127.0.0.1"
+        own = "::1" if family == socket.AF_INET6 else "127.0.0.1"
         if is_ip_address(host):
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 try:

@@ -38,6 +38,21 @@ OnFailure = Callable[[Address], None]
 """Called with an address that nothing can be delivered to; never raises."""
 
 
+@dataclass(slots=True)
+class ConnectionFigures:
+    """What became of a transport's connections since the start."""
+
+    accepted: int = 0
+    opened: int = 0
+    """Connections that we opened."""
+    refused: int = 0
+    """Turned away because there were too many, of all or of one source."""
+    handshakes_failed: int = 0
+    """Of TLS, or of WebSockets without the sub-protocol."""
+    expired: int = 0
+    """Closed for silence, or for a message that was never completed."""
+
+
 class Transport(Protocol):
     """One way of sending; the host of a destination is an IP address."""
 
@@ -48,6 +63,20 @@ class Transport(Protocol):
         """Send one message; a failure is told to the `OnFailure` it was made with, never raised."""
         ...
 
+    def connected(self, host: str, port: int) -> bool:
+        """Tell whether a message for this peer can be sent without opening a connection; always so with datagrams."""
+        ...
+
+    @property
+    def figures(self) -> ConnectionFigures:
+        """What became of the connections."""
+        ...
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open; 0 with datagrams."""
+        ...
+
     def close(self) -> None:
         """Close the socket and all connections."""
         ...
@@ -55,14 +84,26 @@ class Transport(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class StreamLimits:
-    """What a stream transport bears."""
+    """What a transport with connections bears."""
 
     max_connections: int = 10_000
+    max_per_source: int = 1_000
+    """Connections from one IPv4 address or one IPv6 network of 64 bits, those that still shake hands included."""
     idle_seconds: float = 3900.0
-    connect_seconds: float = 5.0
-    """How long a connection may take to open."""
+    connect_seconds: float = 3.0
+    """How long a connection of ours may take to open."""
     max_unsent_bytes: int = 1024 * 1024
     """Bytes waiting for a peer that does not read, above which its connection is dropped."""
+    handshake_seconds: float = 10.0
+    """How long a peer may take for the TLS handshake."""
+    max_handshakes: int = 500
+    """TLS handshakes under way at one time."""
+    message_seconds: float = 60.0
+    """How long a new connection may take to bring something whole, and a message to be completed."""
+    ping_seconds: float = 60.0
+    """Silence after which a connection that we opened is asked with two CRLF whether it lives (RFC 5626 section 4.4.1)."""
+    pong_seconds: float = 10.0
+    """How long a peer that answered such a question before may take to answer the next one."""
 
 
 def plain_host(host: str) -> str:

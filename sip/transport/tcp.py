@@ -1,9 +1,11 @@
-"""SIP over TCP: a listener, connections of both directions in one table, and reuse of whichever is open (RFC 5923)."""
+"""SIP over TCP and TLS: a listener, connections of both directions in one table, and reuse of whichever is open (RFC 5923)."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import contextlib
+import socket
+from collections.abc import Callable, Coroutine
 from typing import cast
 
 import structlog
@@ -11,13 +13,18 @@ import structlog
 from sip.address import Address
 from sip.errors import MalformedMessageError, TransportError
 from sip.framing import KeepAlive, StreamParser
-from sip.transport.ports import PORT_HINT, OnFailure, Receiver, StreamLimits, plain_host
+from sip.transport.connections import ConnectionTable
+from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host
+from sip.transport.tls import Tls, TlsPeer, certified
 
 log = structlog.get_logger(__name__)
 
+_PING = b"\r\n\r\n"
 _PONG = b"\r\n"
-_SWEEPS = 16
-"""How many times within the idle limit the connections are looked through."""
+_KERNEL_IDLE, _KERNEL_INTERVAL, _KERNEL_PROBES = 120, 30, 4
+"""Seconds of silence after which the kernel probes a peer, seconds between probes, and how many it sends."""
+_UNACKNOWLEDGED_MILLISECONDS = 30_000
+"""How long bytes may be on the way: behind a NAT that forgot the connection nothing is acknowledged, and nothing refused."""
 
 
 class TcpConnection(asyncio.Protocol):
@@ -27,42 +34,60 @@ class TcpConnection(asyncio.Protocol):
         self._owner = owner
         self._parser = StreamParser()
         self._transport: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+        """What came with the end of the TLS handshake, before we were told that it ended."""
+        self._ours = peer is not None
+        self._pinged_at = 0.0
+        self._answers_pings = False
+        self._last_heard = 0.0
+        self._last_whole = 0.0
+        self._brought = False
         self.peer = peer
-        self.last_heard = 0.0
+        self.lost = False
+        self.admitted = False
+        """Whether it counts for its source until it is gone."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter the table, or leave at once when it is full."""
-        self._transport = cast("asyncio.Transport", transport)
         if self.peer is None:
-            name = transport.get_extra_info("peername")
-            if name is None:
-                # Gone before it was greeted.
-                self._transport.abort()
-                return
-            host, port = name[:2]
-            self.peer = Address(plain_host(host), port, self._owner.local.transport)
-            if not self._owner.receiver.admits(self.peer):
-                self._transport.abort()
-                return
-        self.last_heard = self._owner.now()
-        if not self._owner.add(self):
-            self._transport.abort()
+            # Over TCP a connection begins here; over TLS it was let in before the handshake.
+            self.peer = self._owner.let_in(transport)
+            self.admitted = self.peer is not None
+        self.open(cast("asyncio.Transport", transport))
+
+    def open(self, transport: asyncio.Transport) -> None:
+        """Begin to speak over a transport that is ready."""
+        self._transport = transport
+        self._last_heard = self._last_whole = self._owner.now()
+        if self.peer is None or not self._owner.add(self, self.peer):
+            transport.abort()
+            return
+        watch_over(transport)
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         """Cut messages out of the bytes and hand them on."""
         if self.peer is None or self._transport is None:
+            self._early.append(data)
             return
-        self.last_heard = self._owner.now()
+        self._last_heard = now = self._owner.now()
+        self._pinged_at = 0.0
         receiver = self._owner.receiver
         if not receiver.admits(self.peer):
             self._transport.abort()
             return
         for item in self._parser.feed(data):
+            self._last_whole = now
+            self._brought = True
             if isinstance(item, MalformedMessageError):
                 receiver.receive_malformed(item, self.peer)
             elif item is KeepAlive.PING:
                 # Not past the bound: a peer that only asks and never reads would fill our memory.
                 self.write(_PONG)
+            elif item is KeepAlive.PONG:
+                self._answers_pings = True
             elif not isinstance(item, KeepAlive):
                 receiver.receive_message(item, self.peer)
         if self._parser.broken:
@@ -71,6 +96,10 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the table."""
+        self.lost = True
+        if self.admitted and self.peer is not None:
+            self.admitted = False
+            self._owner.let_out(self.peer.host)
         self._owner.remove(self, failed=exc is not None)
 
     def write(self, payload: bytes) -> bool:
@@ -85,14 +114,50 @@ class TcpConnection(asyncio.Protocol):
         transport.write(payload)
         return True
 
+    def expired(self, now: float, limits: StreamLimits) -> str:
+        """Return why it should be closed, or ""; a silent connection of ours is asked whether it lives."""
+        if self._last_heard < now - limits.idle_seconds:
+            return "silent"
+        if self._last_whole < now - limits.message_seconds:
+            if self._parser.unfinished:
+                return "unfinished message"
+            if not self._brought and not self._ours:
+                return "no message"
+        if not self._ours:
+            return ""
+        if not self._pinged_at:
+            if self._last_heard < now - limits.ping_seconds:
+                self._pinged_at = now
+                self.write(_PING)
+        elif self._answers_pings and self._pinged_at < now - limits.pong_seconds:
+            return "no pong"
+        return ""
+
     def close(self) -> None:
         """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
 
+class TlsGreeting(asyncio.Protocol):
+    """A connection that was accepted and has to shake hands; nothing of it is read before it is let in."""
+
+    def __init__(self, owner: TcpTransport) -> None:
+        self._owner = owner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake, or leave at once when there are too many."""
+        raw = cast("asyncio.Transport", transport)
+        raw.pause_reading()
+        peer = self._owner.let_in(raw)
+        if peer is None:
+            raw.abort()
+        else:
+            self._owner.shake_hands(raw, peer)
+
+
 class TcpTransport:
-    """The listener and all connections of one local address; with TLS contexts it is the `tls` transport."""
+    """The listener and all connections of one local address; with `Tls` it is the `tls` transport."""
 
     def __init__(
         self,
@@ -101,17 +166,20 @@ class TcpTransport:
         local: Address,
         limits: StreamLimits,
         *,
-        client_tls: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
+        tls_peer: Callable[[str], TlsPeer | None] = lambda _host: None,
     ) -> None:
         self.receiver = receiver
         self._on_failure = on_failure
         self.local = local
         self.limits = limits
-        self._client_tls = client_tls
+        self._tls = tls
+        self._tls_peer = tls_peer
         self._server: asyncio.Server | None = None
-        self._connections: dict[tuple[str, int], TcpConnection] = {}
+        self._table: ConnectionTable[TcpConnection] = ConnectionTable(limits)
         self._opening: dict[tuple[str, int], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handshakes = 0
         self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -124,22 +192,33 @@ class TcpTransport:
         local: Address,
         limits: StreamLimits,
         *,
-        server_tls: ssl.SSLContext | None = None,
-        client_tls: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
+        tls_peer: Callable[[str], TlsPeer | None] = lambda _host: None,
     ) -> TcpTransport:
         """Listen.
+
+        Args:
+            receiver: takes the messages.
+            on_failure: hears of peers that cannot be reached.
+            local: address and port; its transport is what the connections are called.
+            limits: what is borne.
+            tls: certificate and contexts; None: plain TCP.
+            tls_peer: says who is expected at an IP address, or None where anybody may be.
 
         Raises:
             TransportError: the address is taken or is not one of this machine.
         """
-        self = cls(receiver, on_failure, local, limits, client_tls=client_tls)
+        self = cls(receiver, on_failure, local, limits, tls=tls, tls_peer=tls_peer)
         try:
             self._server = await self._loop.create_server(
-                lambda: TcpConnection(self), local.host, local.port, ssl=server_tls, backlog=1024
+                (lambda: TcpConnection(self)) if tls is None else (lambda: TlsGreeting(self)),
+                local.host,
+                local.port,
+                backlog=1024,
             )
         except OSError as error:
             raise TransportError(
-                f"SIP cannot listen on TCP {local.host_port}: {error.strerror}.", hint=PORT_HINT
+                f"SIP cannot listen on {local.transport.upper()} {local.host_port}: {error.strerror}.", hint=PORT_HINT
             ) from error
         self.local = Address(local.host, self._server.sockets[0].getsockname()[1], local.transport)
         self._plan_sweep()
@@ -149,55 +228,122 @@ class TcpTransport:
         """Return the event loop's time."""
         return self._loop.time()
 
+    @property
+    def figures(self) -> ConnectionFigures:
+        """What became of the connections."""
+        return self._table.figures
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open."""
+        return len(self._table)
+
     def connected(self, host: str, port: int) -> bool:
         """Tell whether a connection with this peer is open or being opened."""
-        return (host, port) in self._connections or (host, port) in self._opening
+        return self._table.get(host, port) is not None or (host, port) in self._opening
 
     def send(self, payload: bytes, host: str, port: int) -> None:
         """Send over the open connection, or open one; what waits for it is sent in order."""
-        key = (host, port)
-        connection = self._connections.get(key)
+        connection = self._table.get(host, port)
         if connection is not None and connection.write(payload):
             return
+        key = (host, port)
         waiting = self._opening.get(key)
         if waiting is not None:
             if sum(map(len, waiting)) < self.limits.max_unsent_bytes:
                 waiting.append(payload)
         elif not self._closed:
             self._opening[key] = [payload]
-            task = self._loop.create_task(self._connect(key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._connect(key))
 
     async def _connect(self, key: tuple[str, int]) -> None:
         peer = Address(*key, self.local.transport)
         connection = TcpConnection(self, peer)
         try:
             async with asyncio.timeout(self.limits.connect_seconds):
-                await self._loop.create_connection(lambda: connection, *key, ssl=self._client_tls)
-        except OSError as error:  # TimeoutError is one, too
+                if self._tls is None:
+                    await self._loop.create_connection(lambda: connection, *key)
+                else:
+                    expected = self._tls_peer(peer.host)
+                    name = expected.name if expected is not None else peer.host
+                    context = self._tls.client_context(expected)
+                    await self._loop.create_connection(lambda: connection, *key, ssl=context, server_hostname=name)
+        except OSError as error:  # TimeoutError and ssl.SSLError are such, too
             log.info("tcp_connect_failed", peer=str(peer), problem=str(error) or type(error).__name__)
             self._opening.pop(key, None)
             self._on_failure(peer)
             return
+        self.figures.opened += 1
         for payload in self._opening.pop(key, ()):
             connection.write(payload)
 
-    def add(self, connection: TcpConnection) -> bool:
-        """Enter a connection; False when there are too many."""
-        if self._closed or connection.peer is None or len(self._connections) >= self.limits.max_connections:
-            log.warning("tcp_connection_refused", peer=str(connection.peer), connections=len(self._connections))
+    # What the connections ask and tell.
+
+    def let_in(self, transport: asyncio.BaseTransport) -> Address | None:
+        """Count a connection that a peer opened and return whose it is; None when it has to go."""
+        name = transport.get_extra_info("peername")
+        if name is None or self._closed:
+            # Without a name it was gone before it was greeted.
+            return None
+        peer = Address(plain_host(name[0]), name[1], self.local.transport)
+        return peer if self.receiver.admits(peer) and self._table.admit(peer.host) else None
+
+    def let_out(self, host: str) -> None:
+        """Take note that such a connection is gone."""
+        self._table.release(host)
+
+    def shake_hands(self, raw: asyncio.Transport, peer: Address) -> None:
+        """Begin a TLS handshake, unless too many are under way."""
+        if self._handshakes >= self.limits.max_handshakes:
+            log.warning("tls_handshake_refused", peer=str(peer), under_way=self._handshakes)
+            self.figures.refused += 1
+            self.let_out(peer.host)
+            raw.abort()
+            return
+        self._handshakes += 1
+        self._start(self._shake_hands(raw, peer))
+
+    async def _shake_hands(self, raw: asyncio.Transport, peer: Address) -> None:
+        connection = TcpConnection(self)
+        try:
+            await self._greet(raw, peer, connection)
+        except OSError as error:
+            # Scanners, plain text on the port, or a phone that does not believe our certificate.
+            self.figures.handshakes_failed += 1
+            log.info("tls_handshake_failed", peer=str(peer), problem=str(error) or type(error).__name__)
+        finally:
+            self._handshakes -= 1
+            if connection.peer is None:
+                self.let_out(peer.host)
+                raw.abort()
+
+    async def _greet(self, raw: asyncio.Transport, peer: Address, connection: TcpConnection) -> None:
+        if self._tls is None:
+            return
+        expected = self._tls_peer(peer.host)
+        async with asyncio.timeout(self.limits.handshake_seconds):
+            context = self._tls.server_context(expected)
+            secured = await self._loop.start_tls(raw, connection, context, server_side=True)
+        if secured is None or connection.lost:
+            raise ConnectionResetError("gone during the handshake")
+        if expected is not None and expected.checked:
+            certificate = secured.get_extra_info("peercert") or {}
+            if not certified(certificate, expected.name):
+                raise ConnectionAbortedError(f"the certificate is not for {expected.name}")
+        connection.peer, connection.admitted = peer, True
+        connection.open(secured)
+
+    def add(self, connection: TcpConnection, peer: Address) -> bool:
+        """Enter a connection; False when we are closing."""
+        if self._closed:
             return False
-        self._connections[connection.peer[:2]] = connection
+        self._table.add(connection, peer)
         return True
 
     def remove(self, connection: TcpConnection, *, failed: bool) -> None:
         """Take out a connection that is gone."""
         peer = connection.peer
-        if peer is None or self._connections.get(peer[:2]) is not connection:
-            return
-        del self._connections[peer[:2]]
-        if not self._closed:
+        if self._table.remove(connection) and peer is not None and not self._closed:
             log.debug("tcp_connection_gone", peer=str(peer), failed=failed)
             self._on_failure(peer)
 
@@ -210,15 +356,33 @@ class TcpTransport:
             self._server.close()
         for task in self._tasks:
             task.cancel()
-        for connection in list(self._connections.values()):
+        for connection in self._table.all():
             connection.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _plan_sweep(self) -> None:
-        self._sweeper = self._loop.call_later(max(self.limits.idle_seconds / _SWEEPS, 0.05), self._sweep)
+        self._sweeper = self._loop.call_later(self._table.sweep_seconds, self._sweep)
 
     def _sweep(self) -> None:
-        """Close the connections on which nothing was heard for too long."""
-        limit = self._loop.time() - self.limits.idle_seconds
-        for connection in [c for c in self._connections.values() if c.last_heard < limit]:
-            connection.close()
+        self._table.sweep(self._loop.time())
         self._plan_sweep()
+
+
+def watch_over(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel find out that a peer is gone without a word."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            (socket.TCP_KEEPIDLE, _KERNEL_IDLE),
+            (socket.TCP_KEEPINTVL, _KERNEL_INTERVAL),
+            (socket.TCP_KEEPCNT, _KERNEL_PROBES),
+            (socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS),
+        ):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,17 +1,19 @@
-"""SIP over UDP: one socket, one datagram a message."""
+"""SIP over UDP: one socket, one datagram a message; STUN in between is answered."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from typing import cast
 
 import structlog
 
 from sip.address import Address
 from sip.errors import TransportError
-from sip.transport.ports import PORT_HINT, OnFailure, Receiver, plain_host
+from sip.stun import binding_response
+from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, plain_host
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,10 @@ _RECEIVE_BUFFER = 4 * 1024 * 1024
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")
+_BELOW_TEXT = b"\x04"
+"""No SIP message begins with a byte below this one, every STUN message does (RFC 7983 section 7)."""
+_STUN_A_SECOND = 2000
+"""Answers to STUN: what the phones of a large house ask, and little for one who forges senders."""
 
 
 class UdpTransport(asyncio.DatagramProtocol):
@@ -27,11 +33,16 @@ class UdpTransport(asyncio.DatagramProtocol):
 
     def __init__(self, receiver: Receiver, on_failure: OnFailure, local: Address) -> None:
         self.local = local
+        self.on_heard: Callable[[Address, UdpTransport], None] | None = None
+        """Told of every datagram's source, where several sockets share a way out."""
         self._on_failure = on_failure
         self._receiver = receiver
         self._transport: asyncio.DatagramTransport | None = None
         self._socket: socket.socket | None = None
         self._source: Address | None = None
+        self._stun_second = 0
+        self._stun_answers = 0
+        self.figures = ConnectionFigures()
         self.receive_buffer = 0
         """Bytes of kernel memory that waiting datagrams may take."""
 
@@ -47,6 +58,9 @@ class UdpTransport(asyncio.DatagramProtocol):
         try:
             sock.setblocking(False)
             _enlarge(sock)
+            if family == socket.AF_INET6:
+                # IPv4 has a socket of its own: one for both writes addresses in a third way.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((local.host, local.port))
         except OSError as error:
             sock.close()
@@ -70,7 +84,24 @@ class UdpTransport(asyncio.DatagramProtocol):
         if source is None or source[0] != addr[0] or source[1] != addr[1]:
             source = Address(plain_host(addr[0]), addr[1], "udp")
             self._source = source
+        if self.on_heard is not None:
+            self.on_heard(source, self)
+        if data[:1] < _BELOW_TEXT and self._answer_stun(data, source):
+            return
         self._receiver.receive(data, source)
+
+    def _answer_stun(self, data: bytes, source: Address) -> bool:
+        """Answer a STUN binding request; False when the datagram is none."""
+        answer = binding_response(data, source.host, source.port)
+        if answer is None:
+            return False
+        second = int(asyncio.get_running_loop().time())
+        if second != self._stun_second:
+            self._stun_second, self._stun_answers = second, 0
+        self._stun_answers += 1
+        if self._stun_answers <= _STUN_A_SECOND and self._receiver.admits(source):
+            self.send(answer, source.host, source.port)
+        return True
 
     def error_received(self, exc: Exception) -> None:
         """Note an ICMP error; UDP does not say whose packet it was, so the timers decide."""
@@ -86,6 +117,15 @@ class UdpTransport(asyncio.DatagramProtocol):
         except (OSError, ValueError) as error:
             log.warning("udp_send_failed", destination=f"{host}:{port}", problem=str(error))
             asyncio.get_running_loop().call_soon(self._on_failure, Address(host, port, "udp"))
+
+    def connected(self, _host: str, _port: int) -> bool:
+        """Return True: a datagram needs no connection."""
+        return True
+
+    @property
+    def open_connections(self) -> int:
+        """Return 0: there are none."""
+        return 0
 
     def backlog(self) -> int:
         """Return how many bytes wait in the socket to be read, or 0 where the kernel does not tell."""

@@ -25,6 +25,27 @@ def test_a_single_port_wins_over_the_base() -> None:
     assert load_settings(environment={"RAMAL_PORT_BASE": "40000", "RAMAL_WEB_PORT": "8088"}).web.port == 8088
 
 
+def test_the_tls_ports_follow_the_others_unless_they_are_chosen() -> None:
+    def ports(**variables: str) -> tuple[int, int]:
+        settings = load_settings(environment={f"RAMAL_{name}": value for name, value in variables.items()})
+        return settings.sip_tls_port, settings.web_tls_port
+
+    assert ports() == (5061, 8443)
+    assert ports(PORT_BASE="40000") == (40001, 40004)
+    assert ports(SIP_TLS_PORT="0", WEB_TLS_PORT="0") == (0, 0)
+    assert ports(SIP_TLS_PORT="6061", WEB_TLS_PORT="443") == (6061, 443)
+    assert ports(SIP_PORT="65535", WEB_PORT="65534") == (0, 0)
+
+
+def test_sip_listens_on_several_addresses(tmp_path: Path) -> None:
+    assert load_settings(environment={"RAMAL_LISTEN": "127.0.0.2"}).sip_hosts == ("127.0.0.2",)
+    settings = load_settings(environment={"RAMAL_SIP_LISTEN": "192.0.2.1, 2001:db8::1"})
+    assert settings.sip_hosts == ("192.0.2.1", "2001:db8::1")
+    file = tmp_path / "ramal.toml"
+    file.write_text('[sip]\nlisten = ["0.0.0.0", "::"]\n')
+    assert load_settings(file).sip_hosts == ("0.0.0.0", "::")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -33,6 +54,7 @@ def test_a_single_port_wins_over_the_base() -> None:
         ("[sip]\nport = 'abc'", "“sip.port” is wrong"),
         ("[sip]\nport = 70000", "less than or equal to 65535"),
         ("[media]\nfirst_port = 20000\nlast_port = 20002", "at least 8 ports"),
+        ("[tls]\nkey = 'key.pem'", "a key is named without a certificate"),
         ("port = [", "not valid TOML"),
     ],
 )

@@ -52,6 +52,11 @@ class Catcher:
         self.failed.append(destination)
 
 
+@pytest.fixture
+def catcher() -> Catcher:
+    return Catcher()
+
+
 @contextlib.asynccontextmanager
 async def listening(catcher: Catcher, limits: StreamLimits | None = None) -> AsyncIterator[TcpTransport]:
     transport = await TcpTransport.open(catcher, catcher.on_failure, LOCAL, limits or StreamLimits())
@@ -66,6 +71,84 @@ async def until(condition: object) -> None:
     async with asyncio.timeout(5):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.005)
+
+
+async def test_a_source_has_a_bounded_number_of_connections(catcher: Catcher) -> None:
+    async with listening(catcher, StreamLimits(max_per_source=1)) as transport:
+        _, first = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        await until(lambda: transport.open_connections == 1)
+        reader, second = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert transport.figures.refused == 1
+        other = socket.create_connection(("127.0.0.1", transport.local.port), source_address=("127.0.0.9", 0))
+        await until(lambda: transport.open_connections == 2)
+        other.close()
+        first.close()
+        await until(lambda: transport.open_connections == 0)
+        second.close()
+
+
+@pytest.mark.parametrize("sent", [b"", OPTIONS[:60], OPTIONS + OPTIONS[:60]])
+async def test_a_connection_that_brings_nothing_whole_is_closed(catcher: Catcher, sent: bytes) -> None:
+    async with listening(catcher, StreamLimits(message_seconds=0.2)) as transport:
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        assert transport.figures.expired == 1
+        writer.close()
+
+
+async def test_a_connection_that_brought_something_stays(catcher: Catcher) -> None:
+    async with listening(catcher, StreamLimits(message_seconds=0.1)) as transport:
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(OPTIONS)
+        await asyncio.sleep(0.4)
+        writer.write(b"\r\n\r\n")
+        assert await reader.readexactly(2) == b"\r\n"
+        writer.close()
+
+
+async def test_a_silent_peer_is_asked_and_dropped_when_it_stops_to_answer(catcher: Catcher) -> None:
+    answers = True
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readexactly(len(OPTIONS))
+            while await reader.readexactly(4) == b"\r\n\r\n":
+                asked.set()
+                if answers:
+                    writer.write(b"\r\n")
+        writer.close()
+
+    asked = asyncio.Event()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    peer = Address(*server.sockets[0].getsockname(), "tcp")
+    async with listening(catcher, StreamLimits(ping_seconds=0.1, pong_seconds=0.1)) as transport:
+        transport.send(OPTIONS, peer.host, peer.port)
+        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.sleep(0.4)
+        assert transport.connected(peer.host, peer.port)
+        answers = False
+        await until(lambda: catcher.failed)
+        assert catcher.failed == [peer]
+    server.close()
+
+
+async def test_a_silent_peer_that_knows_no_pings_is_left_in_peace(catcher: Catcher) -> None:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    async with listening(catcher, StreamLimits(ping_seconds=0.1, pong_seconds=0.1)) as transport:
+        transport.send(OPTIONS, *address)
+        await asyncio.sleep(0.6)
+        assert transport.connected(*address)
+        assert not catcher.failed
+    server.close()
 
 
 async def test_messages_are_cut_out_of_the_stream_and_pings_answered() -> None:

@@ -1,0 +1,117 @@
+"""The connections of one transport: found by their peer, counted by their source, looked through for silence."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from sip.address import Address
+from sip.transport.ports import ConnectionFigures, StreamLimits
+
+log = structlog.get_logger(__name__)
+
+_IPV6_NETWORK_BITS = 64
+
+
+class Connection(Protocol):
+    """What the table has to know of a connection."""
+
+    peer: Address | None
+    """Who is at the other end; None until that is known."""
+
+    def expired(self, now: float, limits: StreamLimits) -> str:
+        """Return why it should be closed, or "" when it may stay; also its moment to ask whether the peer lives."""
+        ...
+
+    def close(self) -> None:
+        """Close it; what was written still leaves."""
+        ...
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class ConnectionTable(Generic[C]):
+    """The open connections by host and port of their peers, and how many each source has."""
+
+    def __init__(self, limits: StreamLimits) -> None:
+        self.limits = limits
+        self.figures = ConnectionFigures()
+        self._connections: dict[tuple[str, int], C] = {}
+        self._sources: dict[str, int] = {}
+        self._admitted = 0
+
+    def __len__(self) -> int:
+        """Return how many connections are open."""
+        return len(self._connections)
+
+    def get(self, host: str, port: int) -> C | None:
+        """Return the connection with this peer, or None."""
+        return self._connections.get((host, port))
+
+    def all(self) -> list[C]:
+        """Return the open connections."""
+        return list(self._connections.values())
+
+    def admit(self, host: str) -> bool:
+        """Count a connection that a peer opened; False when there are too many, of all or of this source."""
+        source = _source(host)
+        held = self._sources.get(source, 0)
+        if self._admitted >= self.limits.max_connections or held >= self.limits.max_per_source:
+            self.figures.refused += 1
+            log.warning("connection_refused", source=host, of_source=held, of_all=self._admitted)
+            return False
+        self._sources[source] = held + 1
+        self._admitted += 1
+        self.figures.accepted += 1
+        return True
+
+    def release(self, host: str) -> None:
+        """Take note that an admitted connection is gone."""
+        source = _source(host)
+        held = self._sources.pop(source, 0) - 1
+        if held > 0:
+            self._sources[source] = held
+        self._admitted -= 1
+
+    def add(self, connection: C, peer: Address) -> None:
+        """Enter an open connection; an older one with the same peer is not found any more."""
+        self._connections[peer[:2]] = connection
+
+    def remove(self, connection: C) -> bool:
+        """Take out a connection that is gone; False when another one has its place, or it was never entered."""
+        peer = connection.peer
+        if peer is None or self._connections.get(peer[:2]) is not connection:
+            return False
+        del self._connections[peer[:2]]
+        return True
+
+    def sweep(self, now: float) -> None:
+        """Close what was silent or unfinished for too long."""
+        for connection in self.all():
+            reason = connection.expired(now, self.limits)
+            if reason:
+                self.figures.expired += 1
+                log.info("connection_expired", peer=str(connection.peer), reason=reason)
+                connection.close()
+
+    @property
+    def sweep_seconds(self) -> float:
+        """How often `sweep` is worth calling."""
+        limits = self.limits
+        shortest = min(limits.idle_seconds, limits.message_seconds, limits.ping_seconds, limits.pong_seconds)
+        return min(max(shortest / 4, 0.02), 5.0)
+
+
+@lru_cache(maxsize=4096)
+def _source(host: str) -> str:
+    """Return what counts as one source: an IPv4 address, or the network that an IPv6 site may choose addresses from."""
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.ip_network((host, _IPV6_NETWORK_BITS), strict=False))
+    except ValueError:
+        return host
