@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
+_BACKLOG = 1024
+_ACCEPT_PAUSE = 0.5
+"""Seconds to wait where the system has no descriptor for a new connection."""
 _KERNEL_IDLE, _KERNEL_INTERVAL, _KERNEL_PROBES = 120, 30, 4
 """Seconds of silence after which the kernel probes a peer, seconds between probes, and how many it sends."""
 _UNACKNOWLEDGED_MILLISECONDS = 30_000
@@ -30,47 +33,56 @@ _UNACKNOWLEDGED_MILLISECONDS = 30_000
 class TcpConnection(asyncio.Protocol):
     """One connection, whoever opened it."""
 
-    def __init__(self, owner: TcpTransport, peer: Address | None = None) -> None:
+    def __init__(
+        self, owner: TcpTransport, peer: Address | None = None, *, ours: bool = False, expected: TlsPeer | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            owner: the transport.
+            peer: who is at the other end; None: to be let in first.
+            ours: whether we opened it.
+            expected: who has to be at the other end of one that the peer opened over TLS.
+        """
         self._owner = owner
         self._parser = StreamParser()
         self._transport: asyncio.Transport | None = None
-        self._early: list[bytes] = []
-        """What came with the end of the TLS handshake, before we were told that it ended."""
-        self._ours = peer is not None
+        self._ours = ours
+        self._expected = expected
         self._pinged_at = 0.0
         self._answers_pings = False
         self._last_heard = 0.0
         self._last_whole = 0.0
         self._brought = False
         self.peer = peer
-        self.lost = False
         self.admitted = False
         """Whether it counts for its source until it is gone."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Enter the table, or leave at once when it is full."""
+        """Enter the table, or leave at once when it is full or the peer is not who it should be."""
+        self._transport = cast("asyncio.Transport", transport)
         if self.peer is None:
-            # Over TCP a connection begins here; over TLS it was let in before the handshake.
-            self.peer = self._owner.let_in(transport)
+            self.peer = self._owner.let_in(transport.get_extra_info("peername"))
             self.admitted = self.peer is not None
-        self.open(cast("asyncio.Transport", transport))
-
-    def open(self, transport: asyncio.Transport) -> None:
-        """Begin to speak over a transport that is ready."""
-        self._transport = transport
         self._last_heard = self._last_whole = self._owner.now()
-        if self.peer is None or not self._owner.add(self, self.peer):
-            transport.abort()
+        if self.peer is None or not self._proved(transport) or not self._owner.add(self, self.peer):
+            self._transport.abort()
             return
         watch_over(transport)
-        early, self._early = self._early, []
-        for data in early:
-            self.data_received(data)
+
+    def _proved(self, transport: asyncio.BaseTransport) -> bool:
+        expected = self._expected
+        if expected is None or not expected.checked:
+            return True
+        proved = certified(transport.get_extra_info("peercert") or {}, expected.name)
+        if not proved:
+            self._owner.figures.handshakes_failed += 1
+            log.warning("tls_peer_is_another", peer=str(self.peer), expected=expected.name)
+        return proved
 
     def data_received(self, data: bytes) -> None:
         """Cut messages out of the bytes and hand them on."""
         if self.peer is None or self._transport is None:
-            self._early.append(data)
             return
         self._last_heard = now = self._owner.now()
         self._pinged_at = 0.0
@@ -96,11 +108,19 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the table."""
-        self.lost = True
+        self.leave()
+        self._owner.remove(self, failed=exc is not None)
+
+    def leave(self) -> None:
+        """Count no longer for the peer's source."""
         if self.admitted and self.peer is not None:
             self.admitted = False
             self._owner.let_out(self.peer.host)
-        self._owner.remove(self, failed=exc is not None)
+
+    @property
+    def open(self) -> bool:
+        """Whether it was made; it may have been lost since."""
+        return self._transport is not None
 
     def write(self, payload: bytes) -> bool:
         """Send bytes; False when the peer reads so slowly that the connection was dropped."""
@@ -137,23 +157,6 @@ class TcpConnection(asyncio.Protocol):
         """Close the connection."""
         if self._transport is not None:
             self._transport.close()
-
-
-class TlsGreeting(asyncio.Protocol):
-    """A connection that was accepted and has to shake hands; nothing of it is read before it is let in."""
-
-    def __init__(self, owner: TcpTransport) -> None:
-        self._owner = owner
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the handshake, or leave at once when there are too many."""
-        raw = cast("asyncio.Transport", transport)
-        raw.pause_reading()
-        peer = self._owner.let_in(raw)
-        if peer is None:
-            raw.abort()
-        else:
-            self._owner.shake_hands(raw, peer)
 
 
 class TcpTransport:
@@ -210,17 +213,22 @@ class TcpTransport:
         """
         self = cls(receiver, on_failure, local, limits, tls=tls, tls_peer=tls_peer)
         try:
-            self._server = await self._loop.create_server(
-                (lambda: TcpConnection(self)) if tls is None else (lambda: TlsGreeting(self)),
-                local.host,
-                local.port,
-                backlog=1024,
-            )
+            if tls is None:
+                self._server = await self._loop.create_server(
+                    lambda: TcpConnection(self), local.host, local.port, backlog=_BACKLOG
+                )
+                port = self._server.sockets[0].getsockname()[1]
+            else:
+                # Accepted by hand: an event loop's TLS server tells of a connection only when its handshake is over.
+                listener = _listen(local.host, local.port)
+                port = listener.getsockname()[1]
+                # Not before the loop has let go of it.
+                self._start(self._accept(listener)).add_done_callback(lambda _task: listener.close())
         except OSError as error:
             raise TransportError(
                 f"SIP cannot listen on {local.transport.upper()} {local.host_port}: {error.strerror}.", hint=PORT_HINT
             ) from error
-        self.local = Address(local.host, self._server.sockets[0].getsockname()[1], local.transport)
+        self.local = Address(local.host, port, local.transport)
         self._plan_sweep()
         return self
 
@@ -258,7 +266,7 @@ class TcpTransport:
 
     async def _connect(self, key: tuple[str, int]) -> None:
         peer = Address(*key, self.local.transport)
-        connection = TcpConnection(self, peer)
+        connection = TcpConnection(self, peer, ours=True)
         try:
             async with asyncio.timeout(self.limits.connect_seconds):
                 if self._tls is None:
@@ -277,13 +285,56 @@ class TcpTransport:
         for payload in self._opening.pop(key, ()):
             connection.write(payload)
 
+    # TLS connections that peers open.
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, name = await self._loop.sock_accept(listener)
+            except OSError as error:
+                # No descriptors left: those who wait are served when some are free.
+                log.warning("tls_accept_failed", problem=str(error))
+                await asyncio.sleep(_ACCEPT_PAUSE)
+                continue
+            peer = self.let_in(name)
+            if peer is None:
+                sock.close()
+            elif self._handshakes >= self.limits.max_handshakes:
+                log.warning("tls_handshake_refused", peer=str(peer), under_way=self._handshakes)
+                self.figures.refused += 1
+                self.let_out(peer.host)
+                sock.close()
+            else:
+                self._handshakes += 1
+                self._start(self._shake_hands(sock, peer))
+
+    async def _shake_hands(self, sock: socket.socket, peer: Address) -> None:
+        expected = self._tls_peer(peer.host)
+        connection = TcpConnection(self, peer, expected=expected)
+        try:
+            if self._tls is not None:
+                async with asyncio.timeout(self.limits.handshake_seconds):
+                    context = self._tls.server_context(expected)
+                    connection.admitted = True
+                    await self._loop.connect_accepted_socket(lambda: connection, sock, ssl=context)
+        except OSError as error:
+            # Scanners, plain text on the port, or a phone that does not believe our certificate.
+            self.figures.handshakes_failed += 1
+            log.info("tls_handshake_failed", peer=str(peer), problem=str(error) or type(error).__name__)
+        finally:
+            self._handshakes -= 1
+            if not connection.open:
+                sock.close()
+                connection.leave()
+
     # What the connections ask and tell.
 
-    def let_in(self, transport: asyncio.BaseTransport) -> Address | None:
-        """Count a connection that a peer opened and return whose it is; None when it has to go."""
-        name = transport.get_extra_info("peername")
+    def let_in(self, name: tuple[str, int] | None) -> Address | None:
+        """Count a connection that a peer opened and return whose it is; None when it has to go.
+
+        `name` is how the kernel names the peer; None, when it was gone before it was greeted.
+        """
         if name is None or self._closed:
-            # Without a name it was gone before it was greeted.
             return None
         peer = Address(plain_host(name[0]), name[1], self.local.transport)
         return peer if self.receiver.admits(peer) and self._table.admit(peer.host) else None
@@ -291,47 +342,6 @@ class TcpTransport:
     def let_out(self, host: str) -> None:
         """Take note that such a connection is gone."""
         self._table.release(host)
-
-    def shake_hands(self, raw: asyncio.Transport, peer: Address) -> None:
-        """Begin a TLS handshake, unless too many are under way."""
-        if self._handshakes >= self.limits.max_handshakes:
-            log.warning("tls_handshake_refused", peer=str(peer), under_way=self._handshakes)
-            self.figures.refused += 1
-            self.let_out(peer.host)
-            raw.abort()
-            return
-        self._handshakes += 1
-        self._start(self._shake_hands(raw, peer))
-
-    async def _shake_hands(self, raw: asyncio.Transport, peer: Address) -> None:
-        connection = TcpConnection(self)
-        try:
-            await self._greet(raw, peer, connection)
-        except OSError as error:
-            # Scanners, plain text on the port, or a phone that does not believe our certificate.
-            self.figures.handshakes_failed += 1
-            log.info("tls_handshake_failed", peer=str(peer), problem=str(error) or type(error).__name__)
-        finally:
-            self._handshakes -= 1
-            if connection.peer is None:
-                self.let_out(peer.host)
-                raw.abort()
-
-    async def _greet(self, raw: asyncio.Transport, peer: Address, connection: TcpConnection) -> None:
-        if self._tls is None:
-            return
-        expected = self._tls_peer(peer.host)
-        async with asyncio.timeout(self.limits.handshake_seconds):
-            context = self._tls.server_context(expected)
-            secured = await self._loop.start_tls(raw, connection, context, server_side=True)
-        if secured is None or connection.lost:
-            raise ConnectionResetError("gone during the handshake")
-        if expected is not None and expected.checked:
-            certificate = secured.get_extra_info("peercert") or {}
-            if not certified(certificate, expected.name):
-                raise ConnectionAbortedError(f"the certificate is not for {expected.name}")
-        connection.peer, connection.admitted = peer, True
-        connection.open(secured)
 
     def add(self, connection: TcpConnection, peer: Address) -> bool:
         """Enter a connection; False when we are closing."""
@@ -359,10 +369,11 @@ class TcpTransport:
         for connection in self._table.all():
             connection.close()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _plan_sweep(self) -> None:
         self._sweeper = self._loop.call_later(self._table.sweep_seconds, self._sweep)
@@ -370,6 +381,22 @@ class TcpTransport:
     def _sweep(self) -> None:
         self._table.sweep(self._loop.time())
         self._plan_sweep()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def watch_over(transport: asyncio.BaseTransport) -> None:
