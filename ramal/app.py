@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import structlog
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.services import Services
@@ -173,15 +174,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         readiness.watch_calls(services, ground.journal, exchange, engine, ports)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
         watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses, tracer)
-        webs = [WebServer(app, listener)]
-        if secure_listener is not None:
-            webs.append(WebServer(app, secure_listener, tls=tls.web))
-        for web in webs:
-            await web.start()
-            stack.push_async_callback(web.close)
-        certificates = CertificateWatch(tls)
-        certificates.start()
-        stack.push_async_callback(certificates.close)
+        await _start_web(app, listener, secure_listener, tls, stack)
         tune_garbage_collection()
         yield Ramal(settings, services, exchange, ground.journal, consumers, tls, password)
 
@@ -221,6 +214,25 @@ async def _lay_ground(settings: Settings, stack: contextlib.AsyncExitStack) -> _
     stack.push_async_callback(journal.close)
     await refuse_lost_journal(journal, database)
     return _Ground(settings, folder, database, journal, company, EventBus(), SystemClock())
+
+
+async def _start_web(
+    app: FastAPI,
+    listener: socket.socket,
+    secure_listener: socket.socket | None,
+    tls: Tls,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Serve the web application over HTTP and HTTPS, and take renewed certificates over."""
+    webs = [WebServer(app, listener)]
+    if secure_listener is not None:
+        webs.append(WebServer(app, secure_listener, tls=tls.web))
+    for web in webs:
+        await web.start()
+        stack.push_async_callback(web.close)
+    certificates = CertificateWatch(tls)
+    certificates.start()
+    stack.push_async_callback(certificates.close)
 
 
 def _secure_listener(settings: Settings, stack: contextlib.AsyncExitStack) -> socket.socket | None:
