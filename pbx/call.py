@@ -32,6 +32,7 @@ from pbx.call_state import CallState, Talk
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
 from pbx.equipment import Equipment
 from pbx.errors import CallStateError, NoMediaError
+from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
@@ -85,6 +86,8 @@ class Call(PartyVerbs):
         """When a person answered."""
         self.hops_left = _HOPS
         """The Max-Forwards of what we send for this call: one less than it came with (RFC 7332)."""
+        self.way: Way = ()
+        """Who sent the call on before it came to us."""
         self.caller: Leg | None = None
         self.legs: list[Leg] = []
         """The legs that are alive."""
@@ -104,6 +107,10 @@ class Call(PartyVerbs):
         self._ending = False
         self._status = 0
         self._reason = ""
+        self._cause = ""
+        """The Reason header of the party who ended the call, which the others are told (RFC 3326)."""
+        self._refusal = ""
+        """The Reason header of those who were rung last, for the caller's final response (RFC 6432)."""
         self._on_change = changed
 
     # --- life ------------------------------------------------------------------------------------------------------------
@@ -120,6 +127,7 @@ class Call(PartyVerbs):
             from_extension=self.from_party.extension,
             trunk=self.from_party.trunk,
             sip_call_id=sip_call_id,
+            diverted_from=self.way[0].number if self.way else "",
         )
 
     def take(self, session: InviteSession, party: Party) -> Leg:
@@ -198,9 +206,9 @@ class Call(PartyVerbs):
             try:
                 if leg is self.caller and ending is not None and not leg.answered:
                     self._status = ending.status
-                    leg.reject(ending.status, ending.reason)
+                    leg.reject(ending.status, ending.reason, cause=self._refusal)
                 else:
-                    leg.hang_up(self._reason or "The call ended")
+                    leg.hang_up(self._reason or "The call ended", cause=self._cause)
             except Exception:
                 # One leg that cannot be told must not keep the others, the recording and the last fact from their end.
                 log.exception("leg_not_ended", call_id=self.id, leg_id=leg.id)
@@ -248,7 +256,9 @@ class Call(PartyVerbs):
             for attempt in attempts:
                 self._open(attempt, dialling, prefer)
             dialling.started()
-            return await dialling.result(seconds, patience)
+            result = await dialling.result(seconds, patience)
+            self._refusal = result.cause
+            return result
         finally:
             self._dialling = None
 
@@ -391,8 +401,11 @@ class Call(PartyVerbs):
         if leg in self.legs:
             self.legs.remove(leg)
         if self._dialling is not None and leg in self._dialling.legs:
-            self._dialling.ended(leg.sip_status)
+            self._dialling.ended(leg.sip_status, leg)
         if leg in self.vital:
+            self._cause = leg.cause
+            if self._dialling is not None:
+                self._dialling.cause = leg.cause
             self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
         else:
             self.inbox.put_nowait(LegGone(leg))

@@ -11,9 +11,10 @@ from core.events import PartyRole
 from pbx.bridge import Bridge
 from pbx.equipment import Equipment
 from pbx.leg import Leg
-from pbx.outcomes import Outcome, of_phones
+from pbx.outcomes import Outcome, best_response, of_phones
 from pbx.party import Party
 from sip.session import InviteSession
+from sip.uri import Uri
 
 _GLOBAL_FAILURE: Final = 600
 
@@ -36,6 +37,10 @@ class DialResult:
     outcome: Outcome = Outcome.UNAVAILABLE
     status: int = 0
     """The final SIP status that said so, or 0."""
+    cause: str = ""
+    """The Reason header that came with it."""
+    redirects: tuple[Uri, ...] = ()
+    """Where a phone sent the call instead (3xx)."""
 
     @property
     def reached(self) -> Leg:
@@ -73,6 +78,10 @@ class Dialling:
         self._started = False
         self.legs: list[Leg] = []
         self.statuses: list[int] = []
+        self.cause = ""
+        """The Reason header of the one who gave up, which those who ring are told (RFC 3326)."""
+        self._redirects: tuple[Uri, ...] = ()
+        self._causes: dict[int, str] = {}
 
     @property
     def ringing(self) -> bool:
@@ -116,10 +125,18 @@ class Dialling:
         else:
             leg.hang_up(elsewhere=True)
 
-    def ended(self, status: int) -> None:
-        """A leg failed with a final SIP status, or could not even be opened; 6xx speaks for all (RFC 3261 section 21.6)."""
+    def ended(self, status: int, leg: Leg | None = None) -> None:
+        """A leg failed with a final SIP status, or could not even be opened.
+
+        6xx speaks for all (RFC 3261 section 21.6). So does a phone that sends the call on: its user decided, and the others would ring
+        on for a call that is being taken elsewhere.
+        """
         self.statuses.append(status)
-        if status >= _GLOBAL_FAILURE and self.ringing:
+        if leg is not None and self.ringing:
+            if leg.cause:
+                self._causes[status] = leg.cause
+            self._redirects = leg.redirects
+        if self.ringing and (status >= _GLOBAL_FAILURE or self._redirects):
             self._winner.set_result(None)
         self._finish_if_all_failed()
 
@@ -139,7 +156,13 @@ class Dialling:
             winner = self._winner.result()
             if winner is not None:
                 return DialResult(winner)
-            return DialResult(outcome=of_phones(self.statuses), status=self.statuses[-1] if self.statuses else 480)
+            status = best_response(self.statuses)
+            return DialResult(
+                outcome=of_phones(self.statuses),
+                status=status,
+                cause=self._causes.get(status, ""),
+                redirects=self._redirects,
+            )
         finally:
             self._stop()
 
@@ -171,4 +194,4 @@ class Dialling:
             self._listener.stop_playing()
         for leg in self.legs:
             if leg is not winner:
-                leg.hang_up("No longer wanted", elsewhere=winner is not None)
+                leg.hang_up("No longer wanted", elsewhere=winner is not None, cause=self.cause)

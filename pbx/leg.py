@@ -48,6 +48,7 @@ from sip.session_events import (
     SessionEvent,
 )
 from sip.transfer import Refer
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +95,7 @@ class Leg:
         "_probed_at",
         "_session",
         "answered_at",
+        "cause",
         "created_at",
         "held",
         "id",
@@ -102,6 +104,7 @@ class Leg:
         "media",
         "owner",
         "party",
+        "redirects",
         "role",
         "sip_call_id",
         "sip_status",
@@ -130,6 +133,10 @@ class Leg:
         self.star_codes = StarCodeCollector(equipment.config.star_code_timeout)
         self.sip_call_id = ""
         self.sip_status = 0
+        self.cause = ""
+        """The Reason header with which the party ended it, to be passed on (RFC 3326)."""
+        self.redirects: tuple[Uri, ...] = ()
+        """Where the party's phone sent the call instead (3xx)."""
 
     @property
     def alive(self) -> bool:
@@ -249,26 +256,28 @@ class Leg:
         self.session.answer(answer)
         self._answered()
 
-    def reject(self, status: int, reason: str) -> None:
-        """Refuse the caller with a final status, or end the leg where it was answered already."""
+    def reject(self, status: int, reason: str, *, cause: str = "") -> None:
+        """Refuse the caller with a final status, or end the leg where it was answered already; `cause` as in `hang_up`."""
         if not self.alive:
             return
         if self.incoming and not self.answered:
             self._end(status, reason)
-            self.session.reject(status, reason=reason, headers=self._warning())
+            told = (("Reason", cause),) if cause else ()
+            self.session.reject(status, reason=reason, headers=(*self._warning(), *told))
         else:
-            self.hang_up(reason)
+            self.hang_up(reason, cause=cause)
 
     def _warning(self) -> tuple[tuple[str, str], ...]:
         """Return why an offer was not taken, as headers (RFC 3261 section 20.43)."""
         return (("Warning", self.media.warning),) if self.media.warning else ()
 
-    def hang_up(self, reason: str = "", *, elsewhere: bool = False) -> None:
+    def hang_up(self, reason: str = "", *, elsewhere: bool = False, cause: str = "") -> None:
         """End the leg in whatever way its state asks for; nothing happens when it is over already.
 
         Args:
             reason: why, for the journal.
             elsewhere: another phone took the call, so that this one shows no missed call (RFC 3326).
+            cause: the Reason header of the other party, to be passed on.
         """
         if not self.alive:
             return
@@ -276,7 +285,8 @@ class Leg:
             reason = "Call completed elsewhere"
         self._end(0 if self.answered else 487, reason)
         if self._session is not None:
-            self._session.hang_up(status=200 if elsewhere or self.answered else 603, reason=reason if elsewhere else "")
+            status = 200 if elsewhere or self.answered else 603
+            self._session.hang_up(status=status, reason=reason if elsewhere else "", cause=cause)
 
     def play(self, paths: Path | list[Path], *, loop: bool = False) -> None:
         """Play a sound file, or several in turn, to the party; what was played before stops."""
@@ -371,12 +381,15 @@ class Leg:
             self.session.hang_up(status=488, reason="No common codec")
 
     def _rejected(self, event: Rejected) -> None:
+        self.cause, self.redirects = event.cause, event.contacts
         self._end(event.status, event.reason)
 
     def _cancelled(self, event: Cancelled) -> None:
+        self.cause = event.cause
         self._end(487, event.reason or "Cancelled by the caller")
 
     def _ended(self, event: Ended) -> None:
+        self.cause = event.cause
         self._end(0 if self.answered else event.status, event.reason or ("Hung up" if event.by_peer else ""))
 
     def _offered(self, event: Offered) -> None:

@@ -65,6 +65,7 @@ _BY_STATUS: Final[dict[int, Outcome]] = {
     606: Outcome.NO_MEDIA,
 }
 
+_NOBODY: Final = 480
 _STRENGTH: Final = (
     Outcome.DECLINED,
     Outcome.BUSY,
@@ -82,12 +83,29 @@ def of_status(status: int) -> Outcome:
     """Return what a final status of the other side means."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
+    if status < 400:
+        # Sent elsewhere, and that was not followed.
+        return Outcome.UNAVAILABLE
     return Outcome.TRUNKS_DOWN if status == 503 else Outcome.FAILED
 
 
 def of_phones(statuses: list[int]) -> Outcome:
-    """Return what the final statuses of all phones of an extension mean together: the one that says most of a person."""
-    outcomes = {of_status(status) for status in statuses}
-    # A phone that is gone (transport failure, 503) is for the caller just not there.
-    outcomes = {Outcome.UNAVAILABLE if o in (Outcome.TRUNKS_DOWN, Outcome.UNKNOWN_NUMBER) else o for o in outcomes}
-    return next((outcome for outcome in _STRENGTH if outcome in outcomes), Outcome.UNAVAILABLE)
+    """Return what the final statuses of all phones of an extension mean together."""
+    return _of_phone(best_response(statuses))
+
+
+def best_response(statuses: list[int]) -> int:
+    """Return the best of the final statuses of a fork (RFC 3261 section 16.7 item 6); 480 where there is none.
+
+    A 6xx speaks for all, else the lowest class counts (a 3xx that was not followed no more than a 4xx); in a class, the status that
+    says most of a person.
+    """
+    if not statuses:
+        return _NOBODY
+    return min(statuses, key=lambda status: (status < 600, max(status // 100, 4), _STRENGTH.index(_of_phone(status))))
+
+
+def _of_phone(status: int) -> Outcome:
+    """Return what a phone's status means: one that is gone (transport failure, 503) is for the caller just not there."""
+    outcome = of_status(status)
+    return Outcome.UNAVAILABLE if outcome in (Outcome.TRUNKS_DOWN, Outcome.UNKNOWN_NUMBER) else outcome

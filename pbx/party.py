@@ -32,5 +32,7 @@ class Party:
     name: str = ""
     extension: str = ""
     trunk: str = ""
+    private: bool = False
+    """Whether those who are called are not to know who it is (RFC 3323)."""
     forwarded_by: str = ""
     """The extension at whose cost the party is called, having sent the call on; empty where that is the caller's."""

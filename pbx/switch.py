@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from core.events import Direction, TransferKind
 from media.events import DigitReceived, MediaEvent, MediaTimeout, PlaybackEnded, RecordingClosed, RecordingFailed
-from pbx import features, live, numbers, routing
+from pbx import features, identity, live, numbers, routing
 from pbx.call import Call, Flow
 from pbx.call_recording import RecordingState
 from pbx.conversation import Conversation
@@ -21,6 +22,7 @@ from pbx.extension_states import ExtensionStates
 from pbx.flows.inbound import inbound
 from pbx.flows.placed import clicked, placed
 from pbx.flows.service import service
+from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.live import CallView
 from pbx.outcomes import ENDINGS, Outcome
@@ -117,10 +119,9 @@ class Switch:
             # A carrier that calls our registered contact names the number in To only.
             alternative = routing.route_inbound(snapshot, session.request.to.uri.user, country=equipment.country)
             decision = alternative if isinstance(alternative, ToInboundNumber) else decision
-        caller = session.remote_identity
-        party = Party(numbers.shown(caller.uri.user, equipment.country), caller.display_name[:80], trunk=trunk)
+        party, way = identity.caller(session.request, trunk, equipment.country)
         to_number = decision.entry.number if isinstance(decision, ToInboundNumber) else dialled[:40]
-        call = self._begin(session, Direction.INBOUND, party, to_number, dialled)
+        call = self._begin(session, Direction.INBOUND, party, to_number, dialled, way)
         if isinstance(decision, ToInboundNumber):
             self._run(call, inbound(decision.entry, self._flows))
         else:
@@ -139,10 +140,14 @@ class Switch:
             self._take_replacing(session, party)
             return
         dialled = session.request.uri.user
-        decision = routing.route(snapshot, dialled, country=equipment.country, from_extension=extension.number)
+        wanted = numbers.without_privacy(dialled)
+        if wanted is not None or identity.hides(session.request):
+            party = replace(party, private=True)
+        wanted = dialled if wanted is None else wanted
+        decision = routing.route(snapshot, wanted, country=equipment.country, from_extension=extension.number)
         if isinstance(decision, ToPickUp) and self._pick_up(session, party, decision.extension):
             return
-        direction, to_number = _bound_for(decision, dialled)
+        direction, to_number = _bound_for(decision, wanted)
         call = self._begin(session, direction, party, to_number, dialled)
         self._run(call, service(decision) if isinstance(decision, ToService) else placed(decision))
 
@@ -184,8 +189,17 @@ class Switch:
                     return True
         return False
 
-    def _begin(self, session: InviteSession, direction: Direction, party: Party, to_number: str, dialled: str) -> Call:
+    def _begin(
+        self,
+        session: InviteSession,
+        direction: Direction,
+        party: Party,
+        to_number: str,
+        dialled: str,
+        way: Way = (),
+    ) -> Call:
         call = self._new_call(direction, party, to_number, dialled)
+        call.way = way
         call.offer(sip_call_id=session.call_id)
         call.take(session, party)
         return call
@@ -248,8 +262,10 @@ class Switch:
             raise InvalidEntryError("to: star codes are dialled on a phone.")
         if not self.contacts(from_extension):
             raise UnreachableError(f"No phone of extension {from_extension} is registered.")
-        direction, to_number = _bound_for(decision, to)
-        party = Party(extension.number, extension.name, extension=extension.number)
+        wanted = numbers.without_privacy(to)
+        private = wanted is not None
+        direction, to_number = _bound_for(decision, to if wanted is None else wanted)
+        party = Party(extension.number, extension.name, extension=extension.number, private=private)
         call = self._new_call(direction, party, to_number, to)
         call.offer()
         self._run(call, clicked(extension, decision))

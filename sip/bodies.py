@@ -20,6 +20,7 @@ _SDP_TYPES = ("application/sdp", "")
 _DEEPEST = 3
 """How far multipart bodies are followed into one another."""
 _MOST_PARTS = 32
+_LONGEST_CAUSE = 256
 
 
 def sdp_of(message: Message) -> bytes | None:
@@ -102,6 +103,12 @@ def reason_of(message: Message) -> tuple[str, int | None]:
     value = message.get("Reason") or ""
     text, cause = _REASON_TEXT.search(value), _REASON_CAUSE.search(value)
     return text[1] if text is not None else "", int(cause[1]) if cause is not None else None
+
+
+def cause_of(message: Message) -> str:
+    """Return the Reason header as it stands, over all of its lines, to be passed on; empty where there is none, or an endless one."""
+    value = ", ".join(message.get_all("Reason"))
+    return value if len(value) <= _LONGEST_CAUSE else ""
 
 
 def retry_after_of(message: Message) -> int | None:

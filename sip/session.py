@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from sip.address import Address
-from sip.bodies import digit_of, reason_of, sdp_of
+from sip.bodies import cause_of, digit_of, reason_of, sdp_of
 from sip.capabilities import ALLOW, CAPABILITY_HEADERS
 from sip.client_request import ClientCredentials, FailedOver, SessionHost
 from sip.dialog import Dialog
@@ -148,29 +148,31 @@ class InviteSession(SessionBase):
             self.finish(Ended(by_peer=False, reason=reason or "", status=status))
             self.close()
 
-    def hang_up(self, *, status: int = 603, reason: str = "") -> None:
+    def hang_up(self, *, status: int = 603, reason: str = "", cause: str = "") -> None:
         """End the session in whatever way its state needs: a final error, CANCEL or BYE.
 
         Args:
             status: the final error for a call that was not answered yet; and the cause told with `reason`.
             reason: told to the peer in a Reason header (RFC 3326), so that "Call completed elsewhere" with status 200
-            shows
-                no missed call.
+                shows no missed call.
+            cause: a whole Reason header instead, such as the other party's.
         """
         if self.state in _UNANSWERED_INCOMING and self.direction is Direction.INCOMING:
-            self.reject(status, reason=reason or None)
+            self.reject(status, reason=reason or None, headers=(("Reason", cause),) if cause else ())
             return
         if self.state in _OVER:
             return
-        headers = (("Reason", f'SIP;cause={status};text="{_quoted(reason)}"'),) if reason else ()
-        cause = status if reason else 200
+        if reason and not cause:
+            cause = f'SIP;cause={status};text="{_quoted(reason)}"'
+        headers = (("Reason", cause),) if cause else ()
+        status = status if reason else 200
         if self.state in (SessionState.CALLING, SessionState.EARLY):
             invite = self._outgoing_only()
             invite.cancel(headers)
             self.state = SessionState.CANCELLING
         else:
             self._leave(headers)
-        self.finish(Ended(by_peer=False, reason=reason, status=cause))
+        self.finish(Ended(by_peer=False, reason=reason, status=status))
 
     cancel_or_bye = hang_up
 
@@ -325,7 +327,7 @@ class InviteSession(SessionBase):
     def _cancelled(self, request: Request) -> None:
         if self.state in _UNANSWERED_INCOMING and self._answer is not None:
             self._answer.refuse(487, None, self.local_tag)
-            self.finish(Cancelled(reason_of(request)[0]))
+            self.finish(Cancelled(reason_of(request)[0], cause_of(request)))
             self.close()
 
     # Requests of the peer.
@@ -337,10 +339,11 @@ class InviteSession(SessionBase):
         text, cause = reason_of(request)
         if self._answer is not None and self._answer.open:
             self._answer.refuse(487, None, self.local_tag)
-            self.finish(Cancelled(text))
+            self.finish(Cancelled(text, cause_of(request)))
         elif self.state is not SessionState.ENDED:
             is_sip = (request.get("Reason") or "").lstrip().upper().startswith("SIP")
-            self.finish(Ended(by_peer=True, reason=text, status=cause if cause and is_sip else 200))
+            told = cause if cause and is_sip else 200
+            self.finish(Ended(by_peer=True, reason=text, status=told, cause=cause_of(request)))
         if self._answer is not None:
             self._answer.close()
         self.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip.address import Address
-from sip.bodies import retry_after_of, sdp_of
+from sip.bodies import cause_of, retry_after_of, sdp_of
 from sip.client_request import ClientCredentials, ClientRequest
 from sip.dialog import Dialog
 from sip.errors import MalformedMessageError
@@ -191,7 +191,9 @@ class OutgoingInvite:
             contacts = tuple([contact.uri for contact in response.contacts]) if response.status < 400 else ()
         except MalformedMessageError:
             contacts = ()
-        session.finish(Rejected(response.status, response.reason, retry_after_of(response), contacts))
+        session.finish(
+            Rejected(response.status, response.reason, retry_after_of(response), contacts, cause_of(response))
+        )
         session.close()
 
     def _dialog_of(self, response: Response) -> Dialog:

@@ -64,6 +64,8 @@ class Rejected:
     """Seconds, when the peer says when to try again."""
     contacts: tuple[Uri, ...] = ()
     """Where else to try, with a 3xx."""
+    cause: str = ""
+    """The Reason header as it came (RFC 3326, RFC 6432), to be passed on, or empty."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -72,6 +74,8 @@ class Cancelled:
 
     reason: str = ""
     """The text of the Reason header, such as "Call completed elsewhere", or empty."""
+    cause: str = ""
+    """The Reason header as it came."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,6 +93,8 @@ class Ended:
     """200 for an ordinary end, else why it broke: 408 no ACK or no answer to a request, 481 the peer has lost the
     call.
     """
+    cause: str = ""
+    """The Reason header of the peer's BYE as it came."""
 
 
 @dataclass(slots=True, frozen=True)

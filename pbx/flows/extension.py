@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.events import PartyRole
+from pbx import identity
 from pbx.call import Call
 from pbx.dialling import Attempt, DialResult
 from pbx.entries import Extension
@@ -70,7 +71,7 @@ def _invite(
     def invite(offer: bytes, leg: Leg) -> InviteSession:
         return equipment.sip.invite(
             binding.uri,
-            from_=NameAddress(shown.name, Uri("sip", shown.number, domain)),
+            from_=identity.shown(shown, domain),
             to=NameAddress(extension.name, Uri("sip", extension.number, domain)),
             sdp=offer,
             listener=leg,

@@ -26,7 +26,7 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
             call.answer()
             await call.say(entry.greeting)
         decision = routing.reach_inbound_target(
-            call.equipment.directory.snapshot, entry, country=call.equipment.country
+            call.equipment.directory.snapshot, entry, country=call.equipment.country, way=call.way
         )
         if isinstance(decision, str):
             flow = flows.get(decision)
@@ -44,7 +44,7 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
 async def _name_caller(call: Call) -> None:
     """Let the CRM name the caller, if it can do so at once."""
     equipment = call.equipment
-    if equipment.callers is None:
+    if equipment.callers is None or call.from_party.private:
         return
     try:
         async with asyncio.timeout(equipment.config.caller_name_timeout):

@@ -7,18 +7,19 @@ from typing import Final
 
 import structlog
 
+from pbx import identity
 from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
 from pbx.entries import Trunk
 from pbx.equipment import Equipment
-from pbx.forwarding import forwarder
+from pbx.forwarding import Way, forwarder
 from pbx.leg import Leg
 from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
 from pbx.routing import OutboundStep, ToOutside
 from sip.client_request import ClientCredentials
 from sip.session import InviteSession
-from sip.uri import NameAddress, Uri
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,8 @@ _NEXT_TRUNK: Final = frozenset({401, 403, 407, 408})
 """Refusals that concern this trunk and not the number, beside all of 5xx."""
 
 
-async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None) -> DialResult:
-    """Send the call out by the first trunk that takes it."""
+async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None, shown: Party) -> DialResult:
+    """Send the call out by the first trunk that takes it; `shown` calls, and may not want to be known."""
     equipment = call.equipment
     config = equipment.config
     patience = Patience(config.trunk_response_timeout, config.trunk_progress_timeout)
@@ -36,7 +37,9 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
             log.info("trunk_skipped", call_id=call.id, trunk=step.trunk.name)
             continue
         party = Party(destination.number, trunk=step.trunk.name, forwarded_by=forwarder(destination.way))
-        attempt = Attempt(party, call.role_of(party, call.customer), _invite(equipment, step, call.hops_left))
+        attempt = Attempt(
+            party, call.role_of(party, call.customer), _invite(equipment, step, call.hops_left, shown, destination.way)
+        )
         result = await call.dial(
             [attempt],
             seconds=config.outside_ring_seconds,
@@ -53,20 +56,27 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
     return DialResult(outcome=Outcome.TRUNKS_DOWN, status=503)
 
 
-def _invite(equipment: Equipment, step: OutboundStep, hops: int) -> Callable[[bytes, Leg], InviteSession]:
+def _invite(
+    equipment: Equipment, step: OutboundStep, hops: int, shown: Party, way: Way
+) -> Callable[[bytes, Leg], InviteSession]:
     trunk = step.trunk
     domain = trunk.host if trunk.register else equipment.config.domain
+
+    target = Uri("sip", step.digits, domain)
+    number = caller_id(equipment, trunk)
+    from_, headers = identity.outside(shown, way, equipment.directory.snapshot, number, target)
 
     def invite(offer: bytes, leg: Leg) -> InviteSession:
         return equipment.sip.invite(
             Uri("sip", step.digits, trunk.host, trunk.port),
-            from_=NameAddress("", Uri("sip", caller_id(equipment, trunk), domain)),
+            from_=from_,
             sdp=offer,
             listener=leg,
             destination=(trunk.host, trunk.port, trunk.transport.value),
             credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
             contact_user=trunk.username,
             max_forwards=hops,
+            headers=headers,
         )
 
     return invite

@@ -6,24 +6,28 @@ from typing import Final
 
 import structlog
 
-from pbx import forwarding, routing
+from pbx import forwarding, identity, routing
 from pbx.call import Call
 from pbx.dialling import DialResult
 from pbx.entries import InboundNumber
 from pbx.flows.extension import ring_extension
 from pbx.flows.outbound import dial_outside
-from pbx.forwarding import Diversion, Way
+from pbx.forwarding import Diversion, ForwardReason, Way
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
 from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from sip.message import Headers
 
 log = structlog.get_logger(__name__)
 
+_MOST_REDIRECTS: Final = 5
 _REFUSALS: Final = {404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
 
 
-async def reach(call: Call, dialled: str, *, listener: Leg | None, shown: Party, as_extension: str = "") -> DialResult:
+async def reach(
+    call: Call, dialled: str, *, listener: Leg | None, shown: Party, as_extension: str = "", referred_by: str = ""
+) -> DialResult:
     """Ring whom the dialled string means, until somebody answers or it is clear that nobody will.
 
     Args:
@@ -32,30 +36,44 @@ async def reach(call: Call, dialled: str, *, listener: Leg | None, shown: Party,
         listener: the leg that waits and hears ringing; None when nobody does.
         shown: whom the one who is called sees as the caller.
         as_extension: who dials, so that nobody is led to their own phone.
+        referred_by: the Referred-By for the phones that are rung, if somebody transfers the call.
     """
     snapshot = call.equipment.directory.snapshot
     decision = routing.route(snapshot, dialled, country=call.equipment.country, from_extension=as_extension)
-    return await follow(call, decision, listener=listener, shown=shown, as_extension=as_extension)
+    return await follow(
+        call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
+    )
 
 
 async def follow(
-    call: Call, decision: Decision, *, listener: Leg | None, shown: Party, as_extension: str = ""
+    call: Call,
+    decision: Decision,
+    *,
+    listener: Leg | None,
+    shown: Party,
+    as_extension: str = "",
+    referred_by: str = "",
 ) -> DialResult:
     """Do what routing decided, as far as that is ringing somebody; those who do not take the call may send it on."""
     visited: set[str] = set()
+    referral: Headers = (("Referred-By", referred_by),) if referred_by else ()
     while True:
         log.debug("routed", call_id=call.id, explanation=list(decision.explanation))
         match decision:
             case ToExtension(extension):
-                result = await ring_extension(call, extension, listener=listener, shown=shown)
+                domain = call.equipment.config.domain
+                told = identity.told_to_phone(decision.way, extension.number, domain) if decision.way else ()
+                result = await ring_extension(
+                    call, extension, listener=listener, shown=shown, headers=(*told, *referral)
+                )
                 onward = _sent_on(call, decision, result, as_extension or shown.extension)
                 if onward is None:
                     return result
                 decision = onward
             case ToOutside():
-                return await dial_outside(call, decision, listener=listener)
-            case Refused(status, outcome=told):
-                return DialResult(outcome=told or _REFUSALS.get(status, Outcome.FAILED), status=status)
+                return await dial_outside(call, decision, listener=listener, shown=shown)
+            case Refused(status, outcome=outcome):
+                return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
             case ToPickUp() | ToService():
                 return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
             case ToInboundNumber(entry) if entry.number in visited:
@@ -69,23 +87,25 @@ def _sent_on(call: Call, decision: ToExtension, result: DialResult, from_extensi
     """Return where the extension wants the call that its phones did not take; None where nowhere, or in circles."""
     if result.leg is not None:
         return None
+    # Of a 3xx only the number counts, not the host: nobody sends our calls to servers that we do not know.
+    targets = [(uri.user, ForwardReason.DEFLECTION) for uri in result.redirects[:_MOST_REDIRECTS] if uri.user]
     forward = forwarding.onward(decision.extension, result.outcome)
-    if forward is None:
-        return None
-    target, reason = forward
+    if forward is not None:
+        targets.append(forward)
     equipment = call.equipment
-    onward = routing.route_onward(
-        equipment.directory.snapshot,
-        target,
-        country=equipment.country,
-        from_extension=from_extension,
-        way=(*decision.way, Diversion(decision.extension.number, reason)),
-        reason=reason,
-    )
-    if isinstance(onward, Refused):
+    for target, reason in targets:
+        onward = routing.route_onward(
+            equipment.directory.snapshot,
+            target,
+            country=equipment.country,
+            from_extension=from_extension,
+            way=(*decision.way, Diversion(decision.extension.number, reason)),
+            reason=reason,
+        )
+        if not isinstance(onward, Refused):
+            return onward
         log.info("not_sent_on", call_id=call.id, explanation=list(onward.explanation))
-        return None
-    return onward
+    return None
 
 
 def _through(call: Call, entry: InboundNumber, way: Way) -> Decision:

@@ -22,6 +22,11 @@ from pbx.party import TRANSITIONS, LegState
         ([404, 480], Outcome.UNAVAILABLE),
         ([488], Outcome.NO_MEDIA),
         ([500, 408], Outcome.NO_ANSWER),
+        ([500, 404], Outcome.UNAVAILABLE),
+        ([500, 503], Outcome.FAILED),
+        ([302], Outcome.UNAVAILABLE),
+        ([302, 486], Outcome.BUSY),
+        ([486, 408, 600, 500], Outcome.BUSY),
     ],
 )
 def test_the_phones_of_an_extension_mean_together(statuses: list[int], outcome: Outcome) -> None:

@@ -54,7 +54,7 @@ def test_the_callee_can_end_the_call_too() -> None:
     pair, session, listener = established()
     pair.bob_session.hang_up(reason="lunch", status=480)
     pair.network.run(0.1)
-    assert listener.last == Ended(by_peer=True, reason="lunch", status=480)
+    assert listener.last == Ended(by_peer=True, reason="lunch", status=480, cause='SIP;cause=480;text="lunch"')
     assert session.state is SessionState.ENDED
     pair.network.run(70)
     assert pair.settled()
@@ -100,7 +100,9 @@ def test_hanging_up_while_it_rings_cancels() -> None:
     session.hang_up(status=200, reason="Call completed elsewhere")
     assert listener.last == Ended(by_peer=False, reason="Call completed elsewhere", status=200)
     pair.network.run(0.1)
-    assert pair.bob_app.listener.last == Cancelled("Call completed elsewhere")
+    assert pair.bob_app.listener.last == Cancelled(
+        "Call completed elsewhere", 'SIP;cause=200;text="Call completed elsewhere"'
+    )
     assert pair.network.what[3:] == ["CANCEL", "200 CANCEL", "487 INVITE", "ACK"]
     assert session.state is SessionState.ENDED
     pair.network.run(70)
