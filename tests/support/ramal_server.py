@@ -89,9 +89,12 @@ class RamalServer:
         return self.told(kind, **fields)[count - 1]
 
     async def quiet(self, seconds: float = 10.0) -> None:
-        """Wait until no call is left."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: not self.exchange.switch.calls())
+        """Wait until no call is left, and no port of one: the engine gives them back a moment later."""
+        async with asyncio.timeout(seconds):
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self.exchange.switch.calls())
+            while self.engine.statistics().ports_in_use:
+                await asyncio.sleep(0.01)
 
     def heard(self, entry: Entry) -> None:
         """Take a new entry of the journal."""
