@@ -29,6 +29,7 @@ class CompanyChanges(Input):
     record_calls: bool = True
     record_internal_calls: bool = False
     ring_seconds: Annotated[int, Field(ge=5, le=180)] = 30
+    lamps_show_callers: bool = False
     notify_emails: Annotated[tuple[Email, ...], Field(max_length=50)] = ()
 
 

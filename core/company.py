@@ -33,6 +33,9 @@ class CompanySettings(BaseModel):
     record_calls: bool = Field(default=True, description="Record every answered call with an outside party.")
     record_internal_calls: bool = Field(default=False, description="Record calls between extensions too.")
     ring_seconds: int = Field(30, ge=5, le=180, description="How long an extension rings before no answer.")
+    lamps_show_callers: bool = Field(
+        default=False, description="Show outside numbers to colleagues who watch an extension by a lamp key."
+    )
     notify_emails: tuple[str, ...] = Field((), max_length=50, description="Who is told of new leads and contacts.")
 
 

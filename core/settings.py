@@ -52,6 +52,9 @@ class SipSettings(_Section):
     )
     realm: str = Field("ramal", min_length=1, max_length=100, description="Digest realm; passwords are stored for it.")
     max_calls: int = Field(2000, ge=1, le=100_000, description="New calls above this are answered 503.")
+    unsolicited_mwi: bool = Field(
+        default=False, description="Tell waiting messages also to phones that never subscribe to them."
+    )
 
 
 class MediaSettings(_Section):

@@ -409,6 +409,8 @@ class Call(PartyVerbs):
             self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
         else:
             self.inbox.put_nowait(LegGone(leg))
+            if not self._ending:
+                self.changed("call.leg_ended")
 
     def leg_held(self, leg: Leg) -> None:
         """Hear that a party holds."""

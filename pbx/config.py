@@ -40,5 +40,7 @@ class PbxConfig:
     """How long an outside number rings."""
     trunk_ping_interval: float = 30.0
     """Seconds between two OPTIONS to a trunk that does not register."""
+    unsolicited_mwi: bool = False
+    """Tell waiting messages also to phones that never subscribe to them, at each registration and change."""
     drain_seconds: float = 3.0
     """How long a shutdown waits for calls to end."""

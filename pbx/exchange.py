@@ -28,6 +28,7 @@ from pbx.registrations import RegistrationStore
 from pbx.snapshot import Snapshot
 from pbx.switch import Switch
 from pbx.trunks import Trunks
+from pbx.watching import Watching
 from sip.address import Address
 from sip.authentication import HA1s
 from sip.config import SipConfig
@@ -99,6 +100,15 @@ class Exchange:
             ),
             flows,
         )
+        self.watching = Watching(
+            self.sip,
+            self.switch,
+            directory=self.directory,
+            company=company,
+            bus=bus,
+            clock=clock,
+            config=config,
+        )
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
         self._bus = bus
@@ -137,6 +147,7 @@ class Exchange:
         await self.switch.close()
         self.trunks.close()
         if self._started:
+            self.watching.close()
             await self.sip.close()
         await self._registrations.close()
         await self._open_calls.close()
@@ -160,6 +171,7 @@ class Exchange:
         """Take note that a user's contacts changed."""
         self._registrations.note(aor, bindings)
         self._show_registration(aor, present=bool(bindings))
+        self.watching.registered(aor, bindings)
 
     # --- inside ----------------------------------------------------------------------------------------------------------
 
@@ -175,6 +187,7 @@ class Exchange:
         for change in forwarding.changes(self._extensions, snapshot.extensions):
             self._bus.publish("extension.forwarding", change)
         self._extensions = snapshot.extensions
+        self.watching.directory_changed(snapshot)
         before, self._logins = self._logins, snapshot.logins
         registrar = self.sip.core.inbound.registrations
         for username in registrar.registrar.users():

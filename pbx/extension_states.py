@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from core.bus import EventBus
@@ -33,6 +34,10 @@ class ExtensionStates:
         self._by_extension: dict[str, dict[str, ExtensionState]] = {}
         self._registered: set[str] = set()
         self._told: dict[str, ExtensionState] = {}
+        self.on_calls: Callable[[Iterable[str]], None] | None = None
+        """Hears which extensions are in a call that has changed."""
+        self.on_state: Callable[[str], None] | None = None
+        """Hears which extension does something else now."""
 
     def state(self, extension: str) -> ExtensionState:
         """Return what the extension is doing."""
@@ -44,6 +49,10 @@ class ExtensionStates:
     def occupied(self, extension: str) -> bool:
         """Tell whether the extension has a call of any kind, ringing ones included."""
         return extension in self._by_extension
+
+    def calls(self, extension: str) -> Collection[str]:
+        """Return the ids of the calls that the extension is in."""
+        return self._by_extension.get(extension, ())
 
     def registered(self, extension: str, *, present: bool) -> None:
         """Take note that an extension has phones, or has none any more."""
@@ -61,7 +70,8 @@ class ExtensionStates:
                 now[leg.party.extension] = min(state, held, key=_RANK.index)
         if now:
             self._by_call[call.id] = now
-        for extension in before.keys() | now.keys():
+        concerned = before.keys() | now.keys()
+        for extension in concerned:
             states = self._by_extension.setdefault(extension, {})
             states.pop(call.id, None)
             if extension in now:
@@ -69,12 +79,16 @@ class ExtensionStates:
             elif not states:
                 del self._by_extension[extension]
             self._tell(extension)
+        if self.on_calls is not None:
+            self.on_calls(concerned)
 
     def _tell(self, extension: str) -> None:
         state = self.state(extension)
         if self._told.get(extension) != state:
             self._told[extension] = state
             self._bus.publish("extension.state", {"extension": extension, "state": state.value})
+            if self.on_state is not None:
+                self.on_state(extension)
 
 
 def _state_of(leg: Leg) -> ExtensionState:

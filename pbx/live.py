@@ -11,7 +11,7 @@ from pbx.call import Call
 from pbx.call_recording import RecordingState
 from pbx.call_state import CallState
 from pbx.leg import Leg
-from pbx.party import LegState
+from pbx.party import LegState, Party
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,6 +68,27 @@ class CallView:
         }
 
 
+@dataclass(slots=True, frozen=True)
+class WatchedLeg:
+    """What a lamp may tell of an extension's leg: with whom, and the dialog that a pick-up has to name."""
+
+    id: str
+    state: LegState
+    incoming: bool
+    """Whether the extension called, and was not called."""
+    held: bool
+    remote: Party
+    sip_call_id: str
+    local_tag: str
+    """Our tag; empty as long as there is no dialog."""
+    remote_tag: str
+
+
+def watched_legs(call: Call, extension: str) -> list[WatchedLeg]:
+    """Return the legs of an extension in a call."""
+    return [_watched(call, leg) for leg in call.legs if leg.party.extension == extension and leg.alive]
+
+
 def view(call: Call) -> CallView:
     """Return a call as it stands now."""
     return CallView(
@@ -85,6 +106,28 @@ def view(call: Call) -> CallView:
         recording_id=call.recording.id,
         legs=tuple(map(_leg_view, call.legs)),
     )
+
+
+def _watched(call: Call, leg: Leg) -> WatchedLeg:
+    session = leg.session if leg.sip_call_id else None
+    return WatchedLeg(
+        id=leg.id,
+        state=leg.state,
+        incoming=leg.incoming,
+        held=leg.held,
+        remote=_remote(call, leg),
+        sip_call_id=leg.sip_call_id,
+        local_tag=session.local_tag if session is not None else "",
+        remote_tag=session.remote_tag if session is not None else "",
+    )
+
+
+def _remote(call: Call, leg: Leg) -> Party:
+    """Return whom the party of a leg talks with, calls, or is called by."""
+    talkers = call.conversation.legs if call.conversation is not None else ()
+    if leg in talkers:
+        return next((other.party for other in talkers if other is not leg), call.from_party)
+    return Party(call.to_number) if leg.incoming else call.from_party
 
 
 def _leg_view(leg: Leg) -> LegView:

@@ -24,7 +24,7 @@ from pbx.flows.placed import clicked, placed
 from pbx.flows.service import service
 from pbx.forwarding import Way
 from pbx.leg import Leg
-from pbx.live import CallView
+from pbx.live import CallView, WatchedLeg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
@@ -242,6 +242,11 @@ class Switch:
             UnknownCallError: there is none with this id.
         """
         return live.view(self._find(call_id))
+
+    def watched(self, extension: str) -> list[WatchedLeg]:
+        """Return what an extension's legs in live calls do, for those who watch it."""
+        calls = [self._calls.get(call_id) for call_id in self.extensions.calls(extension)]
+        return [leg for call in calls if call is not None for leg in live.watched_legs(call, extension)]
 
     def originate(self, from_extension: str, to: str) -> CallView:
         """Click to call: ring the extension's phones, then dial `to` for whoever takes it.

@@ -332,6 +332,7 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None, tls
             recordings=ground.folder.recordings,
             max_calls=sip.max_calls,
             media_timeout=float(settings.media.silence_seconds),
+            unsolicited_mwi=sip.unsolicited_mwi,
         ),
         SipConfig(
             listen=tuple(plain if sip.tls_port is None else plain + secure),

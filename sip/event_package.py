@@ -47,6 +47,6 @@ class EventPackage(Protocol):
         """Tell what the watcher may see now."""
         ...
 
-    def feed(self, resource: str, watcher: str) -> EventFeed:
-        """Open the view of a watcher who may see something, now or later."""
+    def feed(self, resource: str, watcher: str, uri: Uri) -> EventFeed:
+        """Open the view of a watcher who may see something, now or later; `uri` is how the watcher names the resource."""
         ...

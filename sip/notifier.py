@@ -149,7 +149,14 @@ class Notifier:
         # The watchers are our users: phones, mostly behind NAT.
         dialog = Dialog.as_server(request, tag, source, symmetric=True)
         subscription = Subscription(
-            self._stack, self, dialog, package, resource=resource, watcher=watcher, event=_event_header(request)
+            self._stack,
+            self,
+            dialog,
+            package,
+            resource=resource,
+            watcher=watcher,
+            event=_event_header(request),
+            uri=request.uri,
         )
         transaction = self._desk.accept(request, source)
         self._dialogs[dialog.call_id, tag] = subscription

@@ -28,6 +28,7 @@ from sip.subscription_tables import (
 )
 from sip.timers import Timer
 from sip.transaction import ClientTransaction
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ class Subscription:
         resource: str,
         watcher: str,
         event: str,
+        uri: Uri,
     ) -> None:
         """Begin a subscription that nothing is told of yet; `start` comes next.
 
@@ -103,13 +105,14 @@ class Subscription:
             resource: what is watched, as the package names it.
             watcher: the SIP user who watches.
             event: the Event header of the NOTIFYs, with the `id` that the SUBSCRIBE had.
+            uri: how the watcher names the resource.
         """
         self._stack = stack
         self._owner = owner
         self._dialog = dialog
         self._package = package
         self._event = event
-        self._feed: EventFeed = package.feed(resource, watcher)
+        self._feed: EventFeed = package.feed(resource, watcher, uri)
         self.resource = resource
         self.watcher = watcher
         self.state = SubscriptionState.INIT

@@ -149,7 +149,7 @@ class Counter:
     def standing(self, resource: str, watcher: str) -> Standing:
         return self.standings.get(resource, Standing.GRANTED if resource in self.values else Standing.UNKNOWN)
 
-    def feed(self, resource: str, watcher: str) -> CounterFeed:
+    def feed(self, resource: str, watcher: str, uri: Uri) -> CounterFeed:
         return CounterFeed(self, resource)
 
 

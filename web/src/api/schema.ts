@@ -2087,6 +2087,12 @@ export interface components {
              */
             ring_seconds: number;
             /**
+             * Lamps Show Callers
+             * @description Show outside numbers to colleagues who watch an extension by a lamp key.
+             * @default false
+             */
+            lamps_show_callers: boolean;
+            /**
              * Notify Emails
              * @description Who is told of new leads and contacts.
              * @default []
@@ -4499,6 +4505,11 @@ export interface components {
              * @default 30
              */
             ring_seconds: number;
+            /**
+             * Lamps Show Callers
+             * @default false
+             */
+            lamps_show_callers: boolean;
             /**
              * Notify Emails
              * @default []

@@ -1,0 +1,142 @@
+"""What waits in the mailboxes of extensions, and the lamps that tell it (RFC 3842).
+
+The counts are kept here for whoever takes voice messages; until something is set, nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pbx.directory import Directory
+from pbx.watched import extension_named, standing
+from sip import message_summary
+from sip.address import Address
+from sip.event_package import Standing
+from sip.message import Response
+from sip.message_summary import MailboxCounts
+from sip.registrar import Binding
+from sip.transaction import ClientTransaction
+from sip.uri import NameAddress, Uri
+
+if TYPE_CHECKING:
+    from sip.stack import SipStack
+
+
+class Mailboxes:
+    """The event package `message-summary`, and the counts behind it."""
+
+    name = "message-summary"
+    content_type = message_summary.CONTENT_TYPE
+
+    def __init__(self, sip: SipStack, directory: Directory, *, domain: str, unsolicited: bool = False) -> None:
+        """Begin with empty mailboxes.
+
+        Args:
+            sip: the stack that notifies.
+            directory: which extensions there are.
+            domain: the host part of our addresses.
+            unsolicited: tell also phones that never subscribe.
+        """
+        self._sip = sip
+        self._notifier = sip.core.inbound.notifier
+        self._directory = directory
+        self._domain = domain
+        self._unsolicited = unsolicited
+        self._counts: dict[str, MailboxCounts] = {}
+
+    def counts(self, extension: str) -> MailboxCounts:
+        """Return what waits for an extension."""
+        return self._counts.get(extension, MailboxCounts())
+
+    def set_counts(self, extension: str, counts: MailboxCounts) -> None:
+        """Take what waits for an extension now, and light or put out its lamps."""
+        if counts == self.counts(extension):
+            return
+        if counts == MailboxCounts():
+            self._counts.pop(extension, None)
+        else:
+            self._counts[extension] = counts
+        self._notifier.changed(self.name, extension)
+        for username in self._directory.snapshot.usernames.get(extension, ()):
+            self.registered(username, self._sip.bindings(username))
+
+    def registered(self, username: str, bindings: Sequence[Binding]) -> None:
+        """Tell the phones of a user what waits, where that is wanted and they have not subscribed."""
+        if (
+            not self._unsolicited
+            or not bindings
+            or any(s.package is self for s in self._notifier.subscriptions(username))
+        ):
+            return
+        extension = extension_named(self._directory.snapshot, username)
+        body = self.document(extension, str(Uri("sip", extension, self._domain)))
+        for binding in bindings:
+            self._tell(extension, binding, body)
+
+    def document(self, extension: str, account: str) -> bytes:
+        """Return the summary of an extension's mailbox."""
+        return message_summary.message_summary(account, self.counts(extension))
+
+    def _tell(self, extension: str, binding: Binding, body: bytes) -> None:
+        """Send a NOTIFY that nobody asked for; one that is lost is made good by the next registration."""
+        own = NameAddress("", Uri("sip", extension, self._domain))
+        self._sip.core.request(
+            "NOTIFY",
+            binding.uri,
+            on_response=_heard,
+            from_=own,
+            to=own,
+            destination=Address(*binding.source),
+            headers=[
+                ("Contact", self._sip.contact(Address(*binding.source), extension)),
+                ("Event", self.name),
+                ("Subscription-State", "active"),
+                *[("Route", edge) for edge in binding.path],
+            ],
+            content_type=self.content_type,
+            body=body,
+        )
+
+    # To watch (sip.event_package.EventPackage).
+
+    def resource(self, uri: Uri, watcher: str) -> str:
+        """Return whose mailbox is meant: a colleague's by its number, else the watcher's own.
+
+        Many phones subscribe to the number that the messages are listened to at, and mean their own.
+        """
+        snapshot = self._directory.snapshot
+        return extension_named(snapshot, uri.user) or extension_named(snapshot, watcher)
+
+    def standing(self, resource: str, watcher: str) -> Standing:
+        """Tell whether the watcher may see the mailbox: only its own."""
+        snapshot = self._directory.snapshot
+        if extension_named(snapshot, watcher) != resource:
+            return Standing.FORBIDDEN
+        return standing(snapshot, resource, watcher)
+
+    def feed(self, resource: str, _watcher: str, uri: Uri) -> MailboxFeed:
+        """Open a watcher's view of a mailbox."""
+        return MailboxFeed(self, resource, str(Uri("sip", resource, uri.host, uri.port)))
+
+
+class MailboxFeed:
+    """One watcher's view of one mailbox."""
+
+    __slots__ = ("_account", "_mailboxes", "_resource")
+
+    def __init__(self, mailboxes: Mailboxes, resource: str, account: str) -> None:
+        self._mailboxes = mailboxes
+        self._resource = resource
+        self._account = account
+
+    def body(self) -> bytes:
+        """Return what waits now."""
+        return self._mailboxes.document(self._resource, self._account)
+
+    def delivered(self) -> None:
+        """Do nothing: each document stands for itself."""
+
+
+def _heard(_response: Response, _transaction: ClientTransaction) -> None:
+    """Take no notice."""
