@@ -374,7 +374,7 @@ class Leg:
             self.owner.leg_ringing(self)
 
     def _remote_answered(self, event: Answered) -> None:
-        if self._accept_answer(event.sdp):
+        if event.sdp is None or self._accept_answer(event.sdp):
             self._answered()
         else:
             self._end(488, "No common codec")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 ALLOWED_METHODS = (
-    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "UPDATE", "INFO", "REFER", "NOTIFY", "SUBSCRIBE",
-    "PUBLISH", "MESSAGE",
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY",
+    "SUBSCRIBE", "PUBLISH", "MESSAGE",
 )  # fmt: skip
-"""Methods that are carried out."""
-KNOWN_METHODS = frozenset((*ALLOWED_METHODS, "PRACK"))
-"""Methods whose meaning is known: 405 answers those that are not allowed, 501 all others."""
-SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path"))
+"""Methods that are carried out: 501 answers all others."""
+SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path", "100rel", "timer", "tdialog"))
 """Option tags that a peer may require (420 answers the others)."""
 
 ALLOW = ", ".join(ALLOWED_METHODS)
-SUPPORTED = "replaces, norefersub, path"
+SUPPORTED = "replaces, norefersub, path, 100rel, timer, tdialog"
 SESSION_HEADERS = (("Allow", ALLOW), ("Supported", SUPPORTED))
 """What INVITE and its 2xx carry."""
 ACCEPT_HEADERS = (

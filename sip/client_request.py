@@ -12,6 +12,7 @@ import structlog
 
 from sip.address import Address
 from sip.authentication import authorise
+from sip.config import SipConfig
 from sip.dialog import Dialog
 from sip.errors import SipError
 from sip.message import Request, Response
@@ -40,6 +41,7 @@ class ClientCredentials:
 class SessionHost(Protocol):
     """What sessions and requests need of the stack that carries them."""
 
+    config: SipConfig
     timers: TimerHeap
     timing: Timing
 

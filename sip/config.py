@@ -31,6 +31,11 @@ class SipConfig:
     """What the User-Agent and Server headers say."""
     timing: Timing = field(default_factory=Timing)
     """The base times of the transactions."""
+    session_expires: int = 1800
+    """Seconds within which a call is refreshed, or ended where its other end is gone (RFC 4028); 0: only calls whose peer
+    asks for it."""
+    min_session_expires: int = 90
+    """The shortest such interval in seconds that a peer may ask for (422 tells); RFC 4028 wants at least 90."""
     symmetric_responses: bool = True
     """Answer UDP requests at the port they came from, even without `rport` (RFC 3581), since most phones sit behind
     NAT.

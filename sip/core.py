@@ -27,6 +27,7 @@ from sip.message import Headers, Request, Response
 from sip.parser import parse_message
 from sip.session import InviteSession
 from sip.session_events import Direction, SessionListener
+from sip.session_timer import offered_terms
 from sip.timers import TimerHeap
 from sip.trace.tap import MessageTap
 from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, new_branch
@@ -85,6 +86,7 @@ class SipCore:
         self._overloaded = overloaded
         self._tracer = tracer
         self._user_agent = ("User-Agent", config.user_agent)
+        self._session_headers = (*SESSION_HEADERS, *offered_terms(config))
         self.inbound = Inbound(self)
 
     # In.
@@ -239,7 +241,7 @@ class SipCore:
             ("Call-ID", secrets.token_hex(12)),
             ("CSeq", "1 INVITE"),
             ("Contact", self.contact(where, contact_user or from_.uri.user)),
-            *SESSION_HEADERS,
+            *self._session_headers,
             *headers,
         ]
         if sdp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sip.address import DEFAULT_PORTS, Address, is_ip_address, is_reachable_from_afar
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, Response
+from sip.session_tables import OFFER_ANSWER, Exchange, Turn
 from sip.uri import NameAddress, Uri
 
 
@@ -36,6 +37,7 @@ class Dialog:
     __slots__ = (
         "call_id",
         "early",
+        "exchange",
         "local",
         "local_cseq",
         "local_tag",
@@ -79,6 +81,8 @@ class Dialog:
         """The highest number that the peer used, or None when it sent no request yet."""
         self.symmetric = symmetric
         self.early = True
+        self.exchange = Exchange.NOTHING
+        """Where offer and answer stand."""
 
     @classmethod
     def as_server(cls, request: Request, local_tag: str, source: Address, *, symmetric: bool = False) -> Dialog:
@@ -132,6 +136,14 @@ class Dialog:
         """Count up and return the number for the next request of ours."""
         self.local_cseq += 1
         return self.local_cseq
+
+    def turn(self, turn: Turn) -> bool:
+        """Move offer and answer on; False, with nothing changed, when it is not the turn of that."""
+        state = OFFER_ANSWER.step(self.exchange, turn)
+        if state is None:
+            return False
+        self.exchange = state
+        return True
 
     def accepts(self, request: Request) -> bool:
         """Note the number of a request of the peer; return False when it is out of order (RFC 3261 section 12.2.2)."""

@@ -17,7 +17,6 @@ from sip.capabilities import (
     ALLOW,
     ALLOWED_METHODS,
     CAPABILITY_HEADERS,
-    KNOWN_METHODS,
     SUPPORTED_OPTIONS,
 )
 from sip.challenge import Gatekeeper
@@ -27,6 +26,7 @@ from sip.notifier import Notifier
 from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionState
+from sip.session_timer import is_too_brief
 from sip.text_message import TextMessages
 from sip.transaction import ServerTransaction, server_key
 from sip.transfer import replaces_of
@@ -135,9 +135,16 @@ class Inbound:
                 self._no_dialog(request, source)
             return
         transaction = self._layer.create_server(request, source)
-        if request.method == "INVITE":
+        method = request.method
+        if method == "INVITE":
             transaction.respond(response_to(request, 100))
+        unknown = _unknown_options(request) if method != "BYE" else []
+        if unknown:
+            transaction.respond(response_to(request, 420, headers=[("Unsupported", ", ".join(unknown))]))
+            return
         session.receive(request, transaction)
+        if method != "INVITE" and not transaction.answered:
+            transaction.await_answer()
 
     def _cancel(self, request: Request, source: Address) -> None:
         key = server_key(request, "INVITE")
@@ -154,8 +161,7 @@ class Inbound:
         """Check a request outside of a dialog in the order of RFC 3261 section 8.2; False: it was refused."""
         method = request.method
         if method not in ALLOWED_METHODS:
-            status = 405 if method in KNOWN_METHODS else 501
-            self._refuse(request, source, status, headers=[("Allow", ALLOW)])
+            self._refuse(request, source, 501, headers=[("Allow", ALLOW)])
             return False
         if request.uri.scheme not in _UNDERSTOOD_SCHEMES:
             self._refuse(request, source, 416)
@@ -168,7 +174,7 @@ class Inbound:
         if method == "INVITE" and (status := body_problem(request)):
             self._refuse(request, source, status, headers=ACCEPT_HEADERS)
             return False
-        unknown = [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]
+        unknown = _unknown_options(request)
         if unknown:
             self._refuse(request, source, 420, headers=[("Unsupported", ", ".join(unknown))])
             return False
@@ -199,6 +205,10 @@ class Inbound:
                 self._refuse(request, source, verdict.status, headers=verdict.challenge)
                 return
             identity = verdict.username
+        if is_too_brief(request, self._core.config):
+            minimum = ("Min-SE", str(self._core.config.min_session_expires))
+            self._refuse(request, source, 422, headers=[minimum])
+            return
         self._begin(request, source, trunk, identity)
 
     def _begin(self, request: Request, source: Address, trunk: str | None, identity: str | None) -> None:
@@ -291,3 +301,8 @@ class Inbound:
     def _tag(self, request: Request) -> str:
         """Return a To tag that is the same for every retransmission of the request."""
         return f"{hash((self._salt, request.get('Call-ID'), request.via.branch)) & 0xFFFF_FFFF_FFFF:012x}"
+
+
+def _unknown_options(request: Request) -> list[str]:
+    """Return the option tags that a peer requires and that mean nothing here (RFC 3261 section 8.2.2.3)."""
+    return [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]

@@ -19,7 +19,6 @@ from sip.client_request import ClientCredentials, FailedOver, SessionHost
 from sip.dialog import Dialog
 from sip.errors import SessionStateError
 from sip.message import Headers, Request, Response, response_to
-from sip.session_base import SessionBase
 from sip.session_client import OutgoingInvite
 from sip.session_events import (
     Cancelled,
@@ -33,29 +32,30 @@ from sip.session_events import (
     SessionListener,
     SessionState,
 )
+from sip.session_incoming import UNANSWERED, IncomingSide
 from sip.session_offers import Offers
 from sip.session_server import InviteAnswer
+from sip.session_tables import Exchange, Move, Turn
+from sip.session_timer import is_too_brief
 from sip.transaction import ClientTransaction, ServerTransaction
 from sip.transfer import Refer, Replaces, Transfers
 from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
-_UNANSWERED_INCOMING = (SessionState.OFFERED, SessionState.EARLY)
 _OVER = (SessionState.CANCELLING, SessionState.ENDED)
 
 
-class InviteSession(SessionBase):
+class InviteSession(IncomingSide):
     """One INVITE dialog with everything that happens in it."""
 
-    __slots__ = ("_alternatives", "_answer", "_bye_due", "_closed", "_invite", "_offers", "_on_failover", "_transfers")
+    __slots__ = ("_alternatives", "_bye_due", "_closed", "_invite", "_on_failover", "_transfers")
 
     def __init__(
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
     ) -> None:
         """Made by `incoming` and `outgoing`."""
         super().__init__(host, direction, request, source, symmetric=symmetric)
-        self._answer: InviteAnswer | None = None
         self._invite: OutgoingInvite | None = None
         self._offers = Offers(self)
         self._transfers = Transfers(self)
@@ -78,6 +78,8 @@ class InviteSession(SessionBase):
         session.local_tag = secrets.token_hex(6)
         session.dialog = Dialog.as_server(request, session.local_tag, source, symmetric=symmetric)
         session.remote_offer = sdp_of(request)
+        if session.remote_offer is not None:
+            session.dialog.turn(Turn.OFFER_RECEIVED)
         session._answer = InviteAnswer(host, transaction, session._no_acknowledgement)
         transaction.on_cancel = session._cancelled
         return session
@@ -122,31 +124,7 @@ class InviteSession(SessionBase):
         """Outgoing: whether the peer answered the INVITE with anything, be it 100; a silent peer may be given up sooner."""
         return self._invite is not None and self._invite.heard
 
-    # What the one who controls the call can do: the beginning.
-
-    def progress(self, status: int, *, sdp: bytes | None = None, reason: str | None = None) -> None:
-        """Incoming: send a provisional response (101 to 199), with SDP for early media."""
-        answer = self._incoming_only()
-        if self.state in _UNANSWERED_INCOMING:
-            self.state = SessionState.EARLY
-            answer.provisional(status, reason, self.local_tag, self._headers(), sdp)
-
-    def answer(self, sdp: bytes) -> None:
-        """Incoming: answer the call; `sdp` is the answer, or our offer when `remote_offer` is None."""
-        answer = self._incoming_only()
-        if self.state in _UNANSWERED_INCOMING:
-            self.state = SessionState.ANSWERED
-            if self.dialog is not None:
-                self.dialog.early = False
-            answer.accept(self.local_tag, self._headers(), sdp)
-
-    def reject(self, status: int, *, reason: str | None = None, headers: Headers = ()) -> None:
-        """Incoming: refuse the call with a final error (300 to 699)."""
-        answer = self._incoming_only()
-        if self.state in _UNANSWERED_INCOMING:
-            answer.refuse(status, reason, self.local_tag, headers)
-            self.finish(Ended(by_peer=False, reason=reason or "", status=status))
-            self.close()
+    # What the one who controls the call can do; how it begins for a callee is in `IncomingSide`.
 
     def hang_up(self, *, status: int = 603, reason: str = "", cause: str = "") -> None:
         """End the session in whatever way its state needs: a final error, CANCEL or BYE.
@@ -157,7 +135,7 @@ class InviteSession(SessionBase):
                 shows no missed call.
             cause: a whole Reason header instead, such as the other party's.
         """
-        if self.state in _UNANSWERED_INCOMING and self.direction is Direction.INCOMING:
+        if self.state in UNANSWERED and self.direction is Direction.INCOMING:
             self.reject(status, reason=reason or None, headers=(("Reason", cause),) if cause else ())
             return
         if self.state in _OVER:
@@ -167,9 +145,8 @@ class InviteSession(SessionBase):
         headers = (("Reason", cause),) if cause else ()
         status = status if reason else 200
         if self.state in (SessionState.CALLING, SessionState.EARLY):
-            invite = self._outgoing_only()
-            invite.cancel(headers)
-            self.state = SessionState.CANCELLING
+            self._outgoing_only().cancel(headers)
+            self.move(Move.GIVEN_UP)
         else:
             self._leave(headers)
         self.finish(Ended(by_peer=False, reason=reason, status=status))
@@ -179,19 +156,29 @@ class InviteSession(SessionBase):
     # Offers, transfers.
 
     def offer(self, sdp: bytes | None) -> None:
-        """Send a new offer (re-INVITE), at once or when the exchange under way is over; None asks for the peer's offer.
+        """Send a new offer, at once or when the exchange under way is over; None asks for the peer's offer.
 
+        A re-INVITE carries it; before the answer an UPDATE, where the peer takes that and the first offer is answered.
         OfferAnswered or OfferRejected follows; after None, Offered.
         """
-        if self.established:
+        if self.established or self.state is SessionState.EARLY:
             self._offers.offer(sdp)
 
+    def repeat_offer(self) -> None:
+        """Refresh the session with a re-INVITE that offers what holds already."""
+        if self.established:
+            self._offers.offer(self.local_sdp or None)
+
     def accept_offer(self, sdp: bytes) -> None:
-        """Answer what came as Offered; or, after an INVITE of ours without SDP, what came as Answered."""
+        """Answer what came as Offered; or, after an INVITE of ours without SDP, what came as Progressed or Answered."""
         if self.direction is Direction.OUTGOING and self.state is SessionState.ANSWERED and self.dialog is not None:
-            self.state = SessionState.CONFIRMED
+            self.move(Move.ACKNOWLEDGED)
+            self.dialog.turn(Turn.ANSWER_SENT)
+            self.local_sdp = sdp
             self._outgoing_only().acknowledge(self.dialog, sdp)
             self._offers.proceed()
+        elif self._invite is not None and self._invite.answer_early_offer(sdp):
+            self.local_sdp = sdp
         elif self.state not in _OVER:
             self._offers.accept(sdp)
 
@@ -230,8 +217,9 @@ class InviteSession(SessionBase):
 
     def finish(self, event: SessionEvent) -> None:
         """Say the last word and end all exchanges."""
-        if self.state is not SessionState.CANCELLING:
-            self.state = SessionState.ENDED
+        self.move(Move.FINISHED)
+        if self.timer is not None:
+            self.timer.stop()
         self._offers.close()
         if self._answer is not None and self._bye_due is None:
             self._answer.close()
@@ -243,7 +231,7 @@ class InviteSession(SessionBase):
         if self._closed:
             return
         self._closed = True
-        self.state = SessionState.ENDED
+        self.move(Move.CLOSED)
         if self._invite is not None:
             self._invite.settle()
         self.host.session_closed(self)
@@ -252,13 +240,26 @@ class InviteSession(SessionBase):
         """End the session because the peer is gone or has lost the call; a BYE is sent in case it has not."""
         if self.state in _OVER:
             return
-        self._leave(())
-        self.finish(Ended(by_peer=status == 481, reason=reason, status=status))
+        ended = Ended(by_peer=status == 481, reason=reason, status=status)
+        if self.established:
+            self._leave(())
+        elif self._invite is not None:
+            self._invite.cancel(())
+            self.move(Move.GIVEN_UP)
+        else:
+            self._incoming_only().refuse(500, None, self.local_tag)
+            self.finish(ended)
+            self.close()
+            return
+        self.finish(ended)
 
     def receive(self, request: Request, transaction: ServerTransaction) -> None:
         """Take a request of the peer inside the dialog; ACK and CANCEL come by their own ways."""
         dialog = self.dialog
-        if dialog is None or request.from_tag != dialog.remote_tag:
+        if dialog is not None and request.from_tag != dialog.remote_tag:
+            selected = self._invite is not None and self._invite.select(request.from_tag)
+            dialog = self.dialog if selected else None
+        if dialog is None:
             transaction.respond(response_to(request, 481))
             return
         if not dialog.accepts(request):
@@ -285,12 +286,11 @@ class InviteSession(SessionBase):
         if self._bye_due is not None:
             self._say_goodbye(self._bye_due)
             return
-        if self.state is not SessionState.ANSWERED:
+        if not self.move(Move.ACKNOWLEDGED):
             return
-        self.state = SessionState.CONFIRMED
-        if self.remote_offer is None:
+        if self.dialog is not None and self.dialog.exchange is Exchange.OURS:
             sdp = sdp_of(request)
-            if sdp is None:
+            if sdp is None or not self.dialog.turn(Turn.ANSWER_RECEIVED):
                 self.hang_up(status=488, reason="No session description in the ACK")
                 return
             self.emit(OfferAnswered(sdp))
@@ -324,12 +324,6 @@ class InviteSession(SessionBase):
         else:
             self.lost(408, "No ACK for the answer")
 
-    def _cancelled(self, request: Request) -> None:
-        if self.state in _UNANSWERED_INCOMING and self._answer is not None:
-            self._answer.refuse(487, None, self.local_tag)
-            self.finish(Cancelled(reason_of(request)[0], cause_of(request)))
-            self.close()
-
     # Requests of the peer.
 
     def _bye(self, request: Request, transaction: ServerTransaction) -> None:
@@ -354,26 +348,36 @@ class InviteSession(SessionBase):
                 # The first INVITE is not even answered (RFC 3261 section 14.2).
                 transaction.respond(response_to(request, 500, headers=[("Retry-After", str(secrets.randbelow(11)))]))
                 return
-            if self._answer.awaits_ack and self.remote_offer is not None:
+            agreed = self.dialog is not None and self.dialog.exchange is Exchange.AGREED
+            if self._answer.awaits_ack and agreed:
                 # It has our 2xx, or it would not re-INVITE; its ACK was lost.
                 self._answer.acknowledged()
-                self.state = SessionState.CONFIRMED
+                self.move(Move.ACKNOWLEDGED)
                 self.emit(Confirmed())
         if self.state is not SessionState.CONFIRMED:
             transaction.respond(response_to(request, 491))
-            return
-        self._offers.receive_invite(request, transaction)
+        elif not self._refuse_brief(request, transaction):
+            self._offers.receive_invite(request, transaction)
 
     def _update(self, request: Request, transaction: ServerTransaction) -> None:
-        if sdp_of(request) is not None and not self.established:
-            # The first offer is still open (RFC 3311 section 5.2).
-            transaction.respond(response_to(request, 491 if self._invite is not None else 500))
-            return
-        self._offers.receive_update(request, transaction)
+        if not self._refuse_brief(request, transaction):
+            self._offers.receive_update(request, transaction)
+
+    def _refuse_brief(self, request: Request, transaction: ServerTransaction) -> bool:
+        """Answer 422 to a refresh with too short an interval (RFC 4028 section 9)."""
+        config = self.host.config
+        if not is_too_brief(request, config):
+            return False
+        headers = [("Min-SE", str(config.min_session_expires))]
+        transaction.respond(response_to(request, 422, headers=headers))
+        return True
 
     def _info(self, request: Request, transaction: ServerTransaction) -> None:
         digit = digit_of(request)
-        if digit is not None:
+        if request.get("Info-Package") is not None:
+            # None was announced in a Recv-Info (RFC 6086 section 4.2.2).
+            transaction.respond(response_to(request, 469, headers=[("Recv-Info", "")]))
+        elif digit is not None:
             transaction.respond(response_to(request, 200))
             self.emit(DigitReceived(*digit))
         elif request.body:
@@ -393,11 +397,6 @@ class InviteSession(SessionBase):
     def _options(self, request: Request, transaction: ServerTransaction) -> None:
         transaction.respond(response_to(request, 200, headers=CAPABILITY_HEADERS))
 
-    def _incoming_only(self) -> InviteAnswer:
-        if self._answer is None:
-            raise SessionStateError("Only an incoming session can be answered or refused.")
-        return self._answer
-
     def _outgoing_only(self) -> OutgoingInvite:
         if self._invite is None:
             raise SessionStateError("The INVITE was not sent yet.")
@@ -409,6 +408,7 @@ def _quoted(text: str) -> str:
 
 
 _HANDLERS: dict[str, Callable[[InviteSession, Request, ServerTransaction], None]] = {
+    "PRACK": InviteSession._prack,  # noqa: SLF001
     "BYE": InviteSession._bye,  # noqa: SLF001 - the table of its own methods
     "INVITE": InviteSession._reinvite,  # noqa: SLF001
     "UPDATE": InviteSession._update,  # noqa: SLF001

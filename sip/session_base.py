@@ -14,6 +14,8 @@ from sip.client_request import ClientCredentials, ClientRequest, SessionHost
 from sip.dialog import Dialog
 from sip.message import Headers, Request, Response
 from sip.session_events import Direction, SessionEvent, SessionListener, SessionState
+from sip.session_tables import SESSION, Move
+from sip.session_timer import SessionTimer, has_option
 from sip.transaction import ClientTransaction, ResponseCallback
 from sip.transfer import Replaces
 from sip.uri import NameAddress
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 _DIALOG_IS_LOST = (408, 481)
 """Answers to a request in a dialog after which the dialog is over (RFC 3261 section 12.2.1.2)."""
+_TELL_NOTHING = ("BYE", "NOTIFY", "PRACK")
+"""Requests whose loss does not end the dialog: for a PRACK the final response to the INVITE says it."""
 
 
 class SessionBase(abc.ABC):
@@ -43,13 +47,16 @@ class SessionBase(abc.ABC):
         "id",
         "identity",
         "listener",
+        "local_sdp",
         "local_tag",
+        "peer_updates",
         "remote_offer",
         "replaces",
         "request",
         "source",
         "state",
         "symmetric",
+        "timer",
         "trunk",
     )
 
@@ -82,6 +89,12 @@ class SessionBase(abc.ABC):
         self.local_tag = ""
         self.credentials: ClientCredentials | None = None
         """Whom to be when the peer challenges a request of ours."""
+        self.timer: SessionTimer | None = None
+        """What keeps the call from outliving its ends (RFC 4028), once it is answered."""
+        self.peer_updates: bool | None = None
+        """Whether the peer said that it takes UPDATE; None: ask `updates`."""
+        self.local_sdp = request.body if direction is Direction.OUTGOING else b""
+        """Our last session description that the peer has as an offer or answer; empty before there is one."""
         self._contact = ""
         self._remote_identity: NameAddress | None = None
         self._over = False
@@ -120,6 +133,26 @@ class SessionBase(abc.ABC):
         return min(int(value), 255) if value.isascii() and value.isdigit() and len(value) < 10 else 70
 
     @property
+    def updates(self) -> bool:
+        """Whether the peer takes UPDATE, as its Allow says."""
+        if self.peer_updates is None:
+            values = self.request.get_all("Allow") if self.direction is Direction.INCOMING else []
+            self.peer_updates = any("UPDATE" in value.upper() for value in values)
+        return self.peer_updates
+
+    def caller_has(self, option: str, header: str = "Supported") -> bool:
+        """Incoming: whether the INVITE lists an option tag, as one that is supported or (`Require`) demanded."""
+        return any(has_option(value, option) for value in self.request.get_all(header))
+
+    def move(self, move: Move) -> bool:
+        """Walk the session's table; False, with nothing changed, when the state has no rule for the event."""
+        state = SESSION.step(self.state, move)
+        if state is None:
+            return False
+        self.state = state
+        return True
+
+    @property
     def established(self) -> bool:
         """Whether it was answered and has not ended."""
         return self.state in (SessionState.ANSWERED, SessionState.CONFIRMED)
@@ -142,7 +175,7 @@ class SessionBase(abc.ABC):
         def responded(response: Response, transaction: ClientTransaction) -> None:
             if on_response is not None:
                 on_response(response, transaction)
-            if response.status in _DIALOG_IS_LOST and method not in ("BYE", "NOTIFY"):
+            if response.status in _DIALOG_IS_LOST and method not in _TELL_NOTHING:
                 self.lost(response.status, response.reason)
 
         return ClientRequest(
@@ -168,6 +201,14 @@ class SessionBase(abc.ABC):
     @abc.abstractmethod
     def lost(self, status: int, reason: str) -> None:
         """End the session because the peer is gone or has lost the call."""
+
+    @abc.abstractmethod
+    def repeat_offer(self) -> None:
+        """Refresh the session with a re-INVITE that offers what holds already."""
+
+    @abc.abstractmethod
+    def proceed(self) -> None:
+        """Do what waited for something that is over now."""
 
     def _headers(self) -> list[tuple[str, str]]:
         return [("Contact", self.contact), *SESSION_HEADERS]

@@ -38,7 +38,8 @@ class SessionState(enum.StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Progressed:
-    """Outgoing: a provisional response above 100 came; with SDP it is early media."""
+    """Outgoing: a provisional response above 100 came; with SDP it is early media, or the peer's offer when the INVITE had
+    none, and then `accept_offer` is due."""
 
     status: int
     reason: str
@@ -48,10 +49,10 @@ class Progressed:
 @dataclass(slots=True, frozen=True)
 class Answered:
     """Outgoing: a 2xx came. `sdp` is the answer; or the peer's offer when the INVITE had none, and then `accept_offer`
-    is due.
+    is due. None: what was agreed before the answer stays (RFC 3262).
     """
 
-    sdp: bytes
+    sdp: bytes | None
 
 
 @dataclass(slots=True, frozen=True)

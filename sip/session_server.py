@@ -1,4 +1,6 @@
-"""The answering side of an INVITE: provisional responses kept alive, and a 2xx repeated until its ACK comes."""
+"""The answering side of an INVITE: provisional responses, reliable where the caller wants that, and a 2xx repeated until
+its ACK comes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Callable
 
 from sip.client_request import SessionHost
 from sip.message import Headers, response_to
+from sip.reliable import ReliableProvisionals
 from sip.timers import Timer
 from sip.transaction import ServerTransaction
 
@@ -25,6 +28,7 @@ class InviteAnswer:
         "_refresh",
         "_repeat",
         "cseq",
+        "reliable",
         "transaction",
     )
 
@@ -43,6 +47,8 @@ class InviteAnswer:
         self._interval = 0.0
         self._deadline = 0.0
         self._payload = b""
+        self.reliable: ReliableProvisionals | None = None
+        """Made with the first reliable provisional response."""
         self.transaction = transaction
         self.cseq = transaction.request.cseq[0]
 
@@ -56,8 +62,17 @@ class InviteAnswer:
         """Whether a 2xx went out and its ACK did not come yet."""
         return self._repeat is not None
 
-    def provisional(self, status: int, reason: str | None, local_tag: str, headers: Headers, sdp: bytes | None) -> None:
-        """Send a 1xx and repeat the latest one every minute."""
+    def provisional(
+        self,
+        status: int,
+        reason: str | None,
+        local_tag: str,
+        headers: Headers,
+        sdp: bytes | None,
+        *,
+        on_silence: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a 1xx and repeat the latest one every minute; reliably if `on_silence` says what a missing PRACK leads to."""
         response = response_to(
             self.transaction.request,
             status,
@@ -67,16 +82,27 @@ class InviteAnswer:
             content_type="application/sdp" if sdp else "",
             body=sdp or b"",
         )
-        self.transaction.respond(response)
-        if self._refresh is not None:
-            self._refresh.cancel()
+        if on_silence is not None:
+            self._reliably(on_silence).send(response)
+        else:
+            self.transaction.respond(response)
+        self._stop_refresh()
         self._refresh = self._host.timers.schedule(_PROVISIONAL_REFRESH, self._refresh_due)
 
+    def _reliably(self, on_silence: Callable[[], None]) -> ReliableProvisionals:
+        if self.reliable is None:
+            self.reliable = ReliableProvisionals(self._host, self.transaction, on_silence)
+        return self.reliable
+
     def accept(self, local_tag: str, headers: Headers, sdp: bytes) -> None:
-        """Send the 200 and repeat it until `acknowledged`, on reliable transports, too (RFC 3261 section 13.3.1.4)."""
-        self._stop_refresh()
+        """Send the 200 and repeat it until `acknowledged`, on reliable transports, too (RFC 3261 section 13.3.1.4).
+
+        `sdp` is empty where offer and answer went before it.
+        """
+        self._finish()
+        content_type = "application/sdp" if sdp else ""
         response = response_to(
-            self.transaction.request, 200, to_tag=local_tag, headers=headers, content_type="application/sdp", body=sdp
+            self.transaction.request, 200, to_tag=local_tag, headers=headers, content_type=content_type, body=sdp
         )
         if not self.transaction.respond(response):
             return
@@ -88,7 +114,7 @@ class InviteAnswer:
 
     def refuse(self, status: int, reason: str | None, local_tag: str, headers: Headers = ()) -> None:
         """Send a final error, unless a final response went out before."""
-        self._stop_refresh()
+        self._finish()
         self.transaction.respond(
             response_to(self.transaction.request, status, reason, to_tag=local_tag, headers=headers)
         )
@@ -102,8 +128,13 @@ class InviteAnswer:
 
     def close(self) -> None:
         """Stop all timers."""
-        self._stop_refresh()
+        self._finish()
         self.acknowledged()
+
+    def _finish(self) -> None:
+        self._stop_refresh()
+        if self.reliable is not None:
+            self.reliable.close()
 
     def _repeat_due(self) -> None:
         now = self._host.timers.clock.monotonic()
@@ -118,6 +149,7 @@ class InviteAnswer:
 
     def _refresh_due(self) -> None:
         if self.open:
+            # A reliable one is repeated, too: the caller has it, but a proxy's patience begins anew.
             self._host.send(self.transaction.payload, self.transaction.destination)
             self._refresh = self._host.timers.schedule(_PROVISIONAL_REFRESH, self._refresh_due)
 

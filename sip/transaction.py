@@ -231,6 +231,21 @@ class ServerTransaction(_Transaction):
         """Take a retransmission of the request, or the ACK of the refused INVITE."""
         self._feed(Event.ACK if request.method == "ACK" else Event.REQUEST)
 
+    def await_answer(self) -> None:
+        """Take note that the answer to a non-INVITE request takes its time (RFC 4320 section 4)."""
+        self._limit = self._layer.timers.schedule(self._layer.timing.slow, self._answer_is_slow)
+
+    def _answer_is_slow(self) -> None:
+        timing = self._layer.timing
+        if self._feed(Event.SLOW):
+            self._limit = self._layer.timers.schedule(timing.limit - timing.slow, self._feed, Event.TIMEOUT)
+
+    def _act(self, action: Action, message: Request | Response | None) -> None:
+        if action is Action.SEND_TRYING:
+            super()._act(Action.SEND, response_to(self.request, 100))
+        else:
+            super()._act(action, message)
+
     @property
     def answered(self) -> bool:
         """Whether a final response went out."""

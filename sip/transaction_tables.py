@@ -1,8 +1,9 @@
 """The four transaction machines of RFC 3261 section 17 as tables, with the Accepted states of RFC 6026.
 
 The tables are the machines: `sip.transaction` walks them and the diagrams of the documentation are drawn from them. An
-event without a rule in a state leaves the state untouched. In the spirit of RFC 4320 no rule makes a 408 for a
-non-INVITE request on the server's side: a late answer helps nobody.
+event without a rule in a state leaves the state untouched. As RFC 4320 demands, no rule makes a 408 for a non-INVITE
+request on the server's side, where a late answer helps nobody; and a client that waits for a slow answer hears a 100 once
+it repeats itself at the pace of T2, and not before.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Event(enum.StrEnum):
     EXPIRE = "expire"
     """Timer D, I, J, K, L or M."""
     TRANSPORT_FAILED = "transport failed"
+    SLOW = "slow"
+    """The answer to a non-INVITE request takes so long that the client's timer E has reached T2 (RFC 4320 section 4.1)."""
     ABANDON = "abandon"
     """The user waits no longer: a cancelled INVITE got no final response in 64 * T1 (RFC 3261 section 9.1)."""
 
@@ -57,6 +60,7 @@ class Action(enum.StrEnum):
     DELIVER = "deliver"
     REPORT_TIMEOUT = "report timeout"
     REPORT_FAILURE = "report failure"
+    SEND_TRYING = "send 100"
 
 
 Rules = Mapping[tuple[State, Event], tuple[State, tuple[Action, ...]]]
@@ -92,6 +96,15 @@ class Timing:
     def limit(self) -> float:
         """64 * T1: how long anything is waited for."""
         return 64 * self.t1
+
+    @property
+    def slow(self) -> float:
+        """How long it takes until timer E of a client is reset to T2."""
+        elapsed = interval = self.t1
+        while interval * 2 < self.t2:
+            interval *= 2
+            elapsed += interval
+        return elapsed
 
 
 class TimerRule(NamedTuple):
@@ -201,6 +214,7 @@ SERVER = Machine(
     initial=_TRYING,
     rules={
         (_TRYING, Event.REQUEST): (_TRYING, ()),
+        (_TRYING, Event.SLOW): (_PROCEEDING, (Action.SEND_TRYING,)),
         (_TRYING, Event.PROVISIONAL): (_PROCEEDING, (Action.SEND,)),
         (_TRYING, Event.SUCCESS): (_COMPLETED, (Action.SEND,)),
         (_TRYING, Event.FAILURE): (_COMPLETED, (Action.SEND,)),
@@ -208,6 +222,8 @@ SERVER = Machine(
         (_PROCEEDING, Event.PROVISIONAL): (_PROCEEDING, (Action.SEND,)),
         (_PROCEEDING, Event.SUCCESS): (_COMPLETED, (Action.SEND,)),
         (_PROCEEDING, Event.FAILURE): (_COMPLETED, (Action.SEND,)),
+        # The client has given up: nothing may be sent any more (RFC 4320 section 4.2).
+        (_PROCEEDING, Event.TIMEOUT): (_TERMINATED, ()),
         (_COMPLETED, Event.REQUEST): (_COMPLETED, (Action.RESEND,)),
         (_COMPLETED, Event.EXPIRE): (_TERMINATED, ()),
     },

@@ -1,4 +1,6 @@
-"""Two or more SIP cores on a simulated network: time stands still unless a test moves it, packets get lost by a seeded die."""
+"""Two or more SIP cores on a simulated network: time stands still unless a test moves it; packets get lost, doubled and
+reordered by a seeded die.
+"""
 
 from __future__ import annotations
 
@@ -93,14 +95,19 @@ class PhoneApplication:
 
 @dataclass
 class Network:
-    """Carries packets with a delay, loses some, remembers all."""
+    """Carries packets with a delay, loses, doubles and delays some, remembers all."""
 
     loss: float = 0.0
+    doubling: float = 0.0
+    reordering: float = 0.0
+    """How many packets take so long that later ones overtake them."""
     seed: int = 1
     clock: ManualClock = field(default_factory=ManualClock)
     cores: dict[Address, SipCore] = field(default_factory=dict)
     sent: list[Packet] = field(default_factory=list)
     drop: Callable[[Packet], bool] | None = None
+    rewrite: Callable[[Request | Response], None] | None = None
+    """Changes each message on its way."""
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
@@ -120,12 +127,23 @@ class Network:
         return core
 
     def carry(self, packet: Packet) -> None:
+        if self.rewrite is not None:
+            message = packet.message
+            self.rewrite(message)
+            packet = Packet(message.encode(), packet.source, packet.destination)
         self.sent.append(packet)
         if self.drop is not None and self.drop(packet):
             return
         if self._dice.random() < self.loss:
             return
+        self._post(packet)
+        if self._dice.random() < self.doubling:
+            self._post(packet)
+
+    def _post(self, packet: Packet) -> None:
         delay = DELAY * (1 + self._dice.random()) if self.loss else DELAY
+        if self._dice.random() < self.reordering:
+            delay += 0.2 * self._dice.random()
         heapq.heappush(self._on_the_way, (self.clock.monotonic() + delay, next(self._counter), packet))
 
     def run(self, seconds: float) -> None:
@@ -183,11 +201,13 @@ class Pair:
         loss: float = 0.0,
         seed: int = 1,
         transport: str = "udp",
+        config: SipConfig | None = None,
+        bob_config: SipConfig | None = None,
     ) -> Pair:
         network = Network(loss=loss, seed=seed)
         alice_app, bob_app = PhoneApplication(), PhoneApplication(on_invite)
-        alice = network.add("10.0.0.1", alice_app, transport=transport)
-        bob = network.add("10.0.0.2", bob_app, transport=transport)
+        alice = network.add("10.0.0.1", alice_app, transport=transport, config=config)
+        bob = network.add("10.0.0.2", bob_app, transport=transport, config=bob_config or config)
         return cls(network, alice, bob, alice_app, bob_app)
 
     def call(self, listener: Listener, *, sdp: bytes | None = OFFER) -> InviteSession:
@@ -213,6 +233,18 @@ class Pair:
             and len(core.timers) == 0
             for core in self.network.cores.values()
         )
+
+
+def without(*options: str, allow: str = "") -> Callable[[Request | Response], None]:
+    """Make a peer that knows these option tags, or a method, of one that does not: for `Network.rewrite`."""
+
+    def strip(message: Request | Response) -> None:
+        for header, gone in (("Supported", options), ("Allow", (allow,))):
+            tags = [tag for tag in message.get_list(header) if tag not in gone]
+            if message.get(header) is not None:
+                message.set(header, ", ".join(tags))
+
+    return strip
 
 
 def established(*, loss: float = 0.0, seed: int = 1, transport: str = "udp") -> tuple[Pair, InviteSession, Listener]:
