@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from api import (
     activities,
     audit,
+    bans,
     calls,
     cameras,
     cdrs,
@@ -80,6 +81,7 @@ _RESOURCES: Final = (
     trunks,
     numbers,
     routes,
+    bans,
     users,
     tokens,
     company,

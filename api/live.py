@@ -226,6 +226,7 @@ _RESOURCES: Final = {
     "activity": Resource.ACTIVITIES,
     "extension": Resource.EXTENSIONS,
     "trunk": Resource.TRUNKS,
+    "ban": Resource.BANS,
     "visit": Resource.VISITS,
     "visitor": Resource.VISITORS,
     "camera": Resource.CAMERAS,

@@ -24,6 +24,7 @@ class Resource(enum.StrEnum):
     TRUNKS = "trunks"
     NUMBERS = "numbers"
     ROUTES = "routes"
+    BANS = "bans"
     CALLS = "calls"
     CDRS = "cdrs"
     RECORDINGS = "recordings"
@@ -96,6 +97,9 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.ROUTES, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.ROUTES, _A.CHANGE): (_NO, _NO, _NO, _ALL),
     (_R.ROUTES, _A.DELETE): (_NO, _NO, _NO, _ALL),
+    (_R.BANS, _A.READ): (_NO, _ALL, _ALL, _ALL),
+    (_R.BANS, _A.CREATE): (_NO, _NO, _NO, _ALL),
+    (_R.BANS, _A.DELETE): (_NO, _NO, _NO, _ALL),
     (_R.CALLS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.CALLS, _A.CREATE): (_OWN, _ALL, _NO, _ALL),
     (_R.CALLS, _A.CONTROL): (_OWN, _ALL, _NO, _ALL),

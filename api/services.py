@@ -16,6 +16,7 @@ from core.company import Company
 from core.database import Database
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from pbx.bans import BanKeeper
 from pbx.call_trace import CallTraces
 from pbx.cdrs.queries import CdrQueries
 from pbx.directory import Directory
@@ -40,6 +41,7 @@ class Services:
     directory: Directory
     switch: Switch
     trunks: Trunks
+    bans: BanKeeper
     cdrs: CdrQueries
     traces: CallTraces
     recordings: Recordings

@@ -7,12 +7,13 @@ Variables win over the file, the file over the defaults. A nested setting's vari
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import Fault, RamalError
 
@@ -55,6 +56,33 @@ class SipSettings(_Section):
     unsolicited_mwi: bool = Field(
         default=False, description="Tell waiting messages also to phones that never subscribe to them."
     )
+    ban_failures: int = Field(10, ge=0, le=1000, description="Wrong passwords that ban their address; 0: no bans.")
+    ban_seconds: int = Field(600, ge=1, le=86_400, description="The first ban; each further one is four times as long.")
+    ban_longest_seconds: int = Field(86_400, ge=1, le=31_536_000, description="No ban by itself is longer.")
+    never_ban: str = Field("", max_length=2000, description="Addresses and networks, with commas between them.")
+    stranger_rate: int = Field(
+        100, ge=0, le=100_000, description="Messages a second of one address that nobody vouches for; 0: no limit."
+    )
+    stranger_burst: int = Field(1000, ge=10, le=1_000_000, description="So many of them may come at once.")
+    ignore_scanners: bool = Field(default=False, description="Do not answer well-known scanners at all.")
+
+    @field_validator("never_ban")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for part in filter(None, map(str.strip, text.split(","))):
+            try:
+                network = ipaddress.ip_network(part, strict=False)
+            except ValueError as error:
+                raise ValueError(f"“{part[:50]}” is neither an address nor a network") from error
+            if network.prefixlen == 0:
+                raise ValueError("the whole Internet cannot be on the list; set ban_failures to 0 instead")
+        return text
+
+    @property
+    def spared_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The networks of `never_ban`."""
+        parts = filter(None, map(str.strip, self.never_ban.split(",")))
+        return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
 
 
 class MediaSettings(_Section):

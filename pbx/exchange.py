@@ -16,6 +16,7 @@ from core.journal import Journal
 from media.engine import Engine
 from media.prompts import PromptStore
 from pbx import forwarding
+from pbx.bans import BanKeeper
 from pbx.call import Flow
 from pbx.config import PbxConfig
 from pbx.directory import Directory
@@ -109,6 +110,9 @@ class Exchange:
             clock=clock,
             config=config,
         )
+        guard = self.sip.core.guard
+        guard.is_trunk = lambda host: self.trunks.owns(self.directory.snapshot, host)
+        self.bans = BanKeeper(database, clock, bus, guard)
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
         self._bus = bus
@@ -127,6 +131,7 @@ class Exchange:
         await recover(self._journal, self._database, self._config.recordings)
         await asyncio.to_thread(self._prompts.prepare, self._company.settings.country)
         await self.directory.reload()
+        await self.bans.load()
         stored = await self._registrations.load()
         for username, bindings in stored.items():
             if username in self.directory.snapshot.logins:
@@ -139,6 +144,7 @@ class Exchange:
         self.trunks.update(self.directory.snapshot)
         self.directory.listen(self._directory_changed)
         self._registrations.start()
+        self.bans.start()
         self._open_calls.start()
         self.switch.start()
 
@@ -150,6 +156,7 @@ class Exchange:
             self.watching.close()
             await self.sip.close()
         await self._registrations.close()
+        await self.bans.close()
         await self._open_calls.close()
 
     # --- what the SIP stack asks and tells -------------------------------------------------------------------------------

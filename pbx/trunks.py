@@ -102,6 +102,17 @@ class Trunks:
                 return trunk.name
         return None
 
+    def owns(self, snapshot: Snapshot, host: str) -> bool:
+        """Tell whether an enabled trunk is at an IP address, or has it in one of its networks."""
+        if not is_ip_address(host):
+            return False
+        address = ipaddress.ip_address(host)
+        return any(
+            host in self._sip.addresses_of(trunk.host) or any(address in network for network in trunk.networks)
+            for trunk in snapshot.trunks.values()
+            if trunk.enabled
+        )
+
     def _watch(self, trunk: Trunk) -> TrunkRegistration | TrunkPing:
         def changed(state: TrunkState, reason: str) -> None:
             self._states[trunk.name] = (state, reason)

@@ -59,7 +59,9 @@ from recordings.speech import VoskRecogniser
 from recordings.storage import RecordingStore
 from recordings.transcripts import TranscriptQueue, Transcripts
 from sip.address import Address
+from sip.bans import BanPolicy
 from sip.config import SipConfig
+from sip.guard import GuardConfig
 from sip.trace.tracer import Tracer
 from sip.transport.tls import Tls
 
@@ -140,6 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             directory=exchange.directory,
             switch=exchange.switch,
             trunks=exchange.trunks,
+            bans=exchange.bans,
             recordings=Recordings(ground.database, store, ground.bus),
             transcripts=Transcripts(enabled=queue is not None),
         )
@@ -341,6 +344,17 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None, tls
             advertised_host=sip.advertised_address,
             realm=sip.realm,
             secret=ground.folder.secret("sip-nonces"),
+            guard=GuardConfig(
+                bans=BanPolicy(
+                    failures=sip.ban_failures,
+                    first_seconds=sip.ban_seconds,
+                    longest_seconds=sip.ban_longest_seconds,
+                ),
+                requests_per_second=sip.stranger_rate,
+                burst=sip.stranger_burst,
+                drop_scanners=sip.ignore_scanners,
+                spared=sip.spared_networks,
+            ),
         ),
         database=ground.database,
         journal=ground.journal,

@@ -32,6 +32,8 @@ rates_cli = typer.Typer(help="What calls cost.", no_args_is_help=True)
 cli.add_typer(token_cli, name="token")
 cli.add_typer(recordings_cli, name="recordings")
 cli.add_typer(rates_cli, name="rates")
+bans_cli = typer.Typer(help="Addresses kept away from SIP after wrong passwords.", no_args_is_help=True)
+cli.add_typer(bans_cli, name="bans")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder [default: var].", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file in TOML.", show_default=False)]
@@ -189,6 +191,65 @@ def trace(
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+
+
+@bans_cli.command("list")
+def list_bans(data: Data = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the bans that hold, and the allow-list."""
+    from ramal import ban_tools  # noqa: PLC0415
+
+    found = _run(ban_tools.list_bans(_settings(data, config)))
+    lines = [f"{one['network']:<24} {ban_tools.until_text(one['until']):>8}  {one['reason']}" for one in found["bans"]]
+    lines = lines or ["Nobody is banned."]
+    lines += [f"{one['network']:<24} {'never':>8}  {one['note']}".rstrip() for one in found["allowed"]]
+    _show(found, "\n".join(lines), as_json=as_json)
+
+
+@bans_cli.command("add")
+def add_ban(
+    address: Annotated[str, typer.Argument(help="An IPv4 or IPv6 address; of IPv6 the whole /64 is banned.")],
+    seconds: Annotated[int, typer.Option(min=1, help="For how long.")] = 86_400,
+    reason: Annotated[str, typer.Option(help="Why, for those who look at the list.")] = "By hand",
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ban an address; a running server takes it over within seconds."""
+    from ramal import ban_tools  # noqa: PLC0415
+
+    ban = _run(ban_tools.add_ban(_settings(data, config), address, seconds=seconds, reason=reason))
+    _show(ban, f"{ban['network']} is banned for {ban_tools.until_text(ban['until'])}.", as_json=as_json)
+
+
+@bans_cli.command("lift")
+def lift_ban(
+    address: Annotated[str, typer.Argument(help="The banned address.")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a ban; the next one will be as short as a first one."""
+    from ramal.ban_tools import lift_ban as lift  # noqa: PLC0415
+
+    network = _run(lift(_settings(data, config), address))
+    _show({"network": network}, f"{network} is not banned any more.", as_json=as_json)
+
+
+@bans_cli.command("allow")
+def allow_network(
+    network: Annotated[str, typer.Argument(help="An address, or a network as 198.51.100.0/24.")],
+    note: Annotated[str, typer.Option(help="Whose it is.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Take it off the list instead.")] = False,
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Never ban a network, and lift the bans in it."""
+    from ramal.ban_tools import allow  # noqa: PLC0415
+
+    text = _run(allow(_settings(data, config), network, note=note, remove=remove))
+    line = f"{text} can be banned again." if remove else f"{text} is never banned."
+    _show({"network": text, "allowed": not remove}, line, as_json=as_json)
 
 
 @cli.command("openapi")

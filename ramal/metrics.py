@@ -29,6 +29,15 @@ def watch(
         "Facts that the slowest consumer, or the broker, has before it.",
         lambda: max(follower.lag for follower in followers),
     )
+    guard = exchange.sip.core.guard
+    metrics.watch("ramal_sip_bans", "SIP sources that are banned.", lambda: len(guard.active()))
+    metrics.watch("ramal_sip_failed_sign_ins", "Wrong passwords since the start.", lambda: guard.failures)
+    metrics.watch(
+        "ramal_sip_refused_of_banned", "Messages not read because their source is banned.", lambda: guard.refused_banned
+    )
+    metrics.watch(
+        "ramal_sip_refused_for_rate", "Messages not read because strangers asked too much.", lambda: guard.refused_rate
+    )
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
     if tracer is not None:
         metrics.watch("ramal_trace_dropped", "SIP messages left out of the trace.", lambda: tracer.dropped)

@@ -14,6 +14,7 @@ MODULES: Final = (
     "core.outbox",
     "core.company",
     "pbx.tables",
+    "pbx.ban_records",
     "pbx.cdrs.tables",
     "billing.tables",
     "crm_bridge.tables",

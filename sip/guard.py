@@ -44,6 +44,8 @@ class GuardConfig:
     """Addresses whose rate is watched."""
     drop_scanners: bool = False
     """Whether requests of well-known scanners are not answered at all."""
+    spared: tuple[Network, ...] = ()
+    """Networks that are neither banned nor held back, whatever else is allowed while running."""
 
 
 class BanListener(Protocol):
@@ -79,7 +81,9 @@ class Guard:
         self._revoked: dict[str, set[Address]] = {}
         """Flows that failed again while their address was banned: they are spared no more, until the ban ends."""
         self._trusted: dict[str, tuple[bool, float]] = {}
+        self._always_spared = config.spared
         self.bans = BanBook(config.bans)
+        self.bans.spare(config.spared)
         self.is_trunk: Callable[[str], bool] = _nobody
         """Tells whether a trunk is at an address; trunks are neither banned nor held back."""
         self.listener: BanListener | None = None
@@ -151,9 +155,9 @@ class Guard:
         return True
 
     def spare(self, networks: Iterable[Network]) -> None:
-        """Take a new allow-list; bans in it are lifted."""
+        """Take a new allow-list, beside that of the settings; bans in it are lifted."""
         self._trusted.clear()
-        for ban in self.bans.spare(networks):
+        for ban in self.bans.spare((*self._always_spared, *networks)):
             if ban.until > self._clock.now():
                 self._end(ban)
 

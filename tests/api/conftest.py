@@ -135,6 +135,7 @@ async def server_on(database: Database, folder: Path) -> AsyncIterator[Server]:
         directory=exchange.directory,
         switch=exchange.switch,
         trunks=exchange.trunks,
+        bans=exchange.bans,
         cdrs=CdrQueries(database),
         traces=CallTraces(CdrQueries(database), folder / "trace"),
         recordings=Recordings(database, store, bus),

@@ -79,3 +79,12 @@ def test_a_wrong_port_base_is_refused(base: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no settings file .*gone\.toml"):
         load_settings(tmp_path / "gone.toml")
+
+
+def test_networks_that_are_never_banned_are_read_and_wrong_ones_refused() -> None:
+    settings = load_settings(None, {"RAMAL_SIP_NEVER_BAN": "203.0.113.7, 198.51.100.0/24,2001:db8::/32"})
+    assert [str(one) for one in settings.sip.spared_networks] == ["203.0.113.7/32", "198.51.100.0/24", "2001:db8::/32"]
+    assert load_settings(None, {}).sip.spared_networks == ()
+    for wrong in ("office", "0.0.0.0/0", "10.0.0.0/33"):
+        with pytest.raises(SettingsError, match=r"sip\.never_ban"):
+            load_settings(None, {"RAMAL_SIP_NEVER_BAN": wrong})

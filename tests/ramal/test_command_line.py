@@ -26,7 +26,18 @@ def ramal(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "demo", "softphone", "token", "token create", "recordings list", "recordings export", "rates import"],
+    [
+        "serve",
+        "demo",
+        "softphone",
+        "token",
+        "token create",
+        "recordings list",
+        "recordings export",
+        "rates import",
+        "bans list",
+        "bans allow",
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     result = ramal(*command.split(), "--help")

@@ -52,6 +52,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{call_id}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Trace Call
+         * @description Show the SIP messages of a call of the last days, of all its legs: as JSON, a ladder in text, or a capture for Wireshark.
+         */
+        get: operations["trace_call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls": {
         parameters: {
             query?: never;
@@ -1252,6 +1272,94 @@ export interface paths {
         patch: operations["change_route"];
         trace?: never;
     };
+    "/api/v1/bans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bans
+         * @description List the bans that hold, by network.
+         */
+        get: operations["list_bans"];
+        put?: never;
+        /**
+         * Create Ban
+         * @description Ban an address; its registered phones and calls in progress go on.
+         */
+        post: operations["create_ban"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bans/allowed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Allowed Networks
+         * @description List the networks that are never banned, in the order they were allowed.
+         */
+        get: operations["list_allowed_networks"];
+        put?: never;
+        /**
+         * Allow Network
+         * @description Never ban a network; bans in it are lifted at once.
+         */
+        post: operations["allow_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bans/allowed/{network_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Disallow Network
+         * @description Take a network off the allow-list.
+         */
+        delete: operations["disallow_network"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bans/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Lift Ban
+         * @description Lift a ban; the next one will be as short as a first one.
+         */
+        delete: operations["lift_ban"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1478,6 +1586,58 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * AllowedIn
+         * @description A network for the allow-list.
+         */
+        AllowedIn: {
+            /**
+             * Network
+             * @description An address, or a network in CIDR notation.
+             * @example 198.51.100.0/24
+             */
+            network: string;
+            /**
+             * Note
+             * @default
+             * @example Office in Recife
+             */
+            note: string;
+        };
+        /**
+         * AllowedOut
+         * @description A network that is never banned.
+         */
+        AllowedOut: {
+            /** Id */
+            id: string;
+            /** Network */
+            network: string;
+            /** Note */
+            note: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            created_at: string;
+        };
+        /**
+         * AllowedPage
+         * @description One page of the allow-list.
+         */
+        AllowedPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["AllowedOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * AuditOut
          * @description One entry of the trail.
          */
@@ -1549,6 +1709,81 @@ export interface components {
              * @description The items of this page.
              */
             items: components["schemas"]["AuditOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * BanIn
+         * @description A source to ban.
+         */
+        BanIn: {
+            /**
+             * Address
+             * @description An IPv4 or IPv6 address; of IPv6 the whole /64 is banned.
+             * @example 203.0.113.7
+             */
+            address: string;
+            /**
+             * Seconds
+             * @description For how long.
+             * @default 86400
+             */
+            seconds: number;
+            /**
+             * Reason
+             * @default By hand
+             * @example Fraud calls on 3 May
+             */
+            reason: string;
+        };
+        /**
+         * BanOut
+         * @description A ban that holds.
+         */
+        BanOut: {
+            /**
+             * Address
+             * @description The first address of the network; names it in paths.
+             */
+            address: string;
+            /**
+             * Network
+             * @description An IPv4 address, or the /64 of an IPv6 address.
+             */
+            network: string;
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            until: string;
+            /**
+             * Offences
+             * @description The how manieth ban in a row it is; each is longer than the one before.
+             */
+            offences: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * BanPage
+         * @description One page of bans.
+         */
+        BanPage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["BanOut"][];
             /**
              * Next Cursor
              * @description Give this as `cursor` to get the next page; null at the end.
@@ -3983,6 +4218,73 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * TraceFormat
+         * @description How the trace is shown.
+         * @enum {string}
+         */
+        TraceFormat: "json" | "text" | "pcap";
+        /**
+         * TraceMessageOut
+         * @description A SIP message, its secrets masked.
+         */
+        TraceMessageOut: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            at: string;
+            /**
+             * Sent
+             * @description Whether the server sent it; else it received it.
+             */
+            sent: boolean;
+            /** Transport */
+            transport: string;
+            /** Source */
+            source: string;
+            /** Destination */
+            destination: string;
+            /** Sip Call Id */
+            sip_call_id: string;
+            /** Leg Id */
+            leg_id: string | null;
+            /**
+             * Party
+             * @description Who is at the other end, such as `extension 1001`; empty when unknown.
+             */
+            party: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Again
+             * @description A retransmission: the same bytes went the same way before.
+             */
+            again: boolean;
+            /** Text */
+            text: string;
+        };
+        /**
+         * TraceOut
+         * @description The SIP messages of a call.
+         */
+        TraceOut: {
+            /**
+             * Call Id
+             * @description null for messages that made no call, such as a refused INVITE.
+             */
+            call_id: string | null;
+            /** Sip Call Ids */
+            sip_call_ids: string[];
+            /**
+             * Truncated
+             * @description There were more messages; these are the first.
+             */
+            truncated: boolean;
+            /** Messages */
+            messages: components["schemas"]["TraceMessageOut"][];
+        };
+        /**
          * TranscriptOut
          * @description A transcript.
          */
@@ -4793,6 +5095,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trace_call: {
+        parameters: {
+            query?: {
+                format?: components["schemas"]["TraceFormat"];
+                /** @description The text holds the messages themselves, too. */
+                whole?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The call's id, or the SIP Call-ID of one of its legs. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The messages in the format that was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceOut"];
+                    "text/plain": string;
+                    "application/vnd.tcpdump.pcap": string;
+                };
             };
             /** @description A problem */
             default: {
@@ -8020,6 +8360,206 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RouteOut"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_bans: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BanPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_ban: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BanIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BanOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_allowed_networks: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllowedPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allow_network: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowedIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllowedOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disallow_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                network_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lift_ban: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `address` as the list shows it, or any of its network. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
