@@ -99,6 +99,8 @@ class Call(PartyVerbs):
         self.ringing_extension = ""
         """The extension being rung, for those who pick up."""
         self.transferring = False
+        self.on_ringing: Callable[[], None] | None = None
+        """While set, hears that somebody is rung: for the phone that asked for a transfer."""
         self.ended = False
         self._dialling: Dialling | None = None
         self._errands: set[asyncio.Task[None]] = set()
@@ -262,6 +264,29 @@ class Call(PartyVerbs):
         finally:
             self._dialling = None
 
+    def take_over_ringing(self, other: Call, listener: Leg) -> Dialling | None:
+        """Have the devices that ring for another call ring on for this one; None where none rings there. `ring_on` is due."""
+        theirs = other._dialling
+        legs = theirs.surrender() if theirs is not None and theirs.ringing else []
+        if not legs:
+            return None
+        dialling = Dialling(self.equipment, listener)
+        for leg in legs:
+            other.let_go(leg)
+            self.adopt(leg)
+            dialling.legs.append(leg)
+        dialling.started()
+        self._dialling = dialling
+        return dialling
+
+    async def ring_on(self, dialling: Dialling, *, seconds: float) -> DialResult:
+        """Wait for the answer of devices that were taken over while they rang."""
+        dialling.ringing_heard()
+        try:
+            return await dialling.result(seconds)
+        finally:
+            self._dialling = None
+
     def _open(self, attempt: Attempt, dialling: Dialling, prefer: str) -> None:
         leg = Leg(self.equipment, self, attempt.party, attempt.role, incoming=False)
         self.legs.append(leg)
@@ -379,12 +404,17 @@ class Call(PartyVerbs):
         """Hear that a device rings."""
         if self._dialling is not None:
             self._dialling.ringing_heard()
-        self.changed("call.ringing")
+        self._tell_ringing()
 
     def leg_early_media(self, leg: Leg) -> None:
         """Hear that the other side sends voice before the answer."""
         if self._dialling is not None:
             self._dialling.early_media_heard(leg)
+        self._tell_ringing()
+
+    def _tell_ringing(self) -> None:
+        if self.on_ringing is not None:
+            self.on_ringing()
         self.changed("call.ringing")
 
     def leg_answered(self, leg: Leg) -> None:

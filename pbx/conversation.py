@@ -11,13 +11,17 @@ from pbx.call import Call
 from pbx.call_recording import RecordingState
 from pbx.errors import CallStateError
 from pbx.leg import Leg
-from pbx.requests import Consult, ReplaceLeg, Report, TransferBlind, TransferJoin
+from pbx.requests import Consult, ReplaceLeg, Report, Transfer, TransferBlind, TransferJoin, TransferRinging
 from sip.transfer import Refer
+from sip.uri import NameAddress, Uri
 
 log = structlog.get_logger(__name__)
 
 _FORBIDDEN = 403
 _NO_SUCH_DIALOG = 481
+_NOT_FOUND = 404
+"""For a REFER whose Replaces fits nothing: 481 would end the call that it came in (RFC 3261 section 12.2.1.2)."""
+_TERMINATED = 487
 _REQUEST_PENDING = 491
 
 
@@ -56,7 +60,7 @@ class Conversation:
             request = await self._call.inbox.get()
             if isinstance(request, ReplaceLeg):
                 self._replace(request)
-            elif isinstance(request, TransferBlind | TransferJoin | Consult) and not await self._transfer(request):
+            elif isinstance(request, Transfer) and not await self._transfer(request):
                 return
 
     def close(self) -> None:
@@ -120,19 +124,19 @@ class Conversation:
         def report(status: int, reason: str) -> None:
             leg.report_refer(refer, status, reason)
 
+        if not refer.uri.user or (refer.uri.parameter("method") or "INVITE").upper() != "INVITE":
+            leg.answer_refer(refer, accepted=False, status=400)
+            return
         if refer.replaces is None:
-            if not refer.uri.user:
-                leg.answer_refer(refer, accepted=False, status=400)
-                return
             leg.answer_refer(refer, accepted=True)
-            self._call.ask(TransferBlind(leg, refer.uri.user, report))
+            self._call.ask(TransferBlind(leg, refer.uri.user, report, self._referred_by(leg, refer)))
             return
         # The tags are as the one who would be asked sees them, and that is us (RFC 3891 section 3).
         wanted = refer.replaces
         session = self._call.equipment.sip.find_session(wanted.call_id, wanted.to_tag, wanted.from_tag)
         consulted = session.context if session is not None else None
         if not isinstance(consulted, Leg) or not consulted.alive or consulted is leg:
-            leg.answer_refer(refer, accepted=False, status=_NO_SUCH_DIALOG)
+            leg.answer_refer(refer, accepted=False, status=_NOT_FOUND)
             return
         if consulted.party.extension != leg.party.extension:
             log.warning("transfer_refused", call_id=self._call.id, leg_id=leg.id, extension=leg.party.extension)
@@ -141,11 +145,25 @@ class Conversation:
         leg.answer_refer(refer, accepted=True)
         self._ask_to_join(leg, consulted, report)
 
+    def _referred_by(self, leg: Leg, refer: Refer) -> str:
+        """Return the Referred-By for those who are rung: what the phone wrote, if it is about itself (RFC 3892)."""
+        told = refer.referred_by
+        if told is not None and told.uri.user == leg.party.extension:
+            return str(told.with_(parameters=()))
+        return str(NameAddress("", Uri("sip", leg.party.extension, self._call.equipment.config.domain)))
+
     def _ask_to_join(self, leg: Leg, consulted: Leg, report: Report) -> None:
         """Have the call with the customer take the other one in, whichever of them the phone named first."""
         other = consulted.owner
         if not isinstance(other, Call) or other is self._call:
             report(_NO_SUCH_DIALOG, "No such call")
+            return
+        # Phones leave the ringing call as soon as they are told yes: those who ring are taken over at once.
+        ringing = self._call.take_over_ringing(other, self._bridge.other(leg)) if other.conversation is None else None
+        if ringing is not None:
+            consulted.reject(_TERMINATED, "Transferred")
+            other.end("Transferred")
+            self._call.ask(TransferRinging(leg, ringing, other.to_number, other.id, report))
             return
         turned = other.conversation is not None and self._call.customer is None and other.customer is not None
         try:
@@ -156,10 +174,12 @@ class Conversation:
         except CallStateError as error:
             report(_NO_SUCH_DIALOG, error.message)
 
-    async def _transfer(self, request: TransferBlind | TransferJoin | Consult) -> bool:
+    async def _transfer(self, request: Transfer) -> bool:
         """Carry out a transfer; tell whether there are two who talk afterwards."""
         by = request.by
         if by not in self._bridge:
+            if isinstance(request, TransferRinging):
+                request.dialling.give_up()
             return True
         kept = self._bridge.other(by)
         self._bridge.cut()
@@ -176,12 +196,15 @@ class Conversation:
         self._call.changed("call.answered")
         return True
 
-    async def _other_after(self, request: TransferBlind | TransferJoin | Consult, kept: Leg, by: Leg) -> Leg | None:
+    async def _other_after(self, request: Transfer, kept: Leg, by: Leg) -> Leg | None:
         call = self._call
         match request:
             case TransferBlind():
                 call.changed("call.transferring")
-                return await transfer.blind(call, kept, by, request.target, request.report)
+                return await transfer.blind(call, kept, request)
+            case TransferRinging():
+                call.changed("call.transferring")
+                return await transfer.ringing(call, kept, request)
             case Consult():
                 call.changed("call.transferring")
                 return await transfer.Consultation(call, kept, by).run(request.target)
@@ -191,11 +214,11 @@ class Conversation:
     async def _join(self, request: TransferJoin, kept: Leg) -> Leg | None:
         other = request.consulted.owner
         if not isinstance(other, Call) or other.conversation is None:
-            # The colleague's phone still rings: ring it for the customer instead.
+            # The colleague's call is not talking, and nobody rings in it: call the colleague for the customer instead.
             target = other.to_number if isinstance(other, Call) else ""
             if isinstance(other, Call):
                 other.end("Transferred")
-            return await transfer.blind(self._call, kept, request.by, target, request.report)
+            return await transfer.blind(self._call, kept, TransferBlind(request.by, target, request.report))
         self._call.vital = {kept}
         target_leg = transfer.join(self._call, request.by, request.consulted, other, request.report)
         if target_leg is None:

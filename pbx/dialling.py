@@ -118,6 +118,19 @@ class Dialling:
             self._early = Bridge(self._equipment, listener, leg)
             self._early.connect()
 
+    def surrender(self) -> list[Leg]:
+        """Give away the legs that ring: they ring on elsewhere, and nobody waits for them here any more."""
+        if self._early is not None:
+            self._early.cut()
+            self._early = None
+        legs = [leg for leg in self.legs if leg.alive]
+        self.legs = []
+        return legs
+
+    def give_up(self) -> None:
+        """Ring no more: nobody waits for the answer."""
+        self._stop()
+
     def answered(self, leg: Leg) -> None:
         """A leg of ours, or one that picks the call up, was answered."""
         if self.ringing:

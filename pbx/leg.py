@@ -325,9 +325,8 @@ class Leg:
             self.session.reject_refer(refer, status)
 
     def report_refer(self, refer: Refer, status: int, reason: str) -> None:
-        """Tell the party's phone how the transfer it asked for goes; a phone that is gone needs no telling."""
-        if self.alive:
-            self.session.notify_refer(refer, status, reason)
+        """Tell the party's phone how the transfer it asked for goes, also when it left the call meanwhile (RFC 5057 section 5)."""
+        self.session.notify_refer(refer, status, reason)
 
     # --- what the party does -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pbx.dialling import Dialling
 from pbx.leg import Leg
 
 Report = Callable[[int, str], None]
@@ -22,6 +23,8 @@ class TransferBlind:
     by: Leg
     target: str
     report: Report = unreported
+    referred_by: str = ""
+    """The Referred-By of the one who asks, for those who are rung (RFC 3892)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -30,6 +33,17 @@ class TransferJoin:
 
     by: Leg
     consulted: Leg
+    report: Report = unreported
+
+
+@dataclass(slots=True, frozen=True)
+class TransferRinging:
+    """Join the party that talks with `by` with the one that `by` was ringing in another call, and who rings on for this one."""
+
+    by: Leg
+    dialling: Dialling
+    target: str
+    other_call_id: str
     report: Report = unreported
 
 
@@ -66,4 +80,5 @@ class LegGone:
     leg: Leg
 
 
-Request = TransferBlind | TransferJoin | Consult | CompleteTransfer | CancelTransfer | ReplaceLeg | LegGone
+Transfer = TransferBlind | TransferJoin | TransferRinging | Consult
+Request = Transfer | CompleteTransfer | CancelTransfer | ReplaceLeg | LegGone

@@ -17,6 +17,7 @@ from core.identifiers import new_id
 from pbx.bridge import Bridge
 from pbx.call import Call
 from pbx.dialling import DialResult
+from pbx.flows.extension import ring_extension
 from pbx.flows.reach import reach
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
@@ -29,20 +30,67 @@ from pbx.requests import (
     Request,
     TransferBlind,
     TransferJoin,
+    TransferRinging,
 )
 
 log = structlog.get_logger(__name__)
 
+_GIVEN_UP: Final = (487, "The caller gave up")
 _BUSY: Final = 491
 """A transfer asked for while another is under way (RFC 3261 section 21.4.27)."""
 
 
-async def blind(call: Call, kept: Leg, by: Leg, target: str, report: Report) -> Leg | None:
-    """Dial the target on behalf of `by`, who need not stay; on failure the kept party comes back to `by`."""
+async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
+    """Dial the target on behalf of the one who asks, who need not stay; on failure the kept party comes back."""
+    by, target = request.by, request.target
+    _keep(call, kept)
+
+    def told() -> None:
+        call.on_ringing = None
+        request.report(180, "Ringing")
+
+    call.on_ringing = told
+    try:
+        result = await reach(
+            call,
+            target,
+            listener=kept,
+            shown=kept.party,
+            as_extension=by.party.extension,
+            referred_by=request.referred_by,
+        )
+    except asyncio.CancelledError:
+        request.report(*_GIVEN_UP)
+        raise
+    finally:
+        call.on_ringing = None
+    note(call, TransferKind.BLIND, by, target, result)
+    return await _finish(call, kept, by, result, request.report)
+
+
+async def ringing(call: Call, kept: Leg, request: TransferRinging) -> Leg | None:
+    """Let the kept party wait for whom `request.by` was ringing; on failure it comes back."""
+    config, settings = call.equipment.config, call.equipment.company.settings
+    outside = any(leg.party.trunk for leg in request.dialling.legs)
+    _keep(call, kept)
+    request.report(180, "Ringing")
+    try:
+        seconds = config.outside_ring_seconds if outside else settings.ring_seconds
+        result = await call.ring_on(request.dialling, seconds=seconds)
+    except asyncio.CancelledError:
+        request.report(*_GIVEN_UP)
+        raise
+    note(call, TransferKind.ATTENDED, request.by, request.target, result, other_call_id=request.other_call_id)
+    return await _finish(call, kept, request.by, result, request.report)
+
+
+def _keep(call: Call, kept: Leg) -> None:
+    """Let the call end with the kept party alone, who hears ringing."""
     call.vital = {kept}
     kept.play(call.equipment.prompts.ringback(call.equipment.country), loop=True)
-    result = await reach(call, target, listener=kept, shown=kept.party, as_extension=by.party.extension)
-    note(call, TransferKind.BLIND, by, target, result)
+
+
+async def _finish(call: Call, kept: Leg, by: Leg, result: DialResult, report: Report) -> Leg | None:
     if result.leg is not None:
         report(200, "OK")
         by.hang_up("Transferred")
@@ -58,8 +106,12 @@ async def back(call: Call, kept: Leg, by: Leg) -> Leg | None:
         await call.play("transfer_failed", by)
         if by.alive:
             return by
-    if by.party.extension:
-        result = await reach(call, by.party.extension, listener=kept, shown=kept.party)
+    extension = call.equipment.directory.snapshot.extensions.get(by.party.extension)
+    if extension is not None:
+        # The phone is rung whatever its user has forwarded: who transfers answers for the call.
+        result = await ring_extension(call, extension, listener=kept, shown=kept.party, insist=True)
+        if result.leg is None and result.outcome is Outcome.UNAVAILABLE:
+            result = await reach(call, extension.number, listener=kept, shown=kept.party)
         if result.leg is not None:
             return result.leg
     kept.stop_playing()
@@ -218,6 +270,9 @@ class Consultation:
                 return _Wish.COMPLETE
             case LegGone(leg) if leg is colleague:
                 return _Wish.CANCEL
+            case TransferRinging(dialling=dialling):
+                dialling.give_up()
+                request.report(_BUSY, "Another transfer is under way")
             case TransferBlind() | TransferJoin():
                 request.report(_BUSY, "Another transfer is under way")
             case ReplaceLeg(new=new):
