@@ -200,6 +200,12 @@ def test_credentials_for_one_call_do_not_open_another() -> None:
     assert verify(server, value, uri=Uri("sip", "1002", "10.0.0.1", 5060)) == Verified("1001")
 
 
+def test_credentials_for_the_bare_server_open_any_call_once() -> None:
+    server = authenticator()
+    value = authorise(server.challenge(NOW), "1001", "s3cret", "INVITE", "sip:10.0.0.1:5060")
+    assert [verify(server, value), verify(server, value)] == [Verified("1001"), Stale("1001")]
+
+
 def test_a_phone_without_qop_passes_once_per_nonce() -> None:
     server = authenticator()
     value = answer([challenge.replace(', qop="auth"', "") for challenge in server.challenge(NOW)])
