@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +55,8 @@ class Baresip:
         auto_answer: bool = False,
         transport: str = "udp",
         parameters: str = "",
+        modules: Sequence[str] = (),
+        contacts: str = "",
     ) -> None:
         """Prepare it.
 
@@ -66,6 +69,8 @@ class Baresip:
             auto_answer: whether it answers by itself.
             transport: `udp` or `tcp`.
             parameters: further account parameters, such as `;audio_codecs=PCMA`.
+            modules: further modules, such as `presence`.
+            contacts: lines of the address book.
         """
         self.username = username
         self.folder = folder
@@ -90,9 +95,9 @@ class Baresip:
         host = f"{server or f'127.0.0.1:{self.sip_port}'};transport={transport}"
         registration = "" if server else ";regint=0"
         account = f"<sip:{username}@{host}>;auth_pass={password};answermode={mode}{registration}{parameters}\n"
-        (folder / "config").write_text(config)
+        (folder / "config").write_text(config + "".join([f"module_app {module}.so\n" for module in modules]))
         (folder / "accounts").write_text(account)
-        (folder / "contacts").write_text("")
+        (folder / "contacts").write_text(contacts)
 
     @property
     def uri(self) -> str:

@@ -1,0 +1,122 @@
+"""Presence, mailbox lamps, call lamps and texts with phones that nobody here wrote: pjsua2, baresip and SIPp."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sip.message_summary import MailboxCounts
+from tests.support.baresip import Baresip
+from tests.support.buddy_phone import buddy_phone
+from tests.support.ramal_server import PASSWORD, RamalServer
+from tests.support.scripted_phone import description, scripted_phone
+from tests.support.sipp import run_sipp
+from tests.support.tones import write_tone
+from tests.support.watching_phone import watching_phone
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+async def test_pjsua2_sees_its_buddy_come_talk_and_go(server: RamalServer) -> None:
+    async with buddy_phone(server.address, "1003", PASSWORD, watches="1001") as phone:
+        await phone.until(lambda: phone.last("buddy").get("subscription") == "ACTIVE", "the subscription")
+        assert not phone.last("buddy")["online"]
+        async with scripted_phone(server, "1001") as ana, scripted_phone(server, "1002") as boris:
+            await phone.until(lambda: bool(phone.last("buddy")["online"]), "online")
+            call = ana.call("1002")
+            (await boris.incoming()).session.answer(description())
+            await call.answered()
+            await phone.until(lambda: "phone" in phone.last("buddy")["status"].lower(), "on the phone")
+            call.session.hang_up()
+            await phone.until(lambda: "phone" not in phone.last("buddy")["status"].lower(), "free again")
+            server.exchange.sip.registrations.remove("1001")
+            await phone.until(lambda: not phone.last("buddy")["online"], "offline")
+
+
+async def test_pjsua2_publishes_that_it_is_away(server: RamalServer) -> None:
+    async with (
+        watching_phone(server, "1003") as watcher,
+        buddy_phone(server.address, "1001", PASSWORD) as phone,
+    ):
+        await phone.until(lambda: phone.last("registered").get("status") == 200, "registered")
+        await watcher.subscribe("presence", "1001")
+        phone.do("away", note="Back at two")
+        await watcher.until(lambda: "rpid:away" in watcher.lamp("presence"), "away")
+        assert "Back at two" in watcher.lamp("presence")
+
+
+async def test_pjsua2_lights_its_mailbox_lamp(server: RamalServer) -> None:
+    async with buddy_phone(server.address, "1003", PASSWORD) as phone:
+        await phone.until(lambda: "Messages-Waiting: no" in phone.last("mailbox").get("text", ""), "an empty mailbox")
+        server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=3, urgent_new=1))
+        await phone.until(lambda: "Voice-Message: 3/0 (1/0)" in phone.last("mailbox")["text"], "three messages")
+
+
+async def test_pjsua2_writes_to_a_colleague_and_is_told_that_it_arrived(server: RamalServer) -> None:
+    async with (
+        buddy_phone(server.address, "1001", PASSWORD) as ana,
+        buddy_phone(server.address, "1002", PASSWORD) as boris,
+    ):
+        for phone in (ana, boris):
+            await phone.until(lambda phone=phone: phone.last("registered").get("status") == 200, "registered")  # type: ignore[misc]
+        ana.do("say", to="1002", text="Olá, обед в час?")
+        await boris.until(lambda: phone_text(boris.events) == ["Olá, обед в час?"], "the text")
+        await ana.until(lambda: ana.last("text_status").get("status") == 200, "the receipt")
+        assert "1001" in boris.last("text")["sender"]
+        ana.do("say", to="1999", text="hello?")
+        await ana.until(lambda: ana.last("text_status")["status"] == 404, "the refusal")
+
+
+def phone_text(events: list[dict[str, str]]) -> list[str]:
+    return [event["text"] for event in events if event["event"] == "text"]
+
+
+@pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed")
+async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, tmp_path: Path) -> None:
+    speech = write_tone(tmp_path / "tone.wav", 440)
+    phone = Baresip(
+        tmp_path / "baresip",
+        "1003",
+        speech,
+        server=server.address,
+        password=PASSWORD,
+        modules=("presence", "mwi"),
+        contacts=f'"Ana" <sip:1001@{server.address}>;presence=p2p\n',
+    )
+    async with phone:
+        await phone.registered()
+
+        async def logged(text: str) -> None:
+            async with asyncio.timeout(15):
+                while text.encode() not in (phone.folder / "log").read_bytes():
+                    await asyncio.sleep(0.05)
+
+        await logged("Messages-Waiting: no")
+        server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=1))
+        await logged("Voice-Message: 1/0")
+        notifier = server.exchange.sip.core.inbound.notifier
+
+        def watched() -> set[str]:
+            return {one.package.name for one in notifier.subscriptions("1003") if one.told}
+
+        async with asyncio.timeout(15):
+            while watched() != {"presence", "message-summary"}:
+                await asyncio.sleep(0.05)
+        async with scripted_phone(server, "1001"), asyncio.timeout(15):
+            while "Online" not in await phone.command("contacts"):
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
+@pytest.mark.parametrize("name", ["watch_dialog", "watch_mailbox", "fetch_and_refuse"])
+async def test_a_sipp_scenario_passes(server: RamalServer, tmp_path: Path, name: str) -> None:
+    result = await run_sipp(
+        SCENARIOS / f"{name}.xml",
+        server.address,
+        folder=tmp_path,
+        extra=["-au", "1003", "-ap", PASSWORD],
+    )
+    assert (result.code, result.successful, result.log) == (0, 1, "")
