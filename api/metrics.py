@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class _Labelled(Collector):
+    """A figure whose labels come and go."""
+
+    def __init__(self, name: str, help_text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        self._name, self._help, self._label, self._values = name, help_text, label, values
+
+    def collect(self) -> Iterator[Metric]:
+        kind = CounterMetricFamily if self._name.endswith("_total") else GaugeMetricFamily
+        family = kind(self._name, self._help, labels=[self._label])
+        for label, value in self._values().items():
+            family.add_metric([label], value)
+        yield family
 
 
 class Metrics:
@@ -34,6 +50,10 @@ class Metrics:
     def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
         """Show a gauge that is read when it is asked for."""
         Gauge(name, help_text, registry=self.registry).set_function(value)
+
+    def watch_each(self, name: str, help_text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """Show a figure for each value of a label that there is when it is asked for: a counter where the name ends in `_total`."""
+        self.registry.register(_Labelled(name, help_text, label, values))
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
         """Count an answered request under its operation, so that ids don't multiply the series."""

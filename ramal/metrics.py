@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 from api.metrics import Metrics
 from core.consumer import JournalFollower
 from core.journal import Journal
 from pbx.exchange import Exchange
 from ramal.pauses import LoopPauses
+from sip.stack import SipStack
 from sip.trace.tracer import Tracer
 
 
@@ -39,5 +42,30 @@ def watch(
         "ramal_sip_refused_for_rate", "Messages not read because strangers asked too much.", lambda: guard.refused_rate
     )
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
+    _watch_connections(metrics, exchange.sip)
     if tracer is not None:
         metrics.watch("ramal_trace_dropped", "SIP messages left out of the trace.", lambda: tracer.dropped)
+
+
+def _watch_connections(metrics: Metrics, sip: SipStack) -> None:
+    """Show the connections of each transport, and what became of all there were."""
+
+    def became(field: str) -> dict[str, float]:
+        return {name: getattr(figures, field) for name, (_, figures) in sip.connections.items()}
+
+    metrics.watch_each(
+        "ramal_sip_connections",
+        "Open SIP connections.",
+        "transport",
+        lambda: {name: count for name, (count, _) in sip.connections.items()},
+    )
+    for field, help_text in (
+        ("accepted", "SIP connections that peers opened."),
+        ("opened", "SIP connections opened to peers."),
+        ("refused", "SIP connections turned away because there were too many, of all or of one source."),
+        ("expired", "SIP connections closed for silence or an unfinished message."),
+        ("handshakes_failed", "Handshakes of TLS or WebSocket that failed."),
+    ):
+        metrics.watch_each(
+            f"ramal_sip_connections_{field}_total", help_text, "transport", functools.partial(became, field)
+        )

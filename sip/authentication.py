@@ -125,7 +125,9 @@ class DigestAuthenticator:
         first = int(since.timestamp()) if since is not None else 0
         self._nonces = Nonces(realm, secret, seconds=nonce_seconds, remembered=remembered_nonces, since=first)
 
-    def challenge(self, now: datetime, *, stale: bool = False, user_agent: str = "", host: str = "") -> list[str]:
+    def challenge(
+        self, now: datetime, *, stale: bool = False, user_agent: str = "", host: str = "", browser: bool = False
+    ) -> list[str]:
         """Return the values of WWW-Authenticate or Proxy-Authenticate, one for each algorithm that the sender copes with.
 
         Args:
@@ -133,10 +135,14 @@ class DigestAuthenticator:
             stale: whether the sender only needs a new nonce.
             user_agent: the sender's User-Agent.
             host: the address it sent from; nobody elsewhere can use the nonce.
+            browser: whether it came over a WebSocket. What phones in browsers are made of (JsSIP, SIP.js) takes the last of
+                several challenges for the only one, and knows MD5.
         """
         nonce = self._nonces.make(network_of(host), int(now.timestamp()))
         suffix = ", stale=true" if stale else ""
         algorithms = [one for one in _habit(user_agent[:64]) if one in self._algorithms] or self._algorithms
+        if browser:
+            algorithms = sorted(algorithms, key=lambda one: one is Algorithm.MD5)
         return [
             f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
             for algorithm in algorithms

@@ -60,6 +60,10 @@ class Gatekeeper:
             self._guard.failed(source, result.username)
         status, asks = (407, "Proxy-Authenticate") if proxy else (401, "WWW-Authenticate")
         challenges = self._digest.challenge(
-            now, stale=isinstance(result, Stale), user_agent=request.get("User-Agent") or "", host=host
+            now,
+            stale=isinstance(result, Stale),
+            user_agent=request.get("User-Agent") or "",
+            host=host,
+            browser=source.transport in ("ws", "wss"),
         )
         return Verdict("", status, tuple([(asks, challenge) for challenge in challenges]))

@@ -23,6 +23,7 @@ _POLL_MILLISECONDS = 10
 _LONGEST_LINE = 65_536
 _SETTLE_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
+_TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 # pjsua2 writes its own log to standard output before it can be told not to, so that is put aside.
 _PARENT = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -242,8 +243,7 @@ class Phone:
         self.endpoint.libInit(config)
         socket = pj.TransportConfig()
         socket.port, socket.boundAddress, socket.publicAddress = port, address, address
-        kind = pj.PJSIP_TRANSPORT_TCP if transport == "tcp" else pj.PJSIP_TRANSPORT_UDP
-        number = self.endpoint.transportCreate(kind, socket)
+        number = self.endpoint.transportCreate(_TRANSPORTS[transport], socket)
         self.endpoint.audDevManager().setNullDev()
         self.endpoint.libStart()
         self._prefer(codecs)
@@ -251,7 +251,7 @@ class Phone:
         local = self.endpoint.transportGetInfo(number).localName
         self.identity = (username, server)
         line = pj.AccountConfig()
-        self.suffix = ";transport=tcp" if transport == "tcp" else ""
+        self.suffix = "" if transport == "udp" else f";transport={transport}"
         line.idUri = _address(username, self.identity[1], display_name)
         line.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
         if register:
@@ -306,7 +306,9 @@ class Phone:
             raise LookupError(f"there is no call {number}") from None
 
     def _target(self, to: str) -> str:
-        return to if to.startswith(("sip:", "<")) else f"sip:{to.replace('#', '%23')}@{self.server}"
+        if to.startswith(("sip:", "<")):
+            return to
+        return f"sip:{to.replace('#', '%23')}@{self.server}{self.suffix}"
 
     def register(self, active: bool) -> None:
         """Register again, or leave the registrar."""

@@ -87,6 +87,11 @@ def test_every_phone_is_asked_in_the_order_that_it_copes_with(user_agent: str, a
     assert [value.partition("algorithm=")[2].partition(",")[0] for value in challenges] == asked
 
 
+def test_a_browser_is_asked_for_md5_last_because_it_takes_the_last_challenge_for_the_only_one() -> None:
+    challenges = authenticator().challenge(NOW, user_agent="JsSIP 3.13.8", browser=True)
+    assert ["MD5" in challenge for challenge in challenges] == [False, True]
+
+
 def test_an_operator_may_insist_on_one_algorithm() -> None:
     server = DigestAuthenticator("ramal", b"0123456789abcdef", (Algorithm.SHA_256,))
     challenges = server.challenge(NOW, user_agent="baresip v1.0.0")

@@ -15,7 +15,7 @@ from typing import Any, Self
 from tests.support.ports import free_port
 
 _CONFIG = """
-sip_listen 127.0.0.1:{sip_port}
+sip_listen {address}:{sip_port}
 rtp_ports {rtp_port}-{rtp_last}
 call_max_calls 4
 audio_player aufile,{player}
@@ -35,7 +35,7 @@ module_tmp uuid.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control_port}
 snd_path {folder}
-"""
+{settings}"""
 
 
 class Baresip:
@@ -57,6 +57,8 @@ class Baresip:
         parameters: str = "",
         modules: Sequence[str] = (),
         contacts: str = "",
+        address: str = "127.0.0.1",
+        settings: str = "",
     ) -> None:
         """Prepare it.
 
@@ -67,10 +69,12 @@ class Baresip:
             server: host:port to register at; empty for a phone that is called directly.
             password: of the extension.
             auto_answer: whether it answers by itself.
-            transport: `udp` or `tcp`.
+            transport: `udp`, `tcp` or `tls`.
             parameters: further account parameters, such as `;audio_codecs=PCMA`.
             modules: further modules, such as `presence`.
             contacts: lines of the address book.
+            address: where it listens.
+            settings: further lines of its configuration.
         """
         self.username = username
         self.folder = folder
@@ -90,6 +94,8 @@ class Baresip:
             folder=folder,
             source=speech,
             player=folder / "player.wav",
+            address=f"[{address}]" if ":" in address else address,
+            settings=settings,
         )
         mode = "auto" if auto_answer else "manual"
         host = f"{server or f'127.0.0.1:{self.sip_port}'};transport={transport}"

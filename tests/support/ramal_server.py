@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from pbx.exchange import Exchange
 from pbx.ports import CallerDirectory
 from sip.address import Address
 from sip.config import SipConfig
+from sip.transport.tls import Tls
 
 F = TypeVar("F", bound=CallFact)
 
@@ -119,6 +120,8 @@ async def ramal_server(
     port: int = 0,
     rtp_ports: tuple[int, int] = RTP_PORTS,
     prompts: Path | None = None,
+    listen: Sequence[Address] | None = None,
+    tls: Tls | None = None,
 ) -> AsyncIterator[RamalServer]:
     """Run a server on the folder until the block ends.
 
@@ -131,6 +134,8 @@ async def ramal_server(
         port: SIP port; 0 takes a free one.
         rtp_ports: both ends of the range.
         prompts: a folder of sounds to share between tests.
+        listen: SIP's sockets instead of UDP and TCP on `port`.
+        tls: the certificate of those for TLS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clock, bus = SystemClock(), EventBus()
@@ -143,9 +148,10 @@ async def ramal_server(
     engine = Engine(port_range=rtp_ports, media_timeout=config.media_timeout)
     engine.start(asyncio.get_running_loop())
     port = port or free_port()
+    sockets = tuple(listen or (Address("127.0.0.1", port, "udp"), Address("127.0.0.1", port, "tcp")))
     exchange = Exchange(
         config,
-        SipConfig(listen=(Address("127.0.0.1", port, "udp"), Address("127.0.0.1", port, "tcp")), min_expires=1),
+        SipConfig(listen=sockets, tls=tls, min_expires=1),
         database=database,
         journal=journal,
         bus=bus,
