@@ -55,23 +55,25 @@ class EventBus:
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
         self._listeners: list[Callable[[LiveEvent], None]] = []
+        self._of_kind: dict[str, list[Callable[[LiveEvent], None]]] = {}
 
-    @property
-    def has_listeners(self) -> bool:
-        """Whether anybody would hear an event; one that is costly to make need not be made otherwise."""
-        return bool(self._subscriptions or self._listeners)
+    def heard(self, kind: str) -> bool:
+        """Tell whether anybody would hear such an event; one that is costly to make need not be made otherwise."""
+        return bool(self._subscriptions or self._listeners or kind in self._of_kind)
 
     def publish(self, kind: str, payload: dict[str, Any] | None = None, *, call_id: str = "") -> None:
         """Tell all who listen; must be called on the event loop."""
+        if not self.heard(kind):
+            return
         event = LiveEvent(kind, payload or {}, call_id)
         for subscription in self._subscriptions:
             subscription.put(event)
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._of_kind.get(kind, ())):
             listener(event)
 
-    def listen(self, listener: Callable[[LiveEvent], None]) -> None:
-        """Call `listener` with every event, at once; it must be quick and must not raise."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[LiveEvent], None], kind: str = "") -> None:
+        """Call `listener` with every event, or those of one kind, at once; it must be quick and must not raise."""
+        (self._of_kind.setdefault(kind, []) if kind else self._listeners).append(listener)
 
     @contextlib.contextmanager
     def subscribe(self, size: int = _QUEUE) -> Iterator[Subscription]:

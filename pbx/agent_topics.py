@@ -47,7 +47,7 @@ class AgentTopics:
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        bus.listen(self._heard)
+        bus.listen(self._heard, "extension.state")
 
     def start(self) -> None:
         """Tell what every extension does now, for a server that was killed has left old states behind; then go on."""
@@ -64,9 +64,8 @@ class AgentTopics:
             await self._write()
 
     def _heard(self, event: LiveEvent) -> None:
-        if event.kind == "extension.state":
-            self._changed.add(event.payload["extension"])
-            self._wake.set()
+        self._changed.add(event.payload["extension"])
+        self._wake.set()
 
     async def _follow(self) -> None:
         while True:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
+from core.identifiers import random_bytes
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from pbx.errors import NoMediaError
@@ -61,7 +61,7 @@ class LegMedia:
                 self.endpoint = self._engine.create_endpoint()
             except MediaError as error:
                 raise NoMediaError(error.message, hint=error.hint) from error
-            self._negotiation = MediaNegotiation(self.endpoint.address, self.endpoint.port, secrets.randbits(62))
+            self._negotiation = MediaNegotiation(self.endpoint.address, self.endpoint.port, int.from_bytes(random_bytes(8)) >> 2)
         return self.endpoint
 
     def wanted_codec(self, offer: bytes | None) -> str:

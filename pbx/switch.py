@@ -226,7 +226,7 @@ class Switch:
         if call.ended:
             self._calls.pop(call.id, None)
         self.extensions.update(call)
-        if self._equipment.bus.has_listeners:
+        if self._equipment.bus.heard(kind):
             self._equipment.bus.publish(kind, live.view(call).payload(), call_id=call.id)
 
     # --- what users ask for ----------------------------------------------------------------------------------------------

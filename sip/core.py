@@ -7,13 +7,13 @@ against each other over a simulated network, to the last timer.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import structlog
 
 from core.clock import Clock
+from core.identifiers import random_hex
 from sip.address import DEFAULT_PORTS, Address, is_ip_address
 from sip.application import Application
 from sip.capabilities import SESSION_HEADERS
@@ -233,12 +233,12 @@ class SipCore:
             on_failover: hears of each server that was given up.
         """
         where = destination or address_of(target)
-        tag = secrets.token_hex(6)
+        tag = random_hex(6)
         lines = [
             ("Max-Forwards", str(max_forwards)),
             ("From", str(from_.with_tag(tag))),
             ("To", str(to) if to is not None else f"<{target}>"),
-            ("Call-ID", secrets.token_hex(12)),
+            ("Call-ID", random_hex(12)),
             ("CSeq", "1 INVITE"),
             ("Contact", self.contact(where, contact_user or from_.uri.user)),
             *self._session_headers,
@@ -286,9 +286,9 @@ class SipCore:
         """
         lines = [
             ("Max-Forwards", "70"),
-            ("From", str(from_.with_tag(secrets.token_hex(6)))),
+            ("From", str(from_.with_tag(random_hex(6)))),
             ("To", str(to) if to is not None else f"<{uri}>"),
-            ("Call-ID", call_id or secrets.token_hex(12)),
+            ("Call-ID", call_id or random_hex(12)),
             ("CSeq", f"{cseq} {method}"),
             *headers,
         ]

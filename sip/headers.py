@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sip.errors import MalformedMessageError
@@ -38,9 +39,11 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _VIA: Final = re.compile(
     r"SIP\s*/\s*[0-9]{1,2}\.[0-9]{1,2}\s*/\s*(?P<transport>[A-Za-z0-9\-.!%*_+`'~]+)\s+"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
-    r"(?:\s*:\s*(?P<port>[0-9]{1,5}))?\s*(?P<parameters>;.*)?",
+    r"(?:\s*:\s*(?P<port>[0-9]{1,5}))?",
     re.IGNORECASE,
 )
+_REMEMBERED: Final = 128
+"""Characters: hops up to this long are remembered with their meaning."""
 _CSEQ: Final = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
@@ -144,6 +147,7 @@ def parse_pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+@lru_cache(maxsize=1024)
 def parse_cseq(value: str) -> tuple[int, str]:
     """Read a CSeq as number and method.
 
@@ -171,6 +175,21 @@ def parse_seconds(value: str) -> int:
     return min(int(match[1]), (1 << 32) - 1)
 
 
+def _read_hop(text: str) -> tuple[str, str, int | None]:
+    """Return transport, host and port of a Via without its parameters."""
+    match = _VIA.fullmatch(text.strip())
+    if match is None:
+        raise MalformedMessageError("A Via cannot be read.")
+    transport, host, port = match.groups()
+    number = int(port) if port else None
+    if number is not None and number > 65535:
+        raise MalformedMessageError("The port of a Via is above 65535.")
+    return transport.upper(), host.strip("[]").lower(), number
+
+
+_hop = lru_cache(maxsize=4096)(_read_hop)
+
+
 @dataclass(slots=True, frozen=True)
 class Via:
     """One hop of a message's way (RFC 3261 section 20.42)."""
@@ -188,14 +207,8 @@ class Via:
         Raises:
             MalformedMessageError: it is none.
         """
-        match = _VIA.fullmatch(text.strip())
-        if match is None:
-            raise MalformedMessageError("A Via cannot be read.")
-        transport, host, port, parameters = match.groups()
-        number = int(port) if port else None
-        if number is not None and number > 65535:
-            raise MalformedMessageError("The port of a Via is above 65535.")
-        return cls(transport.upper(), host.strip("[]").lower(), number, split_parameters(parameters or ""))
+        hop, _, parameters = text.partition(";")
+        return cls(*(_hop(hop) if len(hop) <= _REMEMBERED else _read_hop(hop)), split_parameters(parameters))
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
@@ -211,8 +224,10 @@ class Via:
     def with_parameter(self, name: str, value: str) -> Via:
         """Return a copy with this parameter set, in the place it had."""
         if self.parameter(name) is None:
-            return replace(self, parameters=(*self.parameters, (name, value)))
-        return replace(self, parameters=tuple([(key, value if key == name else old) for key, old in self.parameters]))
+            parameters: Parameters = (*self.parameters, (name, value))
+        else:
+            parameters = tuple([(key, value if key == name else old) for key, old in self.parameters])
+        return Via(self.transport, self.host, self.port, parameters)
 
     @property
     def branch(self) -> str:

@@ -29,16 +29,17 @@ class Message:
     def __init__(self, headers: list[tuple[str, str]], body: bytes = b"") -> None:
         self.headers = headers
         self.body = body
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop what was understood of the headers, because they changed."""
         self._via: Via | None = None
         self._from: NameAddress | None = None
         self._to: NameAddress | None = None
         self._cseq: tuple[int, str] | None = None
         self._call_id: str | None = None
         self._contacts: list[NameAddress] | None = None
+
+    def forget(self) -> None:
+        """Drop what was understood of the headers, because they changed."""
+        self._via = self._from = self._to = None
+        self._cseq = self._call_id = self._contacts = None
 
     def get(self, name: str) -> str | None:
         """Return the first value of a header, or None. Any spelling of the name does, also the compact one."""

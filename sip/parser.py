@@ -173,10 +173,10 @@ def content_length(message: Message) -> int | None:
     Raises:
         MalformedMessageError: it is no number, or two lines differ.
     """
-    values = set(message.get_all("Content-Length"))
+    values = [value for name, value in message.headers if name == "Content-Length"]
     if not values:
         return None
-    value = values.pop()
-    if values or not (value.isascii() and value.isdigit()) or len(value) > 9:
+    value = values[0]
+    if len(value) > 9 or not (value.isascii() and value.isdigit()) or values.count(value) != len(values):
         raise MalformedMessageError("The Content-Length is not a number.")
     return int(value)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from core.identifiers import random_hex
 from sip.address import Address
 from sip.bodies import cause_of, digit_of, reason_of, sdp_of
 from sip.capabilities import ALLOW, CAPABILITY_HEADERS
@@ -75,7 +76,7 @@ class InviteSession(IncomingSide):
         """
         request = transaction.request
         session = cls(host, Direction.INCOMING, request, source, symmetric=symmetric)
-        session.local_tag = secrets.token_hex(6)
+        session.local_tag = random_hex(6)
         session.dialog = Dialog.as_server(request, session.local_tag, source, symmetric=symmetric)
         session.remote_offer = sdp_of(request)
         if session.remote_offer is not None:

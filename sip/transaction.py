@@ -8,10 +8,10 @@ time.
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Callable
 
+from core.identifiers import random_hex
 from sip.address import Address
 from sip.message import Request, Response, response_to
 from sip.timers import Timer, TimerHeap
@@ -60,7 +60,7 @@ def server_key(request: Request, method: str | None = None) -> Key:
 
 def new_branch() -> str:
     """Return a branch that no one used before."""
-    return MAGIC_COOKIE + secrets.token_hex(10)
+    return MAGIC_COOKIE + random_hex(10)
 
 
 class _Transaction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -27,6 +28,8 @@ _ESCAPED_CONTROL: Final = re.compile(r"%(?=[01][0-9A-Fa-f]|7[Ff])")
 _KEPT_CONTROL: Final = re.compile(r"%25([01][0-9A-Fa-f]|7[Ff])")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MAX_URI: Final = 2048
+_REMEMBERED: Final = 256
+"""Characters: URIs up to this long are remembered with their meaning, for the same few come again and again."""
 _USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
 """What may stand unescaped in the user part, besides letters and digits (RFC 3261 section 25.1)."""
 _SAFE_AFTER_COLON: Final = "-_.!~*'()&=+$,"
@@ -99,6 +102,10 @@ class Uri:
         Raises:
             MalformedMessageError: it is none, or is longer than 2,048 characters.
         """
+        return _remembered(text) if len(text) <= _REMEMBERED else cls._read(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Uri:
         text = text.strip()
         if len(text) > _MAX_URI:
             raise MalformedMessageError("A URI is too long.", status=414)
@@ -202,6 +209,11 @@ class Uri:
         )
 
 
+@lru_cache(maxsize=8192)
+def _remembered(text: str) -> Uri:
+    return Uri._read(text)  # noqa: SLF001 - the other half of `Uri.parse`
+
+
 def _split_headers(text: str) -> tuple[tuple[str, str], ...]:
     pairs = []
     for piece in text.split("&"):
@@ -267,7 +279,7 @@ class NameAddress:
     def with_tag(self, tag: str) -> NameAddress:
         """Return a copy with this tag instead of its own."""
         others = tuple([pair for pair in self.parameters if pair[0] != "tag"])
-        return replace(self, parameters=(*others, ("tag", tag)))
+        return NameAddress(self.display_name, self.uri, (*others, ("tag", tag)))
 
     @property
     def tag(self) -> str:
