@@ -38,7 +38,7 @@ class CallEvents(JournalFollower):
                 position = (await stored_position(session, self.name, self._journal.node)).sequence
             await self._reached(position)
             self._known = True
-        entries = self._journal.read(self.position, self._batch)
+        entries = self._journal.read(self.position, self.batch)
         if not entries:
             return 0
         # The media heartbeat is for recovery only.

@@ -27,7 +27,9 @@ _BATCH: Final = 2_000
 _REST: Final = 40.0
 """A transaction costs nearly the same for one entry as for a hundred, so between two of them a consumer that keeps up rests this many
 times as long as the last one took: alone it is quick, under load it works in large batches and takes a fortieth of the time."""
-_LONGEST_REST: Final = 0.5
+_REST_AN_ENTRY: Final = 0.005
+"""Seconds of rest for each entry of the last batch, at least: so that a flood of facts gathers, however quick the database is."""
+_LONGEST_REST: Final = 1.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 
@@ -78,7 +80,8 @@ class JournalFollower(abc.ABC):
 
     def __init__(self, journal: Journal, name: str, *, batch: int) -> None:
         self._journal = journal
-        self._batch = batch
+        self.batch = batch
+        """The most entries of one step."""
         self._task: asyncio.Task[None] | None = None
         self._progress = asyncio.Condition()
         self.name = name
@@ -137,8 +140,9 @@ class JournalFollower(abc.ABC):
             else:
                 self.failure = None
                 pause = _FIRST_PAUSE
-                if digested < self._batch:
-                    await asyncio.sleep(min(_REST * (loop.time() - began), _LONGEST_REST))
+                if digested < self.batch:
+                    rest = max(_REST * (loop.time() - began), _REST_AN_ENTRY * digested)
+                    await asyncio.sleep(min(rest, _LONGEST_REST))
                     await self._journal.wait_beyond(self.position)
                 continue
             await asyncio.sleep(pause)
@@ -161,7 +165,7 @@ class ConsumerRunner(JournalFollower):
         node = self._journal.node
         async with self._database.transaction() as session:
             position = self.position if known else (await stored_position(session, self.name, node)).sequence
-            entries = self._journal.read(position, self._batch)
+            entries = self._journal.read(position, self.batch)
             if entries:
                 await self._consumer.consume(session, node, entries)
                 position = entries[-1].sequence

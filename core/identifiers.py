@@ -39,6 +39,12 @@ def new_id() -> str:
         stamp = time.time_ns() // 1_000_000 << 12
         _last = stamp if stamp > _last else _last + 1
         milliseconds, counter = _last >> 12, _last & 0xFFF
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | int.from_bytes(random_bytes(8)) >> 2
+    value = (
+        (milliseconds & 0xFFFF_FFFF_FFFF) << 80
+        | 0x7 << 76
+        | counter << 64
+        | 0b10 << 62
+        | int.from_bytes(random_bytes(8)) >> 2
+    )
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -31,7 +31,7 @@ _MAX_RECORD: Final = 1 << 20
 _SEGMENT_BYTES: Final = 64 << 20
 _GATHER_SECONDS: Final = 0.004
 """How long facts gather for one write; a kill loses at most those."""
-_TAIL_ENTRIES: Final = 8192
+_TAIL_ENTRIES: Final = 32_768
 """The newest entries are kept in memory, so that consumers that keep up never read the file again."""
 
 

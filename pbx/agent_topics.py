@@ -1,6 +1,7 @@
 """What extensions do, on MQTT: `ramal/agents/<extension>/state`, retained, so that who subscribes later knows the present too.
 
-Only the newest state counts: states that follow each other faster than the database takes them are told as the last one.
+Only the newest state counts: states that follow each other faster than they are sent are told as the last one. So they need no place in
+the outbox: what a broker that is away has missed is what the extension does when it is back.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from core.bus import EventBus, LiveEvent
 from core.clock import Clock
-from core.database import Database
-from core.errors import StorageError
-from core.outbox import send_mqtt
+from core.errors import RamalError
+from core.identifiers import new_id
+from core.mqtt import MqttMessage, MqttPublisher
 from pbx.directory import Directory
 from pbx.extension_states import ExtensionStates
 
@@ -26,21 +27,21 @@ _AGAIN: Final = 5.0
 
 
 class AgentTopics:
-    """Writes each extension's state into the outbox when it changes, and all of them at the start."""
+    """Publishes each extension's state when it changes, and all of them at the start."""
 
     def __init__(
-        self, database: Database, bus: EventBus, clock: Clock, directory: Directory, states: ExtensionStates
+        self, publisher: MqttPublisher, bus: EventBus, clock: Clock, directory: Directory, states: ExtensionStates
     ) -> None:
         """Begin to listen.
 
         Args:
-            database: where the outbox is.
+            publisher: the way to the broker.
             bus: tells `extension.state`.
             clock: the time of a state.
             directory: which extensions there are.
             states: what they do now.
         """
-        self._database = database
+        self._publisher = publisher
         self._clock = clock
         self._directory = directory
         self._states = states
@@ -56,12 +57,12 @@ class AgentTopics:
         self._task = asyncio.create_task(self._follow(), name="agent-topics")
 
     async def close(self) -> None:
-        """Write what is left and stop."""
+        """Tell what is left and stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-            await self._write()
+            await self._tell()
 
     def _heard(self, event: LiveEvent) -> None:
         self._changed.add(event.payload["extension"])
@@ -72,28 +73,30 @@ class AgentTopics:
             await self._wake.wait()
             await asyncio.sleep(_GATHER)
             self._wake.clear()
-            if not await self._write():
+            if not await self._tell():
                 await asyncio.sleep(_AGAIN)
                 self._wake.set()
 
-    async def _write(self) -> bool:
-        """Write the states that changed in one transaction; tell whether the database took them."""
+    async def _tell(self) -> bool:
+        """Publish the states that changed; tell whether the broker has them."""
         extensions = sorted(self._changed)
         if not extensions:
             return True
+        # First, so that a change that comes in while the broker is waited for is told once more.
+        self._changed.clear()
         try:
-            async with self._database.transaction() as session:
-                for extension in extensions:
-                    state = {
-                        "extension": extension,
-                        "state": self._states.state(extension).value,
-                        "at": self._clock.now(),
-                    }
-                    await send_mqtt(session, f"ramal/agents/{extension}/state", state, retain=True)
-                # Inside, so that a change that comes in while the commit waits is written once more.
-                self._changed.difference_update(extensions)
-        except (SQLAlchemyError, StorageError, OSError) as error:
-            log.warning("agent_states_not_stored", error=str(error))
+            await self._publisher.publish([self._message(extension) for extension in extensions])
+        except RamalError as error:
+            log.warning("agent_states_not_told", error=error.message)
             self._changed.update(extensions)
             return False
         return True
+
+    def _message(self, extension: str) -> MqttMessage:
+        state = {
+            "extension": extension,
+            "state": self._states.state(extension).value,
+            "at": self._clock.now(),
+            "message_id": new_id(),
+        }
+        return MqttMessage(f"ramal/agents/{extension}/state", msgspec.json.encode(state), retain=True)

@@ -61,7 +61,9 @@ class LegMedia:
                 self.endpoint = self._engine.create_endpoint()
             except MediaError as error:
                 raise NoMediaError(error.message, hint=error.hint) from error
-            self._negotiation = MediaNegotiation(self.endpoint.address, self.endpoint.port, int.from_bytes(random_bytes(8)) >> 2)
+            self._negotiation = MediaNegotiation(
+                self.endpoint.address, self.endpoint.port, int.from_bytes(random_bytes(8)) >> 2
+            )
         return self.endpoint
 
     def wanted_codec(self, offer: bytes | None) -> str:

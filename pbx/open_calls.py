@@ -82,7 +82,8 @@ class OpenCallKeeper:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                while await self._runner.step():
+                # What comes in meanwhile waits for the next time: one transaction for all of it.
+                while await self._runner.step() >= self._runner.batch:
                     pass
             except Exception:
                 # A database that is away costs nothing but a longer look at the next start.

@@ -160,7 +160,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             "ws": exchange.sip.open_websockets(Address(settings.listen, settings.web.port, "ws")),
             "wss": exchange.sip.open_websockets(Address(settings.listen, settings.web_tls_port or 443, "wss")),
         }
-        agents = AgentTopics(ground.database, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
+        agents = AgentTopics(publisher, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
         agents.start()
         stack.push_async_callback(agents.close)
         sealer.start()

@@ -2,40 +2,50 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from core.bus import EventBus
 from core.clock import SystemClock
 from core.company import Company, CompanySettings
 from core.database import Database
-from core.errors import StorageError
-from core.outbox import OutboxMessage
+from core.mqtt import MqttError, MqttMessage
 from pbx.agent_topics import AgentTopics
 from pbx.directory import Directory
 from pbx.extension_states import ExtensionStates
 
 
+class Broker:
+    """Remembers what is published, or is away."""
+
+    def __init__(self) -> None:
+        self.messages: list[MqttMessage] = []
+        self.away = False
+
+    async def publish(self, messages: Sequence[MqttMessage]) -> None:
+        if self.away:
+            raise MqttError("away")
+        self.messages.extend(messages)
+
+
 class Desk:
     """An office with one extension, 1001."""
 
-    def __init__(self, database: Database, states: ExtensionStates, topics: AgentTopics) -> None:
-        self.database = database
+    def __init__(self, broker: Broker, states: ExtensionStates, topics: AgentTopics) -> None:
+        self.broker = broker
         self.states = states
         self.topics = topics
 
     async def told(self, count: int) -> list[str]:
         async with asyncio.timeout(5):
-            while True:
-                async with self.database.reading() as session:
-                    rows = (await session.scalars(select(OutboxMessage).order_by(OutboxMessage.order))).all()
-                if len(rows) >= count:
-                    assert {(row.address, row.retain) for row in rows} == {("ramal/agents/1001/state", True)}
-                    return [json.loads(row.body)["state"] for row in rows]
+            while len(self.broker.messages) < count:
                 await asyncio.sleep(0.02)
+        assert {(message.topic, message.retain) for message in self.broker.messages} == {
+            ("ramal/agents/1001/state", True)
+        }
+        return [json.loads(message.body)["state"] for message in self.broker.messages]
 
 
 @pytest.fixture
@@ -48,8 +58,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     await directory.create_extension(number="1001", name="Ana", password="correct horse")
     bus = EventBus()
     states = ExtensionStates(bus)
-    topics = AgentTopics(database, bus, SystemClock(), directory, states)
-    yield Desk(database, states, topics)
+    broker = Broker()
+    topics = AgentTopics(broker, bus, SystemClock(), directory, states)
+    yield Desk(broker, states, topics)
     await topics.close()
     await database.close()
 
@@ -68,15 +79,12 @@ async def test_states_in_quick_succession_are_told_as_the_last_one(desk: Desk) -
     assert await desk.told(1) == ["idle"]
 
 
-async def test_a_state_that_the_database_does_not_take_is_told_later(
+async def test_a_state_that_the_broker_misses_is_told_when_it_is_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse() -> None:
-        raise StorageError("away")
-
     monkeypatch.setattr("pbx.agent_topics._AGAIN", 0.01)
-    with monkeypatch.context() as away:
-        away.setattr(desk.database, "transaction", refuse)
-        desk.topics.start()
-        await asyncio.sleep(0.3)
+    desk.broker.away = True
+    desk.topics.start()
+    await asyncio.sleep(0.3)
+    desk.broker.away = False
     assert await desk.told(1) == ["offline"]
