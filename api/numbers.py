@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, Input, Note, NullIsEmpty, Output, ThingId, changes_of
+from api.fields import Input, Note, NullIsEmpty, Output, ThingId, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -17,6 +17,10 @@ from pbx.errors import UnknownEntryError
 
 router = APIRouter(prefix="/numbers", tags=["numbers"])
 
+NumberOrPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=40, pattern=r"^[+*#0-9 ().\-/X\[\]]+$", examples=["+74951112233", "+749511122XX"]),
+]
 Greeting = Annotated[Note, Field(max_length=1000)]
 
 
@@ -25,14 +29,16 @@ class Destination(Input):
 
     kind: DestinationKind
     target: Annotated[str, Field(min_length=1, max_length=64, examples=["1001"])] = Field(
-        description="An extension's number, a public number, or the name of a call flow."
+        description="An extension's number, a public number, or the name of a call flow; with a pattern, `{2}` is the last two digits."
     )
 
 
 class NumberIn(Input):
     """A new inbound number."""
 
-    number: Dialled = Field(description="Public number; kept in E.164.")
+    number: NumberOrPattern = Field(
+        description="Public number, kept in E.164; or a pattern of them: X any digit, [2-5] a choice, a final * any rest."
+    )
     destination: Destination
     greeting: Annotated[Greeting, NullIsEmpty] = Field(
         "", description="Spoken before the call goes on; empty for none."
@@ -42,7 +48,7 @@ class NumberIn(Input):
 class NumberChanges(Input):
     """Fields to change; those left out stay as they are."""
 
-    number: Dialled | None = None
+    number: NumberOrPattern | None = None
     destination: Destination | None = None
     greeting: Greeting | None = None
 
@@ -58,7 +64,7 @@ class NumberOut(Output):
     """An inbound number."""
 
     id: str
-    number: str = Field(description="E.164.", examples=["+74951112233"])
+    number: str = Field(description="E.164, or a pattern.", examples=["+74951112233"])
     destination: DestinationOut
     greeting: str
 
@@ -72,7 +78,7 @@ async def list_numbers(
     rooms: Rooms, page: PageParameters, _access: Annotated[Access, permit(Resource.NUMBERS, Action.READ)]
 ) -> NumberPage:
     """List inbound numbers."""
-    shown, cursor = cut_sorted(rooms.directory.snapshot.numbers.values(), page, lambda one: one.number)
+    shown, cursor = cut_sorted(rooms.directory.snapshot.all_numbers, page, lambda one: one.number)
     return NumberPage(items=[_show(one) for one in shown], next_cursor=cursor)
 
 
@@ -96,7 +102,7 @@ async def get_number(
     number_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.NUMBERS, Action.READ)]
 ) -> NumberOut:
     """Show an inbound number."""
-    for one in rooms.directory.snapshot.numbers.values():
+    for one in rooms.directory.snapshot.all_numbers:
         if one.id == number_id:
             return _show(one)
     raise UnknownEntryError("There is no such number.")

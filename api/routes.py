@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Input, Output, ThingId, changes_of
+from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, changes_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -22,6 +22,9 @@ Digits = Annotated[str, Field(pattern=r"^\+?[0-9]{0,19}$", examples=["+7495"])]
 RouteName = Annotated[str, Field(min_length=1, max_length=64, examples=["Moscow"])]
 TrunkNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(min_length=1, max_length=16)]
 Strip = Annotated[int, Field(ge=0, le=19)]
+PatternText = Annotated[str, Field(max_length=40, examples=["+7495XXXXXXX"])]
+Hours = Annotated[list[Annotated[str, Field(max_length=40, examples=["mon-fri 09:00-18:00"])]], Field(max_length=32)]
+Extensions = Annotated[list[Annotated[str, Field(max_length=40, examples=["10XX"])]], Field(max_length=256)]
 Priority = Annotated[int, Field(ge=0, le=1000)]
 
 _LONGEST_PREFIX: Final = 99
@@ -36,6 +39,12 @@ class RouteIn(Input):
     strip: Strip = Field(0, description="Characters taken away from the front of the E.164 number.")
     prepend: Digits = Field("", description="Put before what is left.")
     priority: Priority = Field(0, description="Of routes with an equally long prefix, the smallest goes first.")
+    pattern: PatternText = Field(
+        "",
+        description="In place of a prefix: what the whole E.164 number looks like; X any digit, [2-5] a choice, * any rest.",
+    )
+    hours: Hours = Field([], description="When it is open, in the company's time; empty for always.")
+    extensions: Extensions = Field([], description="Extensions that may use it, or patterns of them; empty for all.")
 
 
 class RouteChanges(Input):
@@ -47,6 +56,9 @@ class RouteChanges(Input):
     strip: Strip | None = None
     prepend: Digits | None = None
     priority: Priority | None = None
+    pattern: PatternText | None = None
+    hours: Hours | None = None
+    extensions: Extensions | None = None
 
 
 class RouteOut(Output):
@@ -59,10 +71,46 @@ class RouteOut(Output):
     strip: int
     prepend: str
     priority: int
+    pattern: str
+    hours: list[str]
+    extensions: list[str]
 
 
 class RoutePage(Page[RouteOut]):
     """One page of outbound routes."""
+
+
+class RouteTestIn(Input):
+    """A call that is not made."""
+
+    number: Dialled = Field(description="As it would be dialled, or as a carrier would ask for it.")
+    from_extension: ExtensionNumber | None = Field(None, description="Who would dial.")
+    trunk: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="By which trunk the call would come in, in place of an extension that dials."
+    )
+
+
+class TrunkTryOut(Output):
+    """One trunk on the way of the call."""
+
+    trunk: str
+    route: str
+    usable: bool
+    reason: str = Field(description="Why it would be skipped; empty where it would not.")
+    request_uri: str
+    caller_id: str = Field(description="The number that would be shown.")
+    asserted_identity: bool
+    servers: list[str] = Field(description="Where the INVITE would go, in this order.")
+
+
+class RouteTestOut(Output):
+    """What would become of the call."""
+
+    result: Literal["extension", "outside", "flow", "pick_up", "service", "refused"]
+    target: str
+    status: int = Field(description="The SIP status of a refusal, else 0.")
+    tries: list[TrunkTryOut]
+    lines: list[str] = Field(description="Each decision in words, in order.")
 
 
 @router.get("")
@@ -86,9 +134,21 @@ async def create_route(
         strip=route.strip,
         prepend=route.prepend,
         priority=route.priority,
+        pattern=route.pattern,
+        hours=route.hours,
+        extensions=route.extensions,
     )
     access.note.target = made.id
     return RouteOut.model_validate(made)
+
+
+@router.post("/test")
+async def explain_route(
+    call: RouteTestIn, rooms: Rooms, _access: Annotated[Access, permit(Resource.ROUTES, Action.READ)]
+) -> RouteTestOut:
+    """Tell where a call would go and why, with the trunks as they are now; no call is made."""
+    told = await rooms.switch.explain(call.number, from_extension=call.from_extension or "", trunk=call.trunk or "")
+    return RouteTestOut.model_validate(told)
 
 
 @router.get("/{route_id}")
@@ -132,4 +192,4 @@ def _trunk_names(rooms: Services, trunks: Sequence[str]) -> list[str]:
 
 def _order(route: OutboundRoute) -> str:
     """Return a key that sorts as routes are tried: the longest prefix, then the smallest priority, then the name."""
-    return f"{_LONGEST_PREFIX - len(route.prefix):02d} {route.priority:04d} {route.name}"
+    return f"{_LONGEST_PREFIX - route.weight:02d} {route.priority:04d} {route.name}"

@@ -12,13 +12,26 @@ from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms, Services
-from pbx.entries import Transport, Trunk
+from pbx.entries import CallerIdPolicy, NumberFormat, Transport, Trunk
 from pbx.errors import UnknownEntryError
 
 router = APIRouter(prefix="/trunks", tags=["trunks"])
 
 Host = Annotated[str, Field(min_length=1, max_length=255, examples=["sip.carrier.example"])]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+HostText = Annotated[str, Field(min_length=1, max_length=262, examples=["sip2.carrier.example:5080"])]
+Hosts = Annotated[list[HostText], Field(max_length=8)]
+Domain = Annotated[str, Field(max_length=255, examples=["carrier.example"])]
+Codecs = Annotated[list[Annotated[str, Field(max_length=16, examples=["PCMA"])]], Field(max_length=8)]
+Limit = Annotated[int, Field(ge=0, le=100_000)]
+Rate = Annotated[int, Field(ge=0, le=1000)]
+PingSeconds = Annotated[int, Field(ge=0, le=3600)]
+Status = Annotated[str, Field(max_length=3, examples=["5xx"])]
+Meaning = Annotated[str, Field(max_length=4, examples=["next", "486"])]
+Responses = Annotated[dict[Status, Meaning], Field(max_length=64)]
+Strip = Annotated[int, Field(ge=0, le=19)]
+Digits = Annotated[str, Field(pattern=r"^\+?[0-9]{0,19}$", examples=["00"])]
+
 Networks = Annotated[list[Annotated[str, Field(max_length=64, examples=["203.0.113.0/24"])]], Field(max_length=64)]
 
 
@@ -29,7 +42,7 @@ class TrunkIn(Input):
         description="By which routes and call records know it: letters, digits, dot, dash and underscore."
     )
     host: Host = Field(description="The carrier's server: a name or an address.")
-    port: Port = 5060
+    port: Port | None = Field(None, description="Left out: as its DNS says (SRV), else the transport's own.")
     transport: Transport = Transport.UDP
     username: Annotated[Line, NullIsEmpty] = Field("", description="Login at the carrier.")
     password: Annotated[Line, NullIsEmpty] = Field("", description="Password at the carrier; never shown again.")
@@ -37,6 +50,30 @@ class TrunkIn(Input):
     allow_from: Networks = Field([], description="Networks (CIDR) its calls may come from, beside the host.")
     caller_id: Dialled | None = Field(None, description="Number shown outside; the first inbound number if left out.")
     enabled: bool = True
+    backup_hosts: Hosts = Field(
+        [], description="Tried in this order after `host`: a name or address, with a port or without."
+    )
+    domain: Annotated[Domain, NullIsEmpty] = Field("", description="What From and To name, where it is not the host.")
+    codecs: Codecs = Field([], description="What it may speak, best first; empty for all of ours.")
+    caller_id_policy: CallerIdPolicy = Field(
+        CallerIdPolicy.DEFAULT,
+        description="`default`: `caller_id`, else the first inbound number; `pass`: the caller's own; `fixed`: always `caller_id`.",
+    )
+    caller_id_format: NumberFormat = Field(NumberFormat.PLUS_E164, description="How the number is written.")
+    asserted_identity: bool = Field(default=False, description="Send the number as P-Asserted-Identity, too.")
+    max_calls: Limit = Field(0, description="Calls at one time; 0 for any number.")
+    max_calls_in: Limit = Field(0, description="Of them, calls that come from it.")
+    max_calls_out: Limit = Field(0, description="Of them, calls that go to it.")
+    calls_per_second: Rate = Field(0, description="Calls to it that may begin in a second; 0 for any number.")
+    responses: Responses = Field(
+        {},
+        description="What its final statuses mean: `404` or `5xx` to `next` (try the next trunk) or the caller's status.",
+    )
+    strip: Strip = Field(0, description="Characters taken away from the front of what a route sends.")
+    prepend: Digits = Field("", description="Put before what is left.")
+    ping_seconds: PingSeconds = Field(
+        30, description="Seconds between two OPTIONS to each host, 5 or more; 0 for none."
+    )
 
 
 class TrunkChanges(Input):
@@ -46,7 +83,7 @@ class TrunkChanges(Input):
         None, description="Must be the present one."
     )
     host: Host | None = None
-    port: Port | None = None
+    port: Port | None = Field(None, description="null: as its DNS says.")
     transport: Transport | None = None
     username: Line | None = None
     password: Line | None = None
@@ -54,6 +91,28 @@ class TrunkChanges(Input):
     allow_from: Networks | None = None
     caller_id: Dialled | None = Field(None, description="null: the first inbound number.")
     enabled: bool | None = None
+    backup_hosts: Hosts | None = None
+    domain: Domain | None = None
+    codecs: Codecs | None = None
+    caller_id_policy: CallerIdPolicy | None = None
+    caller_id_format: NumberFormat | None = None
+    asserted_identity: bool | None = None
+    max_calls: Limit | None = None
+    max_calls_in: Limit | None = None
+    max_calls_out: Limit | None = None
+    calls_per_second: Rate | None = None
+    responses: Responses | None = None
+    strip: Strip | None = None
+    prepend: Digits | None = None
+    ping_seconds: PingSeconds | None = None
+
+
+class HostOut(Output):
+    """One host of a trunk, as it stands."""
+
+    host: str
+    state: str
+    reason: str
 
 
 class TrunkOut(Output):
@@ -62,13 +121,31 @@ class TrunkOut(Output):
     id: str
     name: str
     host: str
-    port: int
+    port: int | None
     transport: Transport
     username: str
     register_: bool = Field(serialization_alias="register")
     allow_from: list[str]
     caller_id: str | None
     enabled: bool
+    backup_hosts: list[str]
+    domain: str
+    codecs: list[str]
+    caller_id_policy: CallerIdPolicy
+    caller_id_format: NumberFormat
+    asserted_identity: bool
+    max_calls: int
+    max_calls_in: int
+    max_calls_out: int
+    calls_per_second: int
+    responses: dict[str, str]
+    strip: int
+    prepend: str
+    ping_seconds: int
+    usable: bool = Field(description="Whether a call would be sent to it now.")
+    hosts: list[HostOut] = Field(description="Its hosts in the order in which they are tried.")
+    calls_in: int = Field(description="Calls at this time that came from it.")
+    calls_out: int = Field(description="Calls at this time that went to it.")
     state: str = Field(
         description="`registered`, `reachable`, `unreachable`, `refused`, `unknown` (not tried yet) or `disabled`.",
         examples=["registered"],
@@ -97,7 +174,7 @@ async def create_trunk(
     made = await rooms.directory.create_trunk(
         name=trunk.name,
         host=trunk.host,
-        port=trunk.port,
+        port=trunk.port or 0,
         transport=trunk.transport.value,
         username=trunk.username,
         password=trunk.password,
@@ -105,6 +182,20 @@ async def create_trunk(
         allow_from=trunk.allow_from,
         caller_id=trunk.caller_id or "",
         enabled=trunk.enabled,
+        backup_hosts=trunk.backup_hosts,
+        domain=trunk.domain,
+        codecs=trunk.codecs,
+        caller_id_policy=trunk.caller_id_policy.value,
+        caller_id_format=trunk.caller_id_format.value,
+        asserted_identity=trunk.asserted_identity,
+        max_calls=trunk.max_calls,
+        max_calls_in=trunk.max_calls_in,
+        max_calls_out=trunk.max_calls_out,
+        calls_per_second=trunk.calls_per_second,
+        responses=trunk.responses,
+        strip=trunk.strip,
+        prepend=trunk.prepend,
+        ping_seconds=trunk.ping_seconds,
     )
     access.note.target = made.id
     return _show(rooms, made)
@@ -128,8 +219,11 @@ async def change_trunk(
     rooms: Rooms,
     _access: Annotated[Access, permit(Resource.TRUNKS, Action.CHANGE)],
 ) -> TrunkOut:
-    """Change a trunk; it is tried anew."""
-    return _show(rooms, await rooms.directory.update_trunk(trunk_id, **changes_of(changes, nullable=("caller_id",))))
+    """Change a trunk; it is tried anew where its hosts or its login change, and calls under way stay."""
+    given = changes_of(changes, nullable=("caller_id", "port"))
+    if "port" in given:
+        given["port"] = changes.port or 0
+    return _show(rooms, await rooms.directory.update_trunk(trunk_id, **given))
 
 
 @router.delete("/{trunk_id}", status_code=204)
@@ -141,18 +235,36 @@ async def delete_trunk(
 
 
 def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
-    state, reason = rooms.trunks.state(trunk.name)
+    status = rooms.trunks.status(trunk.name)
     return TrunkOut(
         id=trunk.id,
         name=trunk.name,
         host=trunk.host,
-        port=trunk.port,
+        port=trunk.port or None,
         transport=trunk.transport,
         username=trunk.username,
         register_=trunk.register,
         allow_from=list(trunk.allow_from),
         caller_id=trunk.caller_id or None,
         enabled=trunk.enabled,
-        state=state,
-        state_reason=reason or None,
+        backup_hosts=list(trunk.backup_hosts),
+        domain=trunk.domain,
+        codecs=list(trunk.codecs),
+        caller_id_policy=trunk.caller_id_policy,
+        caller_id_format=trunk.caller_id_format,
+        asserted_identity=trunk.asserted_identity,
+        max_calls=trunk.max_calls,
+        max_calls_in=trunk.max_calls_in,
+        max_calls_out=trunk.max_calls_out,
+        calls_per_second=trunk.calls_per_second,
+        responses=dict(trunk.responses),
+        strip=trunk.strip,
+        prepend=trunk.prepend,
+        ping_seconds=trunk.ping_seconds,
+        usable=status.usable,
+        hosts=[HostOut.model_validate(host) for host in status.hosts],
+        calls_in=status.calls_in,
+        calls_out=status.calls_out,
+        state=status.state,
+        state_reason=status.reason or None,
     )

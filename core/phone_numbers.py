@@ -72,6 +72,19 @@ def _normalise(text: str, country: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@functools.lru_cache(maxsize=8192)
+def national(number: str, country: str) -> str:
+    """Return an E.164 number as it is dialled within its country; one of another country than `country` stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    if parsed.country_code != phonenumbers.country_code_for_region(country.upper()):
+        return number
+    text = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return "".join(character for character in text if character.isdigit())
+
+
 def is_public(text: str, country: str) -> bool:
     """Tell whether the text can be read as a public number."""
     try:

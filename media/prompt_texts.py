@@ -37,6 +37,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "pt-BR": "A pessoa chamada não pode atender agora.",
         "ru": "Сотрудник сейчас не может ответить на ваш звонок.",
     },
+    "not_allowed": {
+        "en": "You are not allowed to call this number now.",
+        "pt-BR": "Não é permitido ligar para este número agora.",
+        "ru": "Сейчас на этот номер звонить нельзя.",
+    },
     "loop": {
         "en": "The call is forwarded in a circle and cannot be connected.",
         "pt-BR": "A ligação está sendo desviada em círculo e não pode ser completada.",

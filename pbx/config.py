@@ -38,8 +38,6 @@ class PbxConfig:
     """Seconds a trunk may take from its 100 to a sign of progress before the next one is tried."""
     outside_ring_seconds: float = 120.0
     """How long an outside number rings."""
-    trunk_ping_interval: float = 30.0
-    """Seconds between two OPTIONS to a trunk that does not register."""
     unsolicited_mwi: bool = False
     """Tell waiting messages also to phones that never subscribe to them, at each registration and change."""
     drain_seconds: float = 3.0

@@ -20,8 +20,8 @@ from core.clock import Clock
 from core.company import Company
 from core.database import Base, Database
 from core.identifiers import new_id
+from pbx import row_changes, validation
 from pbx import snapshot as snapshots
-from pbx import validation
 from pbx.entries import (
     DestinationKind,
     Device,
@@ -38,7 +38,7 @@ from pbx.entries import (
 from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
 from pbx.forwarding import MOST_FORWARDS, TARGETS
 from pbx.snapshot import Snapshot
-from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow, new_trunk_row
 from sip.authentication import HA1s
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Directory:
         """
         async with self._changing() as session:
             row = await _find(session, ExtensionRow, id)
-            for number in self.snapshot.numbers.values():
+            for number in self.snapshot.all_numbers:
                 if number.kind is DestinationKind.EXTENSION and number.target == row.number:
                     raise EntryInUseError(f"The number {number.number} leads to extension {row.number}.")
             for other in self.snapshot.extensions.values():
@@ -152,12 +152,9 @@ class Directory:
         """Add a trunk; `name` and `host` are required."""
         name = validation.username(_required(fields.get("name"), "name"), "name")
         _required(fields.get("host"), "host")
-        row = TrunkRow(
-            id=new_id(), name=name, port=5060, transport="udp", username="", password="", created_at=self._now()
-        )
-        row.register, row.allow_from, row.caller_id, row.enabled = False, [], "", True
+        row = new_trunk_row(name, self._now())
         async with self._changing("name", name) as session:
-            self._set_trunk(row, fields)
+            row_changes.set_trunk(row, fields, self._country)
             session.add(row)
         return snapshots.trunk_entry(row)
 
@@ -167,7 +164,7 @@ class Directory:
             row = await _find(session, TrunkRow, id)
             if fields.get("name", row.name) != row.name:
                 raise InvalidEntryError("name: cannot be changed; create another trunk.")
-            self._set_trunk(row, fields)
+            row_changes.set_trunk(row, fields, self._country)
         return snapshots.trunk_entry(row)
 
     async def delete_trunk(self, id: str) -> None:  # noqa: A002
@@ -184,13 +181,13 @@ class Directory:
             await session.delete(row)
 
     async def create_number(self, **fields: Unpack[NumberFields]) -> InboundNumber:
-        """Add an inbound number; `number`, `kind` and `target` are required."""
-        number = validation.public_number("number", _required(fields.get("number"), "number"), self._country)
+        """Add an inbound number or a pattern of them; `number`, `kind` and `target` are required."""
+        number = validation.number_or_pattern("number", _required(fields.get("number"), "number"), self._country)
         row = InboundNumberRow(id=new_id(), number=number, greeting="", created_at=self._now())
         row.destination_kind = validation.destination_kind(_required(fields.get("kind"), "kind"))
         row.destination_target = _required(fields.get("target"), "target")
         async with self._changing("number", number) as session:
-            self._set_number(row, fields)
+            row_changes.set_number(row, fields, self._country, self.snapshot)
             session.add(row)
         return snapshots.number_entry(row)
 
@@ -199,8 +196,8 @@ class Directory:
         async with self._changing("number", fields.get("number", "")) as session:
             row = await _find(session, InboundNumberRow, id)
             if "number" in fields:
-                row.number = validation.public_number("number", fields["number"], self._country)
-            self._set_number(row, fields)
+                row.number = validation.number_or_pattern("number", fields["number"], self._country)
+            row_changes.set_number(row, fields, self._country, self.snapshot)
         return snapshots.number_entry(row)
 
     async def delete_number(self, id: str) -> None:  # noqa: A002
@@ -212,12 +209,12 @@ class Directory:
         """Add an outbound route; `name` and `trunks` are required."""
         name = validation.plain_text("name", _required(fields.get("name"), "name"), longest=64)
         row = OutboundRouteRow(
-            id=new_id(), name=name, prefix="", strip=0, prepend="", priority=0, created_at=self._now()
+            id=new_id(), name=name, prefix="", strip=0, prepend="", priority=0, pattern="", created_at=self._now()
         )
-        row.trunks = []
+        row.trunks, row.hours, row.extensions = [], [], []
         _required(fields.get("trunks"), "trunks")
         async with self._changing("name", name) as session:
-            self._set_route(row, fields)
+            row_changes.set_route(row, fields, self.snapshot)
             session.add(row)
         return snapshots.route_entry(row)
 
@@ -227,7 +224,7 @@ class Directory:
             row = await _find(session, OutboundRouteRow, id)
             if "name" in fields:
                 row.name = validation.plain_text("name", fields["name"], longest=64)
-            self._set_route(row, fields)
+            row_changes.set_route(row, fields, self.snapshot)
         return snapshots.route_entry(row)
 
     async def delete_route(self, id: str) -> None:  # noqa: A002
@@ -316,56 +313,6 @@ class Directory:
             row.ha1_md5, row.ha1_sha256 = self._digests(row.username, fields["password"])
         if "enabled" in fields:
             row.enabled = fields["enabled"]
-
-    def _set_trunk(self, row: TrunkRow, fields: TrunkFields) -> None:
-        if "host" in fields:
-            row.host = validation.host(fields["host"])
-        if "port" in fields:
-            row.port = validation.port(fields["port"])
-        if "transport" in fields:
-            row.transport = validation.transport(fields["transport"])
-        if "username" in fields:
-            row.username = validation.plain_text("username", fields["username"], longest=128, required=False)
-        if "password" in fields:
-            row.password = validation.plain_text("password", fields["password"], longest=128, required=False)
-        if "register" in fields:
-            row.register = fields["register"]
-        if "allow_from" in fields:
-            row.allow_from = [str(network) for network in validation.networks(fields["allow_from"])]
-        if "caller_id" in fields:
-            caller_id = fields["caller_id"]
-            row.caller_id = validation.public_number("caller_id", caller_id, self._country) if caller_id else ""
-        if "enabled" in fields:
-            row.enabled = fields["enabled"]
-        if row.register and not row.username:
-            raise InvalidEntryError("username: a trunk that registers needs one.")
-
-    def _set_number(self, row: InboundNumberRow, fields: NumberFields) -> None:
-        kind = validation.destination_kind(fields.get("kind", row.destination_kind))
-        target = validation.plain_text("target", fields.get("target", row.destination_target), longest=64)
-        if kind is DestinationKind.EXTENSION and target not in self.snapshot.extensions:
-            raise InvalidEntryError(f"destination: there is no extension “{target[:20]}”.", hint="Create it first.")
-        if kind is DestinationKind.NUMBER:
-            target = validation.public_number("destination", target, self._country)
-            if target == row.number or target in self.snapshot.numbers:
-                raise InvalidEntryError(f"destination: {target} is a number of this company; the call would come back.")
-        row.destination_kind, row.destination_target = kind, target
-        if "greeting" in fields:
-            row.greeting = validation.plain_text("greeting", fields["greeting"], longest=1000, required=False)
-
-    def _set_route(self, row: OutboundRouteRow, fields: RouteFields) -> None:
-        if "prefix" in fields:
-            digits = validation.dial_digits("prefix", fields["prefix"])
-            # It is compared with E.164 numbers, which all begin with a plus.
-            row.prefix = f"+{digits.removeprefix('+')}" if digits else ""
-        if "trunks" in fields:
-            row.trunks = validation.trunk_list(fields["trunks"], self.snapshot.trunks)
-        if "strip" in fields:
-            row.strip = validation.strip(fields["strip"])
-        if "prepend" in fields:
-            row.prepend = validation.dial_digits("prepend", fields["prepend"])
-        if "priority" in fields:
-            row.priority = validation.priority(fields["priority"])
 
 
 def new_password() -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict
+
+from pbx import patterns
+from pbx.hours import Span
+from sip.resolver import Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -17,6 +22,29 @@ class Transport(enum.StrEnum):
     UDP = "udp"
     TCP = "tcp"
     TLS = "tls"
+    AUTO = "auto"
+    """As the carrier's DNS says (NAPTR, RFC 3263); UDP where it says nothing."""
+
+
+class CallerIdPolicy(enum.StrEnum):
+    """Which number a trunk shows for our calls."""
+
+    DEFAULT = "default"
+    """The trunk's own, else the company's first number, else the trunk's login."""
+    PASS = "pass"  # noqa: S105 - to pass on, no password
+    """The caller's: of a forwarded call the outside caller's, of an extension the number that leads to it; else as DEFAULT."""
+    FIXED = "fixed"
+    """The trunk's own, whoever calls."""
+
+
+class NumberFormat(enum.StrEnum):
+    """How a number is written for a carrier."""
+
+    PLUS_E164 = "+e164"
+    E164 = "e164"
+    """The same without the plus."""
+    NATIONAL = "national"
+    """As it is dialled within the company's country; of another country as +E164."""
 
 
 class DestinationKind(enum.StrEnum):
@@ -81,22 +109,56 @@ class Trunk:
     name: str
     host: str
     port: int
+    """0: as the DNS says, else the transport's own."""
     transport: Transport
     username: str
     password: str = field(repr=False)
     register: bool
     allow_from: tuple[str, ...]
-    """Networks (CIDR) the carrier's calls may come from, beside its host."""
+    """Networks (CIDR) the carrier's calls may come from, beside its hosts."""
     caller_id: str
     """The number shown outside, E.164; empty: the company's first inbound number."""
     enabled: bool
     networks: tuple[Network, ...] = ()
     """`allow_from`, parsed."""
+    backup_hosts: tuple[str, ...] = ()
+    """`host` or `host:port`, tried in this order after the first host."""
+    domain: str = ""
+    """What From and To name; empty: the host of a trunk that registers, else our own address."""
+    codecs: tuple[str, ...] = ()
+    """The codecs it may speak, best first; none: all of ours."""
+    caller_id_policy: CallerIdPolicy = CallerIdPolicy.DEFAULT
+    caller_id_format: NumberFormat = NumberFormat.PLUS_E164
+    asserted_identity: bool = False
+    """Whether the number is also sent as P-Asserted-Identity (RFC 3325)."""
+    max_calls: int = 0
+    max_calls_in: int = 0
+    max_calls_out: int = 0
+    """Calls at one time in all, from it and to it; 0: any number."""
+    calls_per_second: int = 0
+    """Calls to it that may begin in a second; 0: any number."""
+    responses: Mapping[str, str] = field(default_factory=dict)
+    """What its final statuses mean: by `404` or `5xx`, either `next` (try the next trunk) or the status the caller is given."""
+    strip: int = 0
+    prepend: str = ""
+    """Done to the digits of a route before they are sent: first stripped, then prepended."""
+    ping_seconds: int = 30
+    """Seconds between two OPTIONS to each host; 0: it is not asked."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Its hosts in the order in which they are tried."""
+        transport = "" if self.transport is Transport.AUTO else self.transport.value
+        backups = [split_server(text) for text in self.backup_hosts]
+        return tuple(Target(host, port or None, transport) for host, port in ((self.host, self.port), *backups))
 
 
 @dataclass(slots=True, frozen=True)
 class InboundNumber:
-    """A public number (E.164) of the company and where it leads; `greeting` is spoken first when not empty."""
+    """A public number (E.164) of the company and where it leads; `greeting` is spoken first when not empty.
+
+    `number` may be a pattern (`+749511122XX`): then `{2}` in `target` stands for the last two digits of the number that was called.
+    """
 
     id: str
     number: str
@@ -110,7 +172,8 @@ class OutboundRoute:
     """Calls to numbers beginning with `prefix` (of the E.164 form, `+` included) go to `trunks` in order.
 
     What is sent is the E.164 number without its first `strip` characters and with `prepend` before it. Of several routes the longest
-    prefix wins, then the smallest priority.
+    prefix wins, then the smallest priority. A route with a `pattern` is for numbers that are wholly as it says, and counts as long as
+    what the pattern fixes.
     """
 
     id: str
@@ -120,6 +183,33 @@ class OutboundRoute:
     strip: int
     prepend: str
     priority: int
+    pattern: str = ""
+    hours: tuple[str, ...] = ()
+    """When it is open (`mon-fri 09:00-18:00`, in the company's time); none: always."""
+    extensions: tuple[str, ...] = ()
+    """Who may use it: extensions or patterns of them; none: everybody."""
+    spans: tuple[Span, ...] = ()
+    """`hours`, parsed."""
+
+    @property
+    def weight(self) -> int:
+        """How much it says of a number: the routes that say more are tried first."""
+        return patterns.parse(self.pattern).fixed if self.pattern else len(self.prefix)
+
+    def leads_to(self, number: str) -> bool:
+        """Tell whether it is for this E.164 number."""
+        return patterns.parse(self.pattern).matches(number) if self.pattern else number.startswith(self.prefix)
+
+
+def split_server(text: str) -> tuple[str, int]:
+    """Split `host`, `host:port`, `[IPv6]:port` or a bare IPv6 address into host and port, 0 where there is none."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    return host, int(port or 0)
 
 
 @dataclass(slots=True, frozen=True)
@@ -184,6 +274,20 @@ class TrunkFields(TypedDict, total=False):
     allow_from: list[str]
     caller_id: str
     enabled: bool
+    backup_hosts: list[str]
+    domain: str
+    codecs: list[str]
+    caller_id_policy: str
+    caller_id_format: str
+    asserted_identity: bool
+    max_calls: int
+    max_calls_in: int
+    max_calls_out: int
+    calls_per_second: int
+    responses: dict[str, str]
+    strip: int
+    prepend: str
+    ping_seconds: int
 
 
 class NumberFields(TypedDict, total=False):
@@ -204,3 +308,6 @@ class RouteFields(TypedDict, total=False):
     strip: int
     prepend: str
     priority: int
+    pattern: str
+    hours: list[str]
+    extensions: list[str]

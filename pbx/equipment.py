@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+from zoneinfo import ZoneInfo
 
 from core.bus import EventBus
 from core.clock import Clock
@@ -15,6 +17,8 @@ from media.prompts import PromptStore
 from pbx.config import PbxConfig
 from pbx.directory import Directory
 from pbx.ports import CallerDirectory
+from sip.address import Address
+from sip.offer_answer import DEFAULT_CODECS, Codec
 from sip.stack import SipStack
 
 if TYPE_CHECKING:
@@ -24,14 +28,34 @@ if TYPE_CHECKING:
 
 
 class TrunkStates(Protocol):
-    """One that knows which trunks are worth trying."""
+    """One that knows which trunks are worth trying, and counts their calls."""
 
-    def usable(self, trunk: Trunk) -> bool:
-        """Tell whether a call may be sent to the trunk now."""
+    def refusal(self, trunk: Trunk) -> str:
+        """Return why no call may be sent to the trunk now, or an empty string."""
         ...
 
-    def call_failed(self, trunk: Trunk) -> None:
-        """Note that the trunk gave no sign to a call."""
+    async def servers(self, trunk: Trunk) -> list[Address]:
+        """Return the servers to send a call to, best first."""
+        ...
+
+    def full_inbound(self, name: str) -> bool:
+        """Tell whether the trunk may bring no further call."""
+        ...
+
+    def call_skipped(self, trunk: Trunk) -> None:
+        """Note that a call went past the trunk."""
+        ...
+
+    def call_failed(self, trunk: Trunk, server: Address | None = None) -> None:
+        """Note that the trunk could not carry a call, and which server gave no sign of life."""
+        ...
+
+    def call_began(self, name: str, *, incoming: bool) -> None:
+        """Count a call of the trunk."""
+        ...
+
+    def call_ended(self, name: str, *, incoming: bool) -> None:
+        """Count it no more."""
         ...
 
 
@@ -61,6 +85,18 @@ class Equipment:
     def country(self) -> str:
         """The company's country, ISO 3166-1 alpha-2."""
         return self.company.settings.country
+
+    def local_time(self) -> datetime:
+        """The present time where the company is."""
+        return self.clock.now().astimezone(ZoneInfo(self.company.settings.timezone))
+
+    def codecs_of(self, trunk: str) -> tuple[Codec, ...]:
+        """The codecs that a trunk may speak, best first; none stands for all of ours."""
+        entry = self.directory.snapshot.trunks.get(trunk)
+        if entry is None or not entry.codecs:
+            return ()
+        ours = {codec.name: codec for codec in DEFAULT_CODECS}
+        return tuple(ours[name] for name in entry.codecs if name in ours)
 
     def language(self, extension: str = "") -> str:
         """The language in which an extension is spoken to; without one, the company's."""

@@ -84,7 +84,7 @@ class Exchange:
         self._company = company
         self.sip = SipStack(sip_config, self, clock, tracer)
         self.directory = Directory(database, company, clock, realm=sip_config.realm)
-        self.trunks = Trunks(self.sip, bus, ping_interval=config.trunk_ping_interval, monotonic=clock.monotonic)
+        self.trunks = Trunks(self.sip, bus, monotonic=clock.monotonic)
         self.switch = Switch(
             Equipment(
                 config=config,

@@ -123,6 +123,8 @@ class Leg:
         self.role = role
         self.incoming = incoming
         self.media = LegMedia(equipment.engine)
+        if party.trunk:
+            self.media.codecs = equipment.codecs_of(party.trunk)
         self.state = LegState.TRYING
         self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None
@@ -215,6 +217,8 @@ class Leg:
             sip_call_id=session.call_id,
             forwarded_by=self.party.forwarded_by,
         )
+        if self.party.trunk:
+            self._equipment.trunks.call_began(self.party.trunk, incoming=self.incoming)
 
     # --- what we do to the party -------------------------------------------------------------------------------------------
 
@@ -474,6 +478,8 @@ class Leg:
         if not self._move(LegState.ENDED):
             return
         self.sip_status = 0 if was_answered else status
+        if self.party.trunk and self._session is not None:
+            self._equipment.trunks.call_ended(self.party.trunk, incoming=self.incoming)
         self._forget_playback()
         endpoint = self.media.endpoint
         if endpoint is not None and was_answered:

@@ -20,13 +20,15 @@ _ENGINE_CODECS: Final = {"PCMU": Codec.PCMU, "PCMA": Codec.PCMA}
 class LegMedia:
     """Opens the endpoint when it is first needed, and points it where offers and answers say."""
 
-    __slots__ = ("_engine", "_negotiation", "_offer", "endpoint", "warning")
+    __slots__ = ("_engine", "_negotiation", "_offer", "codecs", "endpoint", "warning")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
         self.endpoint: Endpoint | None = None
+        self.codecs: tuple[offer_answer.Codec, ...] = ()
+        """What may be spoken with the party, best first; none stands for all that we speak."""
         self.warning = ""
         """Why an offer of the party could not be taken, as a Warning header says it; empty: none was refused."""
 
@@ -86,7 +88,7 @@ class LegMedia:
         if self._offer is None or self._offer[0] is not offer:
             audio, self.warning = None, ""
             try:
-                audio = offer_answer.understand(offer)
+                audio = offer_answer.understand(offer, self.codecs or offer_answer.DEFAULT_CODECS)
             except SipError as error:
                 code = error.warning if isinstance(error, NotAcceptableHereError) else 399
                 self.warning = _warning(code, error.message)
@@ -96,7 +98,7 @@ class LegMedia:
     def offer(self, prefer: str = "") -> bytes:
         """Return our offer, the preferred codec first."""
         negotiation = self._opened()
-        negotiation.codecs = sorted(offer_answer.DEFAULT_CODECS, key=lambda codec: codec.name != prefer)
+        negotiation.codecs = self.codecs or sorted(offer_answer.DEFAULT_CODECS, key=lambda codec: codec.name != prefer)
         return negotiation.offer()
 
     def accept_answer(self, sdp: bytes) -> None:

@@ -19,6 +19,7 @@ class Outcome(enum.Enum):
     DECLINED = "declined"
     DO_NOT_DISTURB = "do_not_disturb"
     LOOP = "loop"
+    NOT_ALLOWED = "not_allowed"
     TRUNKS_DOWN = "trunks_down"
     FAILED = "failed"
     NO_MEDIA = "no_media"
@@ -42,6 +43,7 @@ ENDINGS: Final[dict[Outcome, Ending]] = {
     Outcome.BUSY: Ending(486, "Busy here", "busy", Disposition.BUSY),
     Outcome.DECLINED: Ending(603, "Declined", "declined", Disposition.BUSY),
     Outcome.DO_NOT_DISTURB: Ending(480, "Do not disturb", "declined", Disposition.BUSY),
+    Outcome.NOT_ALLOWED: Ending(403, "Not allowed to call there", "not_allowed", Disposition.FAILED),
     Outcome.LOOP: Ending(482, "Loop detected", "loop", Disposition.FAILED),
     Outcome.TRUNKS_DOWN: Ending(503, "No trunk is up", "trunks_down", Disposition.FAILED),
     Outcome.FAILED: Ending(500, "Call failed", "failed", Disposition.FAILED),

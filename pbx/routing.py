@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from pbx import forwarding, numbers
-from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Trunk
+from pbx import forwarding, numbers, outbound_routes
+from pbx.entries import DestinationKind, Extension, InboundNumber
+from pbx.explanation import Explanation
 from pbx.forwarding import MOST_FORWARDS, Diversion, ForwardReason, Way
 from pbx.numbers import DialledKind
+from pbx.outbound_routes import LocalTime, OutboundStep
 from pbx.outcomes import Outcome
 from pbx.service_codes import SERVICE_CODES, ServiceCode
 from pbx.snapshot import Snapshot
@@ -24,15 +26,6 @@ class ToExtension:
     extension: Extension
     explanation: Sequence[str] = field(default=(), compare=False)
     way: Way = ()
-
-
-@dataclass(slots=True, frozen=True)
-class OutboundStep:
-    """One trunk to try and the digits it is given."""
-
-    trunk: Trunk
-    route: OutboundRoute
-    digits: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -85,7 +78,15 @@ class Refused:
 Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | ToService | Refused
 
 
-def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str = "") -> Decision:
+def route(
+    snapshot: Snapshot,
+    dialled: str,
+    *,
+    country: str,
+    from_extension: str = "",
+    at: LocalTime | None = None,
+    lines: Explanation | None = None,
+) -> Decision:
     """Decide where a call that one of ours dialled goes.
 
     Args:
@@ -93,8 +94,11 @@ def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str
         dialled: what was dialled.
         country: the company's, ISO 3166-1 alpha-2.
         from_extension: who dials; empty where it is no extension (a forwarding, an administrator's test).
+        at: the company's local time, for routes that have hours; None: they count as open.
+        lines: takes the explanation; None: the decision's own.
     """
-    lines = [f"dialled “{dialled[:40]}”" + (f" from {from_extension}" if from_extension else "")]
+    lines = Explanation() if lines is None else lines
+    lines.append(f"dialled “{dialled[:40]}”" + (f" from {from_extension}" if from_extension else ""))
     unnamed = numbers.without_privacy(dialled)
     if unnamed is not None:
         lines.append("the caller's number is withheld for this call")
@@ -104,16 +108,17 @@ def route(snapshot: Snapshot, dialled: str, *, country: str, from_extension: str
         return _by_star_code(read.number, read.argument, lines)
     if read.kind is DialledKind.SHORT:
         if read.number in snapshot.extensions:
-            return _to_extension(snapshot, read.number, country, from_extension, lines)
+            return _to_extension(snapshot, read.number, country, from_extension, lines, at=at)
         lines.append(f"{read.number} is no extension")
         read = numbers.public(read.number, country) or read
     if read.kind is not DialledKind.PUBLIC:
         lines.append("no extension and no possible public number: 404")
         return Refused(404, "Unknown number", lines)
-    return _to_public(snapshot, read.number, lines)
+    lines.append(f"read as the public number {read.number} ({country})")
+    return _to_public(snapshot, read.number, lines, payer=from_extension, at=at)
 
 
-def _by_star_code(code: str, argument: str, lines: list[str]) -> Decision:
+def _by_star_code(code: str, argument: str, lines: Explanation) -> Decision:
     if code == _PICK_UP:
         lines.append("star code *8: pick up " + (f"a call of {argument}" if argument else "any ringing call"))
         return ToPickUp(argument, lines)
@@ -126,7 +131,15 @@ def _by_star_code(code: str, argument: str, lines: list[str]) -> Decision:
 
 
 def route_onward(
-    snapshot: Snapshot, target: str, *, country: str, from_extension: str, way: Way, reason: ForwardReason | str
+    snapshot: Snapshot,
+    target: str,
+    *,
+    country: str,
+    from_extension: str,
+    way: Way,
+    reason: ForwardReason | str,
+    at: LocalTime | None = None,
+    lines: Explanation | None = None,
 ) -> Decision:
     """Decide where a call goes that the last one on its way, an extension, sends on.
 
@@ -137,27 +150,32 @@ def route_onward(
         from_extension: who called, so that nobody is led to their own phone.
         way: who sent the call on so far, with the one who does it now as the last.
         reason: why, for the explanation.
+        at, lines: as `route`.
     """
     by = forwarding.forwarder(way)
-    lines = [f"extension {by} sends the call on to {target} ({reason})"]
+    lines = Explanation() if lines is None else lines
+    lines.append(f"extension {by} sends the call on to {target} ({reason})")
     passed = [diversion.number for diversion in way]
     if len(way) > MOST_FORWARDS or target in passed or (target and target == from_extension):
         lines.append(f"that goes round in circles ({' → '.join([*passed, target])}): 482")
         return Refused(482, "Loop detected: forwarding goes round in circles", lines)
     if target in snapshot.extensions:
-        return _to_extension(snapshot, target, country, from_extension, lines, way)
+        return _to_extension(snapshot, target, country, from_extension, lines, way, at=at)
     public = numbers.public(target, country)
     if public is None:
         lines.append(f"{target} is no extension any more: 404")
         return Refused(404, "Forwarded to an unknown number", lines)
-    return _to_public(snapshot, public.number, lines, way)
+    return _to_public(snapshot, public.number, lines, way, payer=by or from_extension, at=at)
 
 
-def route_inbound(snapshot: Snapshot, dialled: str, *, country: str) -> Decision:
+def route_inbound(snapshot: Snapshot, dialled: str, *, country: str, lines: Explanation | None = None) -> Decision:
     """Decide where a call from a trunk goes: only to the company's own numbers, never out again by itself."""
-    lines = [f"a trunk asks for “{dialled[:40]}”"]
+    lines = Explanation() if lines is None else lines
+    lines.append(f"a trunk asks for “{dialled[:40]}”")
     read = numbers.public(dialled, country)
-    entry = snapshot.numbers.get(read.number if read else dialled)
+    if read is not None:
+        lines.append(f"read as the public number {read.number} ({country})")
+    entry = snapshot.number_for(read.number if read else dialled)
     if entry is None:
         lines.append("no inbound number is set up for it: 404")
         return Refused(404, "Unknown number", lines)
@@ -166,7 +184,14 @@ def route_inbound(snapshot: Snapshot, dialled: str, *, country: str) -> Decision
 
 
 def _to_extension(
-    snapshot: Snapshot, number: str, country: str, from_extension: str, lines: list[str], way: Way = ()
+    snapshot: Snapshot,
+    number: str,
+    country: str,
+    from_extension: str,
+    lines: Explanation,
+    way: Way = (),
+    *,
+    at: LocalTime | None,
 ) -> Decision:
     if number == from_extension:
         lines.append(f"{number} calls itself: 482")
@@ -179,9 +204,16 @@ def _to_extension(
     if forward is not None:
         target, reason = forward
         way = (*way, Diversion(number, reason))
-        onward = route_onward(snapshot, target, country=country, from_extension=from_extension, way=way, reason=reason)
-        lines.extend(onward.explanation)
-        return replace(onward, explanation=lines)
+        return route_onward(
+            snapshot,
+            target,
+            country=country,
+            from_extension=from_extension,
+            way=way,
+            reason=reason,
+            at=at,
+            lines=lines,
+        )
     if extension.do_not_disturb:
         lines.append(f"extension {number} does not want to be disturbed: 480")
         return Refused(480, "Do not disturb", lines, Outcome.DO_NOT_DISTURB)
@@ -189,40 +221,48 @@ def _to_extension(
     return ToExtension(extension, lines, way)
 
 
-def _to_public(snapshot: Snapshot, number: str, lines: list[str], way: Way = ()) -> Decision:
-    own = snapshot.numbers.get(number)
+def _to_public(
+    snapshot: Snapshot, number: str, lines: Explanation, way: Way = (), *, payer: str, at: LocalTime | None
+) -> Decision:
+    own = snapshot.number_for(number)
     if own is not None:
         lines.append(f"{number} is the company's own number: stays inside")
         if own.kind is DestinationKind.NUMBER:
             lines.append(f"it leads outside to {own.target}")
         return ToInboundNumber(own, lines, way)
-    steps: list[OutboundStep] = []
-    for candidate in snapshot.routes_for(number):
-        digits = candidate.prepend + number[candidate.strip :]
-        lines.append(f"route “{candidate.name}” (prefix {candidate.prefix or 'any'}) sends {digits}")
-        for name in candidate.trunks:
-            trunk = snapshot.trunks.get(name)
-            if trunk is None or not trunk.enabled:
-                lines.append(f"  trunk {name} is switched off")
-                continue
-            lines.append(f"  by trunk {name}")
-            steps.append(OutboundStep(trunk, candidate, digits))
-    if not steps:
-        lines.append(f"no route leads to {number}: 404")
-        return Refused(404, "No route to this number", lines)
-    return ToOutside(number, steps, lines, way)
+    found = outbound_routes.find(snapshot, number, payer=payer, at=at, lines=lines)
+    if found.steps:
+        return ToOutside(number, found.steps, lines, way)
+    if found.withheld:
+        lines.append(f"no route to {number} is open to this call: 403")
+        return Refused(403, "Not allowed to call there", lines, Outcome.NOT_ALLOWED)
+    lines.append(f"no route leads to {number}: 404")
+    return Refused(404, "No route to this number", lines)
 
 
-def reach_inbound_target(snapshot: Snapshot, entry: InboundNumber, *, country: str, way: Way = ()) -> Decision | str:
+def reach_inbound_target(
+    snapshot: Snapshot,
+    entry: InboundNumber,
+    *,
+    country: str,
+    way: Way = (),
+    at: LocalTime | None = None,
+    lines: Explanation | None = None,
+) -> Decision | str:
     """Decide what an inbound number's destination means; a flow is returned by its name."""
+    lines = Explanation() if lines is None else lines
     match entry.kind:
         case DestinationKind.FLOW:
             return entry.target
         case DestinationKind.EXTENSION:
             if entry.target not in snapshot.extensions:
-                return Refused(404, "Its extension is gone", [f"extension {entry.target} does not exist: 404"])
-            return _to_extension(snapshot, entry.target, country, "", [f"{entry.number} leads to {entry.target}"], way)
+                lines.append(f"extension {entry.target} does not exist: 404")
+                return Refused(404, "Its extension is gone", lines)
+            lines.append(f"{entry.number} leads to {entry.target}")
+            return _to_extension(snapshot, entry.target, country, "", lines, way, at=at)
         case DestinationKind.NUMBER:
-            if entry.target in snapshot.numbers:
-                return Refused(482, "Loop detected", [f"{entry.number} leads to an own number: 482"])
-            return _to_public(snapshot, entry.target, [f"{entry.number} leads outside"], way)
+            if snapshot.number_for(entry.target) is not None:
+                lines.append(f"{entry.number} leads to an own number: 482")
+                return Refused(482, "Loop detected", lines)
+            lines.append(f"{entry.number} leads outside to {entry.target}")
+            return _to_public(snapshot, entry.target, lines, way, payer=forwarding.forwarder(way), at=at)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from pbx import validation
+from pbx import hours, patterns, validation
 from pbx.entries import (
+    CallerIdPolicy,
     DestinationKind,
     Device,
     Extension,
     InboundNumber,
     Login,
+    NumberFormat,
     OutboundRoute,
     Transport,
     Trunk,
 )
 from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+
+_LAST_DIGITS: Final = re.compile(r"\{([1-8])\}")
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,16 +39,33 @@ class Snapshot:
     """By name."""
     numbers: Mapping[str, InboundNumber] = field(default_factory=dict)
     """By E.164 number."""
+    number_patterns: Sequence[InboundNumber] = ()
+    """Those whose number is a pattern; the one that fixes most comes first."""
     routes: Sequence[OutboundRoute] = ()
-    """The longest prefix first, then the smallest priority."""
+    """The longest prefix (or what a pattern fixes) first, then the smallest priority."""
     logins: Mapping[str, Login] = field(default_factory=dict)
     """Enabled logins by SIP username."""
     usernames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The enabled logins of each enabled extension."""
 
     def routes_for(self, number: str) -> list[OutboundRoute]:
-        """Return the routes whose prefix the E.164 number has, best first."""
-        return [route for route in self.routes if number.startswith(route.prefix)]
+        """Return the routes whose prefix the E.164 number has, or whose pattern it follows, best first."""
+        return [route for route in self.routes if route.leads_to(number)]
+
+    @property
+    def all_numbers(self) -> list[InboundNumber]:
+        """The company's numbers and its patterns of numbers."""
+        return [*self.numbers.values(), *self.number_patterns]
+
+    def number_for(self, number: str) -> InboundNumber | None:
+        """Return the rule for a number of the company: its own, else the pattern that says most, made out to the number."""
+        entry = self.numbers.get(number)
+        if entry is not None or not self.number_patterns:
+            return entry
+        for rule in self.number_patterns:
+            if patterns.parse(rule.number).matches(number):
+                return replace(rule, number=number, target=_filled(rule.target, number))
+        return None
 
 
 def build(
@@ -54,6 +77,9 @@ def build(
 ) -> Snapshot:
     """Index entries into a snapshot."""
     by_number = {extension.number: extension for extension in extensions}
+    numbers = tuple(numbers)
+    exact = {number.number: number for number in numbers if not patterns.is_pattern(number.number)}
+    rules = [number for number in numbers if number.number not in exact]
     devices = tuple(devices)
     logins = {e.number: Login(e.number, e.number, e.ha1_md5, e.ha1_sha256) for e in by_number.values() if e.enabled}
     for device in devices:
@@ -66,8 +92,9 @@ def build(
         extensions=by_number,
         devices=devices,
         trunks={trunk.name: trunk for trunk in trunks},
-        numbers={number.number: number for number in numbers},
-        routes=tuple(sorted(routes, key=lambda route: (-len(route.prefix), route.priority, route.name))),
+        numbers=exact,
+        number_patterns=tuple(sorted(rules, key=lambda rule: (-patterns.parse(rule.number).fixed, rule.number))),
+        routes=tuple(sorted(routes, key=lambda route: (-route.weight, route.priority, route.name))),
         logins=logins,
         usernames=usernames,
     )
@@ -137,6 +164,20 @@ def trunk_entry(row: TrunkRow) -> Trunk:
         caller_id=row.caller_id,
         enabled=row.enabled,
         networks=validation.networks(row.allow_from),
+        backup_hosts=tuple(row.backup_hosts),
+        domain=row.domain,
+        codecs=tuple(row.codecs),
+        caller_id_policy=CallerIdPolicy(row.caller_id_policy),
+        caller_id_format=NumberFormat(row.caller_id_format),
+        asserted_identity=row.asserted_identity,
+        max_calls=row.max_calls,
+        max_calls_in=row.max_calls_in,
+        max_calls_out=row.max_calls_out,
+        calls_per_second=row.calls_per_second,
+        responses=dict(row.responses),
+        strip=row.strip,
+        prepend=row.prepend,
+        ping_seconds=row.ping_seconds,
     )
 
 
@@ -161,4 +202,13 @@ def route_entry(row: OutboundRouteRow) -> OutboundRoute:
         strip=row.strip,
         prepend=row.prepend,
         priority=row.priority,
+        pattern=row.pattern,
+        hours=tuple(row.hours),
+        extensions=tuple(row.extensions),
+        spans=tuple(hours.parse(text) for text in row.hours),
     )
+
+
+def _filled(target: str, number: str) -> str:
+    """Return a target with `{2}` replaced by the number's last two digits."""
+    return _LAST_DIGITS.sub(lambda match: number[-int(match[1]) :], target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,7 @@ import structlog
 
 from core.events import Direction, TransferKind
 from media.events import DigitReceived, MediaEvent, MediaTimeout, PlaybackEnded, RecordingClosed, RecordingFailed
-from pbx import features, identity, live, numbers, routing
+from pbx import features, identity, live, numbers, route_test, routing
 from pbx.call import Call, Flow
 from pbx.call_recording import RecordingState
 from pbx.conversation import Conversation
@@ -28,6 +28,7 @@ from pbx.live import CallView, WatchedLeg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
+from pbx.route_test import RouteTest
 from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
 from sip.session import InviteSession
 
@@ -121,8 +122,12 @@ class Switch:
             decision = alternative if isinstance(alternative, ToInboundNumber) else decision
         party, way = identity.caller(session.request, trunk, equipment.country)
         to_number = decision.entry.number if isinstance(decision, ToInboundNumber) else dialled[:40]
+        full = equipment.trunks.full_inbound(trunk)
         call = self._begin(session, Direction.INBOUND, party, to_number, dialled, way)
-        if isinstance(decision, ToInboundNumber):
+        if full:
+            log.warning("trunk_full", call_id=call.id, trunk=trunk)
+            self._run(call, _turn_away(Outcome.BUSY))
+        elif isinstance(decision, ToInboundNumber):
             self._run(call, inbound(decision.entry, self._flows))
         else:
             self._run(call, _refuse(Outcome.UNKNOWN_NUMBER))
@@ -144,7 +149,13 @@ class Switch:
         if wanted is not None or identity.hides(session.request):
             party = replace(party, private=True)
         wanted = dialled if wanted is None else wanted
-        decision = routing.route(snapshot, wanted, country=equipment.country, from_extension=extension.number)
+        decision = routing.route(
+            snapshot,
+            wanted,
+            country=equipment.country,
+            from_extension=extension.number,
+            at=equipment.local_time,
+        )
         if isinstance(decision, ToPickUp) and self._pick_up(session, party, decision.extension):
             return
         direction, to_number = _bound_for(decision, wanted)
@@ -260,7 +271,9 @@ class Switch:
         extension = snapshot.extensions.get(from_extension)
         if extension is None or not extension.enabled:
             raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
-        decision = routing.route(snapshot, to, country=equipment.country, from_extension=from_extension)
+        decision = routing.route(
+            snapshot, to, country=equipment.country, from_extension=from_extension, at=equipment.local_time
+        )
         if isinstance(decision, routing.Refused):
             raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
         if isinstance(decision, ToPickUp | ToService):
@@ -329,12 +342,18 @@ class Switch:
         """End a call."""
         self._find(call_id).hang_up(reason)
 
-    def explain(self, dialled: str, *, from_extension: str = "") -> Sequence[str]:
-        """Return, line by line, where a call would go and why."""
-        equipment = self._equipment
-        return routing.route(
-            equipment.directory.snapshot, dialled, country=equipment.country, from_extension=from_extension
-        ).explanation
+    async def explain(self, dialled: str, *, from_extension: str = "", trunk: str = "") -> RouteTest:
+        """Return where a call would go and why; with `trunk`, where one that it brings would go.
+
+        Raises:
+            InvalidEntryError: there is no such extension or trunk.
+        """
+        snapshot = self._equipment.directory.snapshot
+        if from_extension and from_extension not in snapshot.extensions:
+            raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
+        if trunk and trunk not in snapshot.trunks:
+            raise InvalidEntryError(f"trunk: there is no trunk “{trunk[:64]}”.")
+        return await route_test.explain(self._equipment, dialled, from_extension=from_extension, trunk=trunk)
 
     def contacts(self, extension: str) -> list[Contact]:
         """Return the registered phones of an extension."""
@@ -390,6 +409,15 @@ def _bound_for(decision: Decision, dialled: str) -> tuple[Direction, str]:
 def _refuse(outcome: Outcome) -> Flow:
     async def run(call: Call) -> None:
         await call.fail(outcome)
+
+    return run
+
+
+def _turn_away(outcome: Outcome) -> Flow:
+    """Refuse without a word, so that the call takes nothing of what there is too little of."""
+
+    async def run(call: Call) -> None:
+        call.outcome = outcome
 
     return run
 

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Id
+from core.identifiers import new_id
 
 
 class ExtensionRow(Base):
@@ -64,16 +65,30 @@ class TrunkRow(Base):
     allow_from: Mapped[list[str]] = mapped_column(JSON, default=list)
     caller_id: Mapped[str] = mapped_column(String(40), default="")
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    backup_hosts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    domain: Mapped[str] = mapped_column(String(255), default="")
+    codecs: Mapped[list[str]] = mapped_column(JSON, default=list)
+    caller_id_policy: Mapped[str] = mapped_column(String(8), default="default")
+    caller_id_format: Mapped[str] = mapped_column(String(8), default="+e164")
+    asserted_identity: Mapped[bool] = mapped_column(Boolean, default=False)
+    max_calls: Mapped[int] = mapped_column(Integer, default=0)
+    max_calls_in: Mapped[int] = mapped_column(Integer, default=0)
+    max_calls_out: Mapped[int] = mapped_column(Integer, default=0)
+    calls_per_second: Mapped[int] = mapped_column(Integer, default=0)
+    responses: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    strip: Mapped[int] = mapped_column(Integer, default=0)
+    prepend: Mapped[str] = mapped_column(String(20), default="")
+    ping_seconds: Mapped[int] = mapped_column(Integer, default=30)
     created_at: Mapped[datetime]
 
 
 class InboundNumberRow(Base):
-    """A public number of the company and where its calls go."""
+    """A public number of the company, or a pattern of them, and where its calls go."""
 
     __tablename__ = "inbound_numbers"
 
     id: Mapped[Id]
-    number: Mapped[str] = mapped_column(String(20), unique=True)
+    number: Mapped[str] = mapped_column(String(40), unique=True)
     destination_kind: Mapped[str] = mapped_column(String(16))
     destination_target: Mapped[str] = mapped_column(String(64))
     greeting: Mapped[str] = mapped_column(String(1000), default="")
@@ -92,6 +107,9 @@ class OutboundRouteRow(Base):
     strip: Mapped[int] = mapped_column(Integer, default=0)
     prepend: Mapped[str] = mapped_column(String(20), default="")
     priority: Mapped[int] = mapped_column(Integer, default=0)
+    pattern: Mapped[str] = mapped_column(String(40), default="")
+    hours: Mapped[list[str]] = mapped_column(JSON, default=list)
+    extensions: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime]
 
 
@@ -123,3 +141,34 @@ class OpenCallRow(Base):
     node: Mapped[str] = mapped_column(String(32), primary_key=True)
     call_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
+    """Return the row of a trunk of which nothing is set but its name."""
+    return TrunkRow(
+        id=new_id(),
+        name=name,
+        port=0,
+        transport="udp",
+        username="",
+        password="",
+        register=False,
+        allow_from=[],
+        caller_id="",
+        enabled=True,
+        backup_hosts=[],
+        domain="",
+        codecs=[],
+        caller_id_policy="default",
+        caller_id_format="+e164",
+        asserted_identity=False,
+        max_calls=0,
+        max_calls_in=0,
+        max_calls_out=0,
+        calls_per_second=0,
+        responses={},
+        strip=0,
+        prepend="",
+        ping_seconds=30,
+        created_at=created_at,
+    )

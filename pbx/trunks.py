@@ -1,10 +1,11 @@
-"""The trunks at work: registered or asked with OPTIONS, which are worth trying, and whose calls come from where."""
+"""The trunks at work: which are worth trying, how full they are, and whose calls come from where."""
 
 from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -12,75 +13,163 @@ import structlog
 from core.bus import EventBus
 from pbx.entries import Trunk
 from pbx.snapshot import Snapshot
+from pbx.trunk_watch import Traffic, TrunkWatch
 from sip.address import Address, is_ip_address
 from sip.message import Request
-from sip.registration import TrunkAccount, TrunkPing, TrunkRegistration, TrunkState
 from sip.stack import SipStack
-from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
-_DOWN: Final = frozenset({TrunkState.UNREACHABLE, TrunkState.REFUSED})
-_PENALTY_SECONDS: Final = 30.0
-"""How long a trunk that gave no sign to a call is passed over, unless it shows life earlier."""
+_MOST_SOURCES: Final = 4096
+"""Addresses of which it is remembered whose they are."""
+
+
+@dataclass(slots=True, frozen=True)
+class HostStatus:
+    """How one host of a trunk stands."""
+
+    host: str
+    """As it is set up: `host`, `host:port`, with the transport where one is set."""
+    state: str
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class TrunkStatus:
+    """How a trunk stands."""
+
+    name: str
+    state: str
+    """A `TrunkState`, or `disabled` when it is not watched."""
+    reason: str
+    usable: bool
+    """Whether a call would be sent to it now."""
+    hosts: Sequence[HostStatus] = ()
+    calls_in: int = 0
+    calls_out: int = 0
+    failed: int = 0
+    refused: int = 0
 
 
 class Trunks:
     """Keeps a watch on every enabled trunk of the directory."""
 
-    def __init__(
-        self,
-        sip: SipStack,
-        bus: EventBus,
-        *,
-        ping_interval: float,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, sip: SipStack, bus: EventBus, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._sip = sip
         self._bus = bus
-        self._ping_interval = ping_interval
         self._monotonic = monotonic
-        self._watches: dict[str, tuple[Trunk, TrunkRegistration | TrunkPing]] = {}
-        self._states: dict[str, tuple[TrunkState, str]] = {}
-        self._penalties: dict[str, float] = {}
+        self._watches: dict[str, TrunkWatch] = {}
+        self._traffic: dict[str, Traffic] = {}
+        self._sources: dict[tuple[str, int], tuple[str | None, str | None]] = {}
+        self._sources_of: Snapshot | None = None
 
     def update(self, snapshot: Snapshot) -> None:
-        """Watch the trunks of a new snapshot: new and changed ones begin anew, removed ones are left."""
+        """Watch the trunks of a new snapshot: new and reconnected ones begin anew, removed ones are left."""
         wanted = {trunk.name: trunk for trunk in snapshot.trunks.values() if trunk.enabled}
-        for name, (trunk, watch) in tuple(self._watches.items()):
-            if wanted.get(name) != trunk:
+        for name, watch in tuple(self._watches.items()):
+            trunk = wanted.get(name)
+            if trunk is None or _connection(trunk) != _connection(watch.trunk):
                 watch.stop()
                 del self._watches[name]
-                self._states.pop(name, None)
-                self._penalties.pop(name, None)
+            else:
+                watch.trunk = trunk
+        self._traffic = {name: traffic for name, traffic in self._traffic.items() if name in wanted or traffic.calls}
         for name, trunk in wanted.items():
             if name not in self._watches:
-                watch = self._watch(trunk)
-                self._watches[name] = (trunk, watch)
+                traffic = self._traffic.setdefault(name, Traffic())
+                watch = TrunkWatch(
+                    self._sip, trunk, traffic, self._changed, self._sources.clear, monotonic=self._monotonic
+                )
+                self._watches[name] = watch
                 watch.start()
 
     def close(self) -> None:
         """Watch no more; registrations are taken back."""
-        for _, watch in self._watches.values():
+        for watch in self._watches.values():
             watch.stop()
         self._watches.clear()
 
+    # --- how they stand --------------------------------------------------------------------------------------------------
+
     def state(self, name: str) -> tuple[str, str]:
         """Return a trunk's state (`disabled` when it is not watched) and the reason for it."""
-        if name not in self._watches:
+        watch = self._watches.get(name)
+        if watch is None:
             return "disabled", ""
-        state, reason = self._states.get(name, (TrunkState.UNKNOWN, ""))
+        state, reason = watch.state
         return state.value, reason
 
-    def usable(self, trunk: Trunk) -> bool:
-        """Tell whether a call may be sent to the trunk now."""
-        if trunk.name not in self._watches or self._penalties.get(trunk.name, 0.0) > self._monotonic():
-            return False
-        return self._states.get(trunk.name, (TrunkState.UNKNOWN, ""))[0] not in _DOWN
+    def status(self, name: str) -> TrunkStatus:
+        """Return how a trunk stands, whole."""
+        watch = self._watches.get(name)
+        state, reason = self.state(name)
+        if watch is None:
+            return TrunkStatus(name, state, reason, usable=False)
+        traffic = watch.traffic
+        return TrunkStatus(
+            name,
+            state,
+            reason,
+            usable=not watch.refusal(),
+            hosts=tuple(HostStatus(str(one.target), one.state.value, one.reason) for one in watch.hosts),
+            calls_in=traffic.calls_in,
+            calls_out=traffic.calls_out,
+            failed=traffic.failed,
+            refused=traffic.refused,
+        )
 
-    def call_failed(self, trunk: Trunk) -> None:
-        """Pass the trunk over for a while: it gave no sign to a call."""
-        self._penalties[trunk.name] = self._monotonic() + _PENALTY_SECONDS
+    def all_status(self) -> list[TrunkStatus]:
+        """Return how every watched trunk stands."""
+        return [self.status(name) for name in self._watches]
+
+    # --- calls -----------------------------------------------------------------------------------------------------------
+
+    def refusal(self, trunk: Trunk) -> str:
+        """Return why no call may be sent to the trunk now, or an empty string."""
+        watch = self._watches.get(trunk.name)
+        return watch.refusal() if watch is not None else "is switched off"
+
+    async def servers(self, trunk: Trunk) -> list[Address]:
+        """Return the servers to send a call to, best first."""
+        watch = self._watches.get(trunk.name)
+        return await watch.servers() if watch is not None else []
+
+    def full_inbound(self, name: str) -> bool:
+        """Tell whether the trunk may bring no further call; such a call is counted as refused."""
+        watch = self._watches.get(name)
+        if watch is None or not watch.full_inbound():
+            return False
+        watch.traffic.refused += 1
+        return True
+
+    def call_skipped(self, trunk: Trunk) -> None:
+        """Take note that a call went past the trunk."""
+        self._traffic_of(trunk.name).refused += 1
+
+    def call_failed(self, trunk: Trunk, server: Address | None = None) -> None:
+        """Take note that the trunk could not carry a call; a server that was silent or out of order is passed over for a while."""
+        self._traffic_of(trunk.name).failed += 1
+        watch = self._watches.get(trunk.name)
+        if watch is not None and server is not None:
+            watch.failed(server)
+
+    def call_began(self, name: str, *, incoming: bool) -> None:
+        """Count a call of a trunk."""
+        watch = self._watches.get(name)
+        if watch is not None:
+            watch.began(incoming=incoming)
+        elif incoming:
+            self._traffic_of(name).calls_in += 1
+        else:
+            self._traffic_of(name).calls_out += 1
+
+    def call_ended(self, name: str, *, incoming: bool) -> None:
+        """Count a call of a trunk no more."""
+        traffic = self._traffic_of(name)
+        if incoming:
+            traffic.calls_in -= 1
+        else:
+            traffic.calls_out -= 1
 
     def identify(self, snapshot: Snapshot, request: Request, source: Address) -> str | None:
         """Return the trunk a call comes from by its address, or None.
@@ -88,45 +177,69 @@ class Trunks:
         A trunk's own host and port say it at once. An address of its networks says it unless the caller claims to be one of our
         users: phones and carriers may share an address, and users have to prove who they are.
         """
-        trunks = [trunk for trunk in snapshot.trunks.values() if trunk.enabled]
-        for trunk in trunks:
-            if trunk.port == source.port and source.host in self._sip.addresses_of(trunk.host):
-                return trunk.name
-        if request.from_.uri.user in snapshot.logins or not is_ip_address(source.host):
-            return None
-        address = ipaddress.ip_address(source.host)
-        for trunk in trunks:
-            if source.host in self._sip.addresses_of(trunk.host) or any(
-                address in network for network in trunk.networks
-            ):
-                return trunk.name
-        return None
+        if snapshot is not self._sources_of or len(self._sources) >= _MOST_SOURCES:
+            self._sources.clear()
+            self._sources_of = snapshot
+        key = (source.host, source.port)
+        known = self._sources.get(key)
+        if known is None:
+            known = self._sources[key] = self._whose(snapshot, source)
+        at_port, at_address = known
+        if at_port is not None or at_address is None:
+            return at_port
+        return None if request.from_.uri.user in snapshot.logins else at_address
 
     def owns(self, snapshot: Snapshot, host: str) -> bool:
         """Tell whether an enabled trunk is at an IP address, or has it in one of its networks."""
-        if not is_ip_address(host):
-            return False
-        address = ipaddress.ip_address(host)
-        return any(
-            host in self._sip.addresses_of(trunk.host) or any(address in network for network in trunk.networks)
-            for trunk in snapshot.trunks.values()
-            if trunk.enabled
-        )
+        return self._whose(snapshot, Address(host, 0))[1] is not None
 
-    def _watch(self, trunk: Trunk) -> TrunkRegistration | TrunkPing:
-        def changed(state: TrunkState, reason: str) -> None:
-            self._states[trunk.name] = (state, reason)
-            if state not in _DOWN:
-                self._penalties.pop(trunk.name, None)
-            self._bus.publish("trunk.state", {"name": trunk.name, "state": state.value, "reason": reason})
+    # --- inside ----------------------------------------------------------------------------------------------------------
 
-        uri = Uri("sip", "", trunk.host, trunk.port, (("transport", trunk.transport.value),))
-        if not trunk.register:
-            return TrunkPing(self._sip.core, uri, changed, every=self._ping_interval)
-        account = TrunkAccount(
-            Uri("sip", "", trunk.host, trunk.port),
-            trunk.username,
-            trunk.password,
-            destination=Address(trunk.host, trunk.port, trunk.transport.value),
-        )
-        return TrunkRegistration(self._sip.core, account, changed)
+    def _whose(self, snapshot: Snapshot, source: Address) -> tuple[str | None, str | None]:
+        """Return the trunk whose host and port this is, and the one whose address."""
+        trunks = [trunk for trunk in snapshot.trunks.values() if trunk.enabled]
+        hosts = {trunk.name: self._addresses(trunk) for trunk in trunks}
+        at_port = next((t.name for t in trunks if (source.host, source.port) in hosts[t.name]), None)
+        if not is_ip_address(source.host):
+            return at_port, None
+        address = ipaddress.ip_address(source.host)
+        for trunk in trunks:
+            known = {host for host, _ in hosts[trunk.name]}
+            if source.host in known or any(address in network for network in trunk.networks):
+                return at_port, trunk.name
+        return at_port, None
+
+    def _addresses(self, trunk: Trunk) -> set[tuple[str, int]]:
+        """Return the addresses and ports of a trunk's hosts, as far as they are known."""
+        found = {
+            (address, target.port or 5060)
+            for target in trunk.targets
+            for address in self._sip.addresses_of(target.host)
+        }
+        watch = self._watches.get(trunk.name)
+        if watch is not None:
+            found |= {server[:2] for host in watch.hosts for server in host.servers}
+        return found
+
+    def _traffic_of(self, name: str) -> Traffic:
+        return self._traffic.setdefault(name, Traffic())
+
+    def _changed(self, watch: TrunkWatch) -> None:
+        name = watch.trunk.name
+        if self._watches.get(name) is not watch:
+            return
+        status = self.status(name)
+        hosts = [{"host": host.host, "state": host.state, "reason": host.reason} for host in status.hosts]
+        self._bus.publish("trunk.state", {"name": name, "state": status.state, "reason": status.reason, "hosts": hosts})
+
+
+def _connection(trunk: Trunk) -> tuple[object, ...]:
+    """Return what a watch was begun with; a trunk of which anything else changes is not asked anew."""
+    return (
+        trunk.targets,
+        trunk.register,
+        trunk.domain,
+        trunk.username,
+        trunk.password,
+        trunk.ping_seconds,
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from core import phone_numbers
-from pbx.entries import DestinationKind, Network, Transport
+from pbx import hours, patterns
+from pbx.entries import CallerIdPolicy, DestinationKind, Network, NumberFormat, Transport, split_server
 from pbx.errors import InvalidEntryError
+from pbx.outcomes import ENDINGS
+from sip.offer_answer import DEFAULT_CODECS
 
 _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -20,6 +23,14 @@ _LANGUAGES: Final = ("", "en", "pt-BR", "ru")
 _MAX_TRUNKS: Final = 16
 _MAX_NETWORKS: Final = 64
 _SHORTEST_PASSWORD: Final = 8
+_MAX_HOSTS: Final = 8
+_MAX_RESPONSES: Final = 64
+_MAX_SPANS: Final = 32
+_MAX_EXTENSIONS: Final = 256
+_CODECS: Final = tuple(codec.name for codec in DEFAULT_CODECS)
+_STATUS: Final = re.compile(r"[3-6]([0-9]{2}|xx)")
+NEXT_TRUNK: Final = "next"
+"""What a trunk's status means when the next trunk is to be tried."""
 
 
 def extension_number(text: str) -> str:
@@ -67,18 +78,134 @@ def language(text: str) -> str:
     return text
 
 
-def host(text: str) -> str:
+def host(text: str, field: str = "host") -> str:
     """Accept a host name or an address."""
     if not _HOST.fullmatch(text):
-        raise InvalidEntryError(f"host: “{text[:60]}” is no host name or address.")
+        raise InvalidEntryError(f"{field}: “{text[:60]}” is no host name or address.")
     return text
 
 
 def port(value: int) -> int:
-    """Accept a port."""
-    if not 1 <= value <= 65535:
-        raise InvalidEntryError("port: 1 to 65535.")
+    """Accept a port, or 0 for the one the DNS or the transport says."""
+    if not 0 <= value <= 65535:
+        raise InvalidEntryError("port: 1 to 65535, or none for what the DNS says.")
     return value
+
+
+def servers(texts: Iterable[str]) -> list[str]:
+    """Accept further hosts of a trunk, each with a port or without."""
+    accepted = [text.strip() for text in texts]
+    for text in accepted:
+        try:
+            name, number = split_server(text)
+        except ValueError:
+            name, number = "", 0
+        if not _HOST.fullmatch(name) or number > 65535:
+            raise InvalidEntryError(f"backup_hosts: “{text[:60]}” is no host or host:port.")
+    if len(accepted) > _MAX_HOSTS or len(set(accepted)) != len(accepted):
+        raise InvalidEntryError(f"backup_hosts: at most {_MAX_HOSTS}, each one once.")
+    return accepted
+
+
+def codecs(names: Iterable[str]) -> list[str]:
+    """Accept an ordered list of codecs that we speak, or none for all of them."""
+    wanted = [name.upper() for name in names]
+    for name in wanted:
+        if name not in _CODECS:
+            raise InvalidEntryError(f"codecs: there is no “{name[:20]}” here; there are {', '.join(_CODECS)}.")
+    if len(set(wanted)) != len(wanted):
+        raise InvalidEntryError("codecs: each one once.")
+    return wanted
+
+
+def caller_id_policy(text: str) -> CallerIdPolicy:
+    """Accept which number a trunk shows."""
+    try:
+        return CallerIdPolicy(text)
+    except ValueError:
+        raise InvalidEntryError(f"caller_id_policy: one of {', '.join(CallerIdPolicy)}.") from None
+
+
+def caller_id_format(text: str) -> NumberFormat:
+    """Accept how a trunk's numbers are written."""
+    try:
+        return NumberFormat(text)
+    except ValueError:
+        raise InvalidEntryError(f"caller_id_format: one of {', '.join(NumberFormat)}.") from None
+
+
+def responses(rules: Mapping[str, str]) -> dict[str, str]:
+    """Accept what a trunk's final statuses mean."""
+    if len(rules) > _MAX_RESPONSES:
+        raise InvalidEntryError(f"responses: at most {_MAX_RESPONSES} rules.")
+    known = sorted({str(ending.status) for ending in ENDINGS.values()})
+    for status, meaning in rules.items():
+        if not _STATUS.fullmatch(status):
+            raise InvalidEntryError(f"responses: “{status[:10]}” is no final status; write 404 or 5xx.")
+        if meaning != NEXT_TRUNK and meaning not in known:
+            raise InvalidEntryError(
+                f"responses: “{meaning[:10]}” for {status} is neither {NEXT_TRUNK} nor one of {', '.join(known)}."
+            )
+    return dict(rules)
+
+
+def limit(field: str, value: int, most: int = 100_000) -> int:
+    """Accept a limit; 0 is none."""
+    if not 0 <= value <= most:
+        raise InvalidEntryError(f"{field}: 0 (no limit) to {most}.")
+    return value
+
+
+def ping_seconds(value: int) -> int:
+    """Accept an interval of OPTIONS, or 0 for none."""
+    if value and not 5 <= value <= 3600:
+        raise InvalidEntryError("ping_seconds: 5 to 3600, or 0 for none.")
+    return value
+
+
+def number_or_pattern(field: str, text: str, country: str) -> str:
+    """Return a public number in E.164, or a pattern of such numbers."""
+    if not patterns.is_pattern(text):
+        return public_number(field, text, country)
+    if not text.startswith("+"):
+        raise InvalidEntryError(f"{field}: a pattern of public numbers begins with +, such as +749511122XX.")
+    return pattern(field, text)
+
+
+def pattern(field: str, text: str) -> str:
+    """Accept a pattern of numbers."""
+    try:
+        return patterns.parse(text).text
+    except ValueError as error:
+        raise InvalidEntryError(f"{field}: {error}.") from None
+
+
+def route_pattern(text: str) -> str:
+    """Accept a pattern of the E.164 numbers a route is for."""
+    if not text.startswith(("+", "*")):
+        raise InvalidEntryError("pattern: begins with +, as E.164 numbers do, such as +7495XXXXXXX.")
+    return pattern("pattern", text)
+
+
+def spans(texts: Iterable[str]) -> list[str]:
+    """Accept times of the week."""
+    wanted = [" ".join(text.lower().split()) for text in texts]
+    try:
+        for text in wanted:
+            hours.parse(text)
+    except ValueError as error:
+        raise InvalidEntryError(f"hours: {error}.") from None
+    if len(wanted) > _MAX_SPANS:
+        raise InvalidEntryError(f"hours: at most {_MAX_SPANS}.")
+    return wanted
+
+
+def allowed_extensions(texts: Iterable[str]) -> list[str]:
+    """Accept extensions and patterns of them."""
+    wanted = [pattern("extensions", text.strip()) for text in texts]
+    if len(wanted) > _MAX_EXTENSIONS:
+        raise InvalidEntryError(f"extensions: at most {_MAX_EXTENSIONS}; patterns such as 10XX say more.")
+    return wanted
 
 
 def transport(text: str) -> Transport:

@@ -30,6 +30,15 @@ _LONGEST_PAUSE = 900.0
 """Seconds between attempts after a failure: doubled each time from the first to the longest."""
 _SHORTEST_LIFE = 20
 """Seconds: a carrier that grants less is refreshed as if it had granted this."""
+_LONGEST_LIFE = 86_400
+_LONGEST_WAIT = 3600
+"""Seconds: the longest Retry-After that is heeded."""
+_PATIENCE = 5.0
+"""Seconds after which a server that says nothing is given up for the next one."""
+_PING_AGAIN = 2.0
+"""Seconds to the next OPTIONS after one that was not answered, to be sure."""
+_PING_DOWN = 10.0
+"""Seconds between two OPTIONS to a server that is down, where that is shorter than its interval."""
 
 
 class TrunkState(enum.StrEnum):
@@ -47,6 +56,10 @@ class TrunkState(enum.StrEnum):
 
 StateCallback = Callable[[TrunkState, str], None]
 """Called when the state changes, with the reason as a short text."""
+Locate = Callable[[Callable[[tuple[Address, ...]], None]], None]
+"""Calls back, now or later, with the servers to try, best first."""
+ServerCallback = Callable[[Address, bool], None]
+"""Called with a server and whether it took a request or was given up for the next one."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -72,19 +85,31 @@ class TrunkAccount:
 
 
 class _Watch:
-    """What registration and ping share: a state, a timer, and one request at a time."""
+    """What registration and ping share: a state, a timer, and one request at a time, to the first server that takes it."""
 
-    def __init__(self, core: SipCore, on_change: StateCallback) -> None:
+    def __init__(
+        self,
+        core: SipCore,
+        where: Address,
+        on_change: StateCallback,
+        locate: Locate | None,
+        on_server: ServerCallback | None,
+    ) -> None:
         self._core = core
+        self._where = where
         self._on_change = on_change
+        self._locate = locate or (lambda then: then((where,)))
+        self._on_server = on_server or (lambda _server, _alive: None)
         self._timer: Timer | None = None
         self._running = False
         self.state = TrunkState.UNKNOWN
+        self.server: Address | None = None
+        """The server that answered last."""
 
-    def _change(self, state: TrunkState, reason: str, where: Address) -> None:
+    def _change(self, state: TrunkState, reason: str) -> None:
         if state is self.state:
             return
-        log.info("trunk_state", state=state, previous=self.state, reason=reason, trunk=str(where))
+        log.info("trunk_state", state=state, previous=self.state, reason=reason, trunk=str(self.server or self._where))
         self.state = state
         self._on_change(state, reason)
 
@@ -99,16 +124,41 @@ class _Watch:
             self._timer.cancel()
             self._timer = None
 
+    def _failed_over(self, server: Address, _status: int) -> None:
+        self._on_server(server, False)
+
+    def _answered(self, transaction: ClientTransaction) -> None:
+        self.server = transaction.destination
+        self._on_server(self.server, True)
+
 
 class TrunkRegistration(_Watch):
     """Registers with a carrier, refreshes at 80 % of what it grants, and tries again ever more slowly when it fails."""
 
-    def __init__(self, core: SipCore, account: TrunkAccount, on_change: StateCallback) -> None:
-        super().__init__(core, on_change)
+    def __init__(
+        self,
+        core: SipCore,
+        account: TrunkAccount,
+        on_change: StateCallback,
+        *,
+        locate: Locate | None = None,
+        on_server: ServerCallback | None = None,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            core: sends the requests.
+            account: with whom and as whom.
+            on_change: hears of each change of the state.
+            locate: returns the servers to register with; None: what `account` says.
+            on_server: hears which servers answer and which do not.
+        """
+        super().__init__(core, account.where, on_change, locate, on_server)
         self.account = account
         self._call_id = secrets.token_hex(12)
         self._cseq = 0
         self._expires = account.expires
+        self._lengthened = False
         self._failures = 0
         self._request: ClientRequest | None = None
 
@@ -122,29 +172,40 @@ class TrunkRegistration(_Watch):
         """Take the registration back and stop; the answer is not waited for."""
         registered = self.state is TrunkState.REGISTERED
         self._halt()
-        if registered:
-            self._send(0)
-        self._change(TrunkState.UNKNOWN, "stopped", self.account.where)
+        if registered and self.server is not None:
+            self._send(0, (self.server,))
+        self._change(TrunkState.UNKNOWN, "stopped")
 
     def _register(self) -> None:
-        self._send(self._expires)
+        self._locate(self._located)
 
-    def _send(self, expires: int) -> None:
+    def _located(self, servers: tuple[Address, ...]) -> None:
+        if not self._running:
+            return
+        if servers:
+            self._send(self._expires, servers)
+        else:
+            self._failed(TrunkState.UNREACHABLE, "No server is known under its name", None)
+
+    def _send(self, expires: int, servers: tuple[Address, ...]) -> None:
         account = self.account
         self._cseq += 1
         party = NameAddress("", account.registrar.with_(user=account.username, port=None, parameters=()))
-        contact = self._core.contact(account.where, account.contact_user or account.username)
+        contact = self._core.contact(servers[0], account.contact_user or account.username)
         self._request = self._core.request(
             "REGISTER",
             account.registrar,
             on_response=self._responded,
             from_=party,
             to=party,
-            destination=account.where,
+            destination=servers[0],
             headers=[("Contact", contact), ("Expires", str(expires))],
             credentials=ClientCredentials(account.username, account.password),
             call_id=self._call_id,
             cseq=self._cseq,
+            alternatives=servers[1:],
+            on_failover=self._failed_over,
+            silence_limit=_PATIENCE if len(servers) > 1 else 0.0,
         )
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:
@@ -153,36 +214,44 @@ class TrunkRegistration(_Watch):
         if not self._running or response.status < 200:
             return
         try:
-            self._take(response, local=transaction.local_failure)
+            self._take(response, transaction)
         except MalformedMessageError as error:
             self._failed(TrunkState.REFUSED, error.message, None)
 
-    def _take(self, response: Response, *, local: bool) -> None:
+    def _take(self, response: Response, transaction: ClientTransaction) -> None:
+        if not transaction.local_failure:
+            self._answered(transaction)
         if response.status < 300:
-            self._failures = 0
-            life = max(self._granted(response), _SHORTEST_LIFE)
+            self._failures, self._lengthened = 0, False
+            life = min(max(self._granted(response), _SHORTEST_LIFE), _LONGEST_LIFE)
             self._after(life * _REFRESH_AT, self._register)
-            self._change(TrunkState.REGISTERED, response.reason, self.account.where)
+            self._change(TrunkState.REGISTERED, response.reason)
             return
         minimum = response.get("Min-Expires")
-        if response.status == 423 and minimum is not None and parse_seconds(minimum) > self._expires:
-            self._expires = parse_seconds(minimum)
+        if response.status == 423 and minimum is not None and not self._lengthened:
+            # Once at a time: a server that always wants more is to be refused by us (RFC 3261 section 10.2.8).
+            self._lengthened = True
+            self._expires = min(max(parse_seconds(minimum), self._expires), _LONGEST_LIFE)
             self._register()
             return
-        state = TrunkState.UNREACHABLE if local or response.status in (408, 503, 504) else TrunkState.REFUSED
+        silent = transaction.local_failure or response.status in (408, 503, 504)
+        state = TrunkState.UNREACHABLE if silent else TrunkState.REFUSED
         self._failed(state, f"{response.status} {response.reason}", retry_after_of(response))
 
     def _failed(self, state: TrunkState, reason: str, retry_after: int | None) -> None:
         pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
         self._failures = min(self._failures + 1, 10)
+        self._lengthened = False
+        wait = min(retry_after or 0, _LONGEST_WAIT)
         # Spread, so that all trunks of all nodes do not come back in the same second.
-        self._after(max(pause * random.uniform(0.8, 1.2), retry_after or 0), self._register)  # noqa: S311
-        self._change(state, reason, self.account.where)
+        self._after(max(pause, wait) * random.uniform(1.0, 1.2), self._register)  # noqa: S311
+        self._change(state, reason)
 
     def _granted(self, response: Response) -> int:
         """Return the seconds the carrier grants our contact (RFC 3261 section 10.2.4)."""
+        account = self.account
         own = NameAddress.parse(
-            self._core.contact(self.account.where, self.account.contact_user or self.account.username)
+            self._core.contact(self.server or account.where, account.contact_user or account.username)
         )
         for contact in response.contacts:
             expires = contact.parameter("expires")
@@ -195,10 +264,28 @@ class TrunkRegistration(_Watch):
 class TrunkPing(_Watch):
     """Sends OPTIONS again and again; a trunk is unreachable after two unanswered ones in a row, reachable after one answer."""
 
-    def __init__(self, core: SipCore, target: Uri, on_change: StateCallback, *, every: float = 30.0) -> None:
-        super().__init__(core, on_change)
+    def __init__(
+        self,
+        core: SipCore,
+        target: Uri,
+        on_change: StateCallback,
+        *,
+        every: float = 30.0,
+        locate: Locate | None = None,
+        on_server: ServerCallback | None = None,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            core: sends the requests.
+            target: who is asked.
+            on_change: hears of each change of the state.
+            every: seconds between two OPTIONS; sooner after one that was not answered.
+            locate: returns the servers of the target; None: what `target` says.
+            on_server: hears which servers answer and which do not.
+        """
+        super().__init__(core, address_of(target), on_change, locate, on_server)
         self._target = target
-        self._where = address_of(target)
         self._every = every
         self._silent = 0
 
@@ -213,14 +300,25 @@ class TrunkPing(_Watch):
         self._halt()
 
     def _ask(self) -> None:
-        local = self._core.local_address(self._where)
+        self._locate(self._located)
+
+    def _located(self, servers: tuple[Address, ...]) -> None:
+        if not self._running:
+            return
+        if not servers:
+            self._not_answered("No server is known under its name")
+            return
+        local = self._core.local_address(servers[0])
         self._core.request(
             "OPTIONS",
             self._target,
             on_response=self._responded,
             from_=NameAddress("", Uri("sip", "ramal", local.host)),
-            destination=self._where,
-            headers=[("Contact", self._core.contact(self._where, "ramal")), ("Accept", "application/sdp")],
+            destination=servers[0],
+            headers=[("Contact", self._core.contact(servers[0], "ramal")), ("Accept", "application/sdp")],
+            alternatives=servers[1:],
+            on_failover=self._failed_over,
+            silence_limit=_PATIENCE,
         )
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:
@@ -228,10 +326,16 @@ class TrunkPing(_Watch):
             return
         # Any answer of its own shows that it lives, even 404; 503 says that it takes no calls.
         if transaction.local_failure or response.status == 503:
-            self._silent += 1
-            if self._silent >= 2:
-                self._change(TrunkState.UNREACHABLE, f"{response.status} {response.reason}", self._where)
-        else:
-            self._silent = 0
-            self._change(TrunkState.REACHABLE, response.reason, self._where)
+            self._on_server(transaction.destination, False)
+            self._not_answered(f"{response.status} {response.reason}")
+            return
+        self._silent = 0
+        self._answered(transaction)
+        self._change(TrunkState.REACHABLE, response.reason)
         self._after(self._every, self._ask)
+
+    def _not_answered(self, reason: str) -> None:
+        self._silent += 1
+        if self._silent >= 2:
+            self._change(TrunkState.UNREACHABLE, reason)
+        self._after(_PING_AGAIN if self._silent == 1 else min(self._every, _PING_DOWN), self._ask)

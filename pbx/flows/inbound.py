@@ -26,7 +26,11 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
             call.answer()
             await call.say(entry.greeting)
         decision = routing.reach_inbound_target(
-            call.equipment.directory.snapshot, entry, country=call.equipment.country, way=call.way
+            call.equipment.directory.snapshot,
+            entry,
+            country=call.equipment.country,
+            way=call.way,
+            at=call.equipment.local_time,
         )
         if isinstance(decision, str):
             flow = flows.get(decision)

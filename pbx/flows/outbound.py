@@ -3,85 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 import structlog
 
-from pbx import identity
+from pbx import outbound_call
 from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
-from pbx.entries import Trunk
 from pbx.equipment import Equipment
-from pbx.forwarding import Way, forwarder
+from pbx.forwarding import forwarder
 from pbx.leg import Leg
+from pbx.outbound_call import OutboundCall
+from pbx.outbound_routes import OutboundStep
 from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
-from pbx.routing import OutboundStep, ToOutside
+from pbx.routing import ToOutside
+from sip.address import Address
 from sip.client_request import ClientCredentials
 from sip.session import InviteSession
-from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
-
-_NEXT_TRUNK: Final = frozenset({401, 403, 407, 408})
-"""Refusals that concern this trunk and not the number, beside all of 5xx."""
 
 
 async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None, shown: Party) -> DialResult:
     """Send the call out by the first trunk that takes it; `shown` calls, and may not want to be known."""
     equipment = call.equipment
-    config = equipment.config
-    patience = Patience(config.trunk_response_timeout, config.trunk_progress_timeout)
+    trunks = equipment.trunks
     for step in destination.steps:
-        if not equipment.trunks.usable(step.trunk):
-            log.info("trunk_skipped", call_id=call.id, trunk=step.trunk.name)
+        trunk = step.trunk
+        servers = [] if trunks.refusal(trunk) else await trunks.servers(trunk)
+        # Once more: while a name was looked up, other calls may have taken the last channel.
+        if not servers or trunks.refusal(trunk):
+            reason = trunks.refusal(trunk) or "has no server that is known"
+            log.info("trunk_skipped", call_id=call.id, trunk=trunk.name, reason=reason)
+            trunks.call_skipped(trunk)
             continue
-        party = Party(destination.number, trunk=step.trunk.name, forwarded_by=forwarder(destination.way))
-        attempt = Attempt(
-            party, call.role_of(party, call.customer), _invite(equipment, step, call.hops_left, shown, destination.way)
-        )
-        result = await call.dial(
-            [attempt],
-            seconds=config.outside_ring_seconds,
-            listener=listener,
-            patience=patience,
-        )
-        if result.leg is not None or result.outcome is Outcome.NO_ANSWER:
+        result = await _Attempts(call, destination, step, servers, shown).dial(listener)
+        if result.leg is not None or (result.outcome is Outcome.NO_ANSWER and result.status == 480):
             return result
-        if (result.status not in _NEXT_TRUNK and result.status < 500) or result.status >= 600:
-            return DialResult(outcome=of_status(result.status), status=result.status)
-        log.warning("trunk_failed", call_id=call.id, trunk=step.trunk.name, status=result.status)
-        if result.status in (408, 503):
-            equipment.trunks.call_failed(step.trunk)
+        status = outbound_call.meaning(trunk, result.status)
+        if status is not None:
+            return DialResult(outcome=of_status(status), status=status)
+        log.warning("trunk_failed", call_id=call.id, trunk=trunk.name, status=result.status)
     return DialResult(outcome=Outcome.TRUNKS_DOWN, status=503)
 
 
+class _Attempts:
+    """One trunk being tried: its servers in turn, as long as they are silent or out of order."""
+
+    def __init__(
+        self, call: Call, destination: ToOutside, step: OutboundStep, servers: list[Address], shown: Party
+    ) -> None:
+        equipment = call.equipment
+        self._call = call
+        self._step = step
+        self._servers = servers
+        self._at = 0
+        self._party = Party(destination.number, trunk=step.trunk.name, forwarded_by=forwarder(destination.way))
+        self._sent = outbound_call.prepare(
+            step,
+            equipment.directory.snapshot,
+            shown,
+            destination.way,
+            country=equipment.country,
+            domain=equipment.config.domain,
+        )
+
+    async def dial(self, listener: Leg | None) -> DialResult:
+        """Ring the number by the first server that gives a sign of life."""
+        call, trunk, trunks = self._call, self._step.trunk, self._call.equipment.trunks
+        config = call.equipment.config
+        while True:
+            result = await call.dial(
+                [Attempt(self._party, call.role_of(self._party, call.customer), self._invite())],
+                seconds=config.outside_ring_seconds,
+                listener=listener,
+                patience=Patience(config.trunk_response_timeout, config.trunk_progress_timeout),
+            )
+            silent = result.leg is None and result.outcome is Outcome.FAILED and result.status == 408
+            if silent or (result.leg is None and result.status == 503):
+                trunks.call_failed(trunk, self._servers[self._at])
+            if not silent or self._at + 1 >= len(self._servers):
+                return result
+            self._at += 1
+
+    def _invite(self) -> Callable[[bytes, Leg], InviteSession]:
+        return _invite(
+            self._call.equipment,
+            self._step,
+            self._sent,
+            self._servers[self._at :],
+            hops=self._call.hops_left,
+            on_failover=self._failed_over,
+        )
+
+    def _failed_over(self, server: Address, _status: int) -> None:
+        self._at += 1
+        self._call.equipment.trunks.call_failed(self._step.trunk, server)
+
+
 def _invite(
-    equipment: Equipment, step: OutboundStep, hops: int, shown: Party, way: Way
+    equipment: Equipment,
+    step: OutboundStep,
+    sent: OutboundCall,
+    servers: list[Address],
+    *,
+    hops: int,
+    on_failover: Callable[[Address, int], None],
 ) -> Callable[[bytes, Leg], InviteSession]:
     trunk = step.trunk
-    domain = trunk.host if trunk.register else equipment.config.domain
-
-    target = Uri("sip", step.digits, domain)
-    number = caller_id(equipment, trunk)
-    from_, headers = identity.outside(shown, way, equipment.directory.snapshot, number, target)
 
     def invite(offer: bytes, leg: Leg) -> InviteSession:
         return equipment.sip.invite(
-            Uri("sip", step.digits, trunk.host, trunk.port),
-            from_=from_,
+            sent.uri,
+            from_=sent.from_,
             sdp=offer,
             listener=leg,
-            destination=(trunk.host, trunk.port, trunk.transport.value),
+            destination=servers[0],
+            headers=sent.headers,
             credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
             contact_user=trunk.username,
             max_forwards=hops,
-            headers=headers,
+            alternatives=servers[1:],
+            on_failover=on_failover,
         )
 
     return invite
-
-
-def caller_id(equipment: Equipment, trunk: Trunk) -> str:
-    """Return the number that is shown outside: the trunk's, else the company's first, else the trunk's account."""
-    return trunk.caller_id or next(iter(equipment.directory.snapshot.numbers), "") or trunk.username or "anonymous"

@@ -22,7 +22,7 @@ from sip.message import Headers
 log = structlog.get_logger(__name__)
 
 _MOST_REDIRECTS: Final = 5
-_REFUSALS: Final = {404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
+_REFUSALS: Final = {403: Outcome.NOT_ALLOWED, 404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
 
 
 async def reach(
@@ -39,7 +39,10 @@ async def reach(
         referred_by: the Referred-By for the phones that are rung, if somebody transfers the call.
     """
     snapshot = call.equipment.directory.snapshot
-    decision = routing.route(snapshot, dialled, country=call.equipment.country, from_extension=as_extension)
+    equipment = call.equipment
+    decision = routing.route(
+        snapshot, dialled, country=equipment.country, from_extension=as_extension, at=equipment.local_time
+    )
     return await follow(
         call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
     )
@@ -101,6 +104,7 @@ def _sent_on(call: Call, decision: ToExtension, result: DialResult, from_extensi
             from_extension=from_extension,
             way=(*decision.way, Diversion(decision.extension.number, reason)),
             reason=reason,
+            at=equipment.local_time,
         )
         if not isinstance(onward, Refused):
             return onward
@@ -111,7 +115,9 @@ def _sent_on(call: Call, decision: ToExtension, result: DialResult, from_extensi
 def _through(call: Call, entry: InboundNumber, way: Way) -> Decision:
     """Return where one of the company's own numbers leads when one of ours dials it, or a call is sent on to it."""
     equipment = call.equipment
-    decision = routing.reach_inbound_target(equipment.directory.snapshot, entry, country=equipment.country, way=way)
+    decision = routing.reach_inbound_target(
+        equipment.directory.snapshot, entry, country=equipment.country, way=way, at=equipment.local_time
+    )
     if isinstance(decision, str):
         return Refused(404, "A flow answers outside calls only", [f"{entry.number} leads to the flow {decision}"])
     return decision

@@ -1,33 +1,54 @@
-"""Whose calls come from where, and which trunks are worth trying."""
+"""Whose calls come from where, which trunks are worth trying, and how many calls they carry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from core.bus import EventBus
+from core.bus import EventBus, LiveEvent
 from pbx import snapshot, validation
 from pbx.entries import Trunk
-from pbx.snapshot import Snapshot
 from pbx.trunks import Trunks
-from sip.address import Address
-from sip.message import Request
+from sip.address import Address, is_ip_address
+from sip.message import Request, Response
+from sip.resolver import Target, direct
 from sip.stack import SipStack
 from tests.pbx.test_routing import extension, trunk
 
 
+class Asked:
+    """Stands for the transaction of a request that a server answered, or not."""
+
+    def __init__(self, destination: Address, *, local_failure: bool) -> None:
+        self.destination = destination
+        self.local_failure = local_failure
+        self.request = Request("REGISTER", "sip:carrier", [("CSeq", "1 REGISTER")])
+
+
 class Watched:
-    """Stands for the SIP core: takes requests and answers none."""
+    """Stands for the SIP stack and its core: takes requests, and answers them when a test says so."""
 
     def __init__(self) -> None:
-        self.core = self
-        self.timers = self
+        self.core = self.timers = self.names = self
         self.asked: list[str] = []
+        self.answers: list[tuple[Callable[[Response, Any], None], Address]] = []
+        self.known: dict[str, tuple[Address, ...]] = {}
 
-    def request(self, method: str, *_arguments: Any, **_values: Any) -> None:
-        self.asked.append(method)
+    def request(self, method: str, *_arguments: Any, on_response: Any, destination: Address, **_values: Any) -> None:
+        self.asked.append(f"{method} {destination.host}")
+        self.answers.append((on_response, destination))
+
+    def answer(self, status: int, *, host: str = "", local: bool = False) -> None:
+        """Answer the latest request of each kind to a host, or to all."""
+        pending, self.answers = self.answers, []
+        for on_response, destination in pending:
+            if host in ("", destination.host):
+                on_response(Response(status, "As the test says", []), Asked(destination, local_failure=local))
+            else:
+                self.answers.append((on_response, destination))
 
     def contact(self, *_arguments: Any) -> str:
         return "<sip:ramal@192.0.2.99>"
@@ -36,10 +57,21 @@ class Watched:
         return Address("192.0.2.99", 5060)
 
     def addresses_of(self, host: str) -> frozenset[str]:
-        return frozenset((host,))
+        if is_ip_address(host):
+            return frozenset((host,))
+        return frozenset(address.host for address in self.known.get(host, ()))
 
-    def schedule(self, *_arguments: Any) -> None:
-        return None
+    def when_located(self, target: Target, then: Callable[[tuple[Address, ...]], None]) -> None:
+        then(direct(target) or self.known.get(target.host, ()))
+
+    async def locate(self, target: Target) -> tuple[Address, ...]:
+        return direct(target) or self.known.get(target.host, ())
+
+    def schedule(self, *_arguments: Any) -> Watched:
+        return self
+
+    def cancel(self) -> None:
+        pass
 
 
 class Seconds:
@@ -52,10 +84,25 @@ class Seconds:
         return self.now
 
 
-def made(seconds: Seconds | None = None) -> tuple[Trunks, Watched]:
-    watched = Watched()
-    stack = cast(SipStack, watched)
-    return Trunks(stack, EventBus(), ping_interval=30, monotonic=seconds or Seconds()), watched
+class Made:
+    """Trunks that watch a directory, with all that a test wants to see of them."""
+
+    def __init__(self, *entries: Trunk, known: dict[str, tuple[Address, ...]] | None = None) -> None:
+        self.seconds = Seconds()
+        self.sip = Watched()
+        self.sip.known = known or {}
+        self.bus = EventBus()
+        self.events: list[LiveEvent] = []
+        self.bus.listen(self.events.append)
+        self.trunks = Trunks(cast(SipStack, self.sip), self.bus, monotonic=self.seconds)
+        self.update(*entries)
+
+    def update(self, *entries: Trunk) -> None:
+        self.snapshot = snapshot.build(extensions=[extension("1001")], trunks=entries)
+        self.trunks.update(self.snapshot)
+
+    def identify(self, user: str, source: Address) -> str | None:
+        return self.trunks.identify(self.snapshot, invite(user), source)
 
 
 def invite(user: str) -> Request:
@@ -63,15 +110,16 @@ def invite(user: str) -> Request:
     return Request("INVITE", "sip:+74951112233@example.com", lines)
 
 
-def entries() -> Snapshot:
+def by_address() -> tuple[Trunk, ...]:
     networks = ("203.0.113.0/24",)
-    carrier = replace(trunk("carrier"), allow_from=networks, networks=validation.networks(networks))
+    carrier = replace(
+        trunk("carrier"),
+        allow_from=networks,
+        networks=validation.networks(networks),
+        backup_hosts=("192.0.2.7:5099", "sip.carrier.example"),
+    )
     other = replace(trunk("other"), host="198.51.100.1", port=5080)
-    return snapshot.build(extensions=[extension("1001")], trunks=[carrier, other, off()])
-
-
-def off() -> Trunk:
-    return replace(trunk("off", enabled=False), host="198.51.100.9")
+    return carrier, other, replace(trunk("off", enabled=False), host="198.51.100.9")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +128,12 @@ def off() -> Trunk:
         ("+79161112233", Address("192.0.2.1", 5060), "carrier"),
         ("+79161112233", Address("192.0.2.1", 31000), "carrier"),
         ("+79161112233", Address("203.0.113.77", 5060), "carrier"),
+        ("+79161112233", Address("192.0.2.7", 5060), "carrier"),
+        ("+79161112233", Address("192.0.2.8", 5062), "carrier"),
+        ("1001", Address("192.0.2.8", 5062), "carrier"),
+        ("1001", Address("192.0.2.8", 5063), None),
+        ("1001", Address("192.0.2.7", 5099), "carrier"),
+        ("1001", Address("192.0.2.7", 5060), None),
         ("+79161112233", Address("198.51.100.1", 5080, "tcp"), "other"),
         ("+79161112233", Address("198.51.100.9", 5060), None),
         ("+79161112233", Address("8.8.8.8", 5060), None),
@@ -89,33 +143,146 @@ def off() -> Trunk:
     ],
 )
 def test_a_call_comes_from_the_trunk_whose_address_it_has(user: str, source: Address, name: str | None) -> None:
-    trunks, _ = made()
-    assert trunks.identify(entries(), invite(user), source) == name
+    made = Made(*by_address(), known={"sip.carrier.example": (Address("192.0.2.8", 5062),)})
+    assert made.identify(user, source) == name
+    assert made.identify(user, source) == name
 
 
-def test_only_watched_trunks_are_usable_and_a_failed_one_is_passed_over_for_a_while() -> None:
-    seconds = Seconds()
-    trunks, watched = made(seconds)
-    known = entries()
-    carrier = known.trunks["carrier"]
-    assert not trunks.usable(carrier)
-    trunks.update(known)
-    assert watched.asked == ["OPTIONS", "OPTIONS"]
-    assert trunks.usable(carrier)
-    assert trunks.state("carrier") == ("unknown", "")
-    assert trunks.state("off") == ("disabled", "")
-    trunks.call_failed(carrier)
-    assert not trunks.usable(carrier)
-    seconds.now = 31.0
-    assert trunks.usable(carrier)
+def test_whose_call_it_is_follows_a_change_of_the_directory_and_of_the_dns() -> None:
+    known = {"sip.carrier.example": (Address("192.0.2.8", 5060),)}
+    made = Made(replace(trunk("carrier"), host="sip.carrier.example", port=0), known=known)
+    moved, gone = Address("192.0.2.55", 5060), Address("192.0.2.8", 5060)
+    assert made.identify("+79161112233", gone) == "carrier"
+    assert made.identify("+79161112233", moved) is None
+    known["sip.carrier.example"] = (moved,)
+    made.sip.answer(200)
+    made.trunks._watches["carrier"].hosts[0].ping._ask()  # type: ignore[union-attr]
+    assert made.identify("+79161112233", moved) == "carrier"
+    made.update()
+    assert made.identify("+79161112233", moved) is None
 
 
-def test_a_changed_trunk_is_asked_anew_and_a_removed_one_no_more() -> None:
-    trunks, watched = made()
-    trunks.update(entries())
-    registering = replace(trunk("carrier", register=True), username="u")
-    trunks.update(snapshot.build(trunks=[registering]))
-    assert watched.asked == ["OPTIONS", "OPTIONS", "REGISTER"]
-    assert trunks.state("other") == ("disabled", "")
-    trunks.close()
-    assert trunks.state("carrier") == ("disabled", "")
+async def test_only_watched_trunks_are_usable_and_a_server_that_failed_is_passed_over_for_a_while() -> None:
+    made = Made()
+    carrier = trunk("carrier")
+    assert made.trunks.refusal(carrier) == "is switched off"
+    made.update(carrier)
+    assert made.sip.asked == ["OPTIONS 192.0.2.1"]
+    assert made.trunks.refusal(carrier) == ""
+    assert made.trunks.state("carrier") == ("unknown", "")
+    assert made.trunks.state("off") == ("disabled", "")
+    server = Address("192.0.2.1", 5060)
+    assert await made.trunks.servers(carrier) == [server]
+    made.trunks.call_failed(carrier, server)
+    assert "gave no sign" in made.trunks.refusal(carrier)
+    assert await made.trunks.servers(carrier) == []
+    made.seconds.now = 31.0
+    assert made.trunks.refusal(carrier) == ""
+    made.trunks.call_failed(carrier, server)
+    made.sip.answer(200)
+    assert made.trunks.refusal(carrier) == "", "it showed life"
+
+
+async def test_a_trunk_with_several_hosts_uses_those_that_live() -> None:
+    carrier = replace(trunk("carrier"), backup_hosts=("192.0.2.2:5080", "b.carrier.example"))
+    made = Made(carrier, known={"b.carrier.example": (Address("192.0.2.3", 5070), Address("192.0.2.4", 5070))})
+    assert made.sip.asked == ["OPTIONS 192.0.2.1", "OPTIONS 192.0.2.2", "OPTIONS 192.0.2.3"]
+    servers = await made.trunks.servers(carrier)
+    assert [address.host for address in servers] == ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
+    made.sip.answer(200, host="192.0.2.2")
+    watch = made.trunks._watches["carrier"]
+    for _ in range(2):
+        watch.hosts[0].ping._not_answered("408 Request Timeout")  # type: ignore[union-attr]
+    assert made.trunks.state("carrier") == ("reachable", "As the test says")
+    assert (await made.trunks.servers(carrier))[0].host == "192.0.2.2"
+    states = [(host.host, host.state) for host in made.trunks.status("carrier").hosts]
+    assert states == [
+        ("udp:192.0.2.1:5060", "unreachable"),
+        ("udp:192.0.2.2:5080", "reachable"),
+        ("udp:b.carrier.example", "unknown"),
+    ]
+    assert made.events[-1].payload["hosts"][0]["state"] == "unreachable"
+
+
+def test_a_trunk_whose_hosts_are_all_down_is_skipped_at_once() -> None:
+    carrier = replace(trunk("carrier"), backup_hosts=("192.0.2.2",))
+    made = Made(carrier)
+    for host in made.trunks._watches["carrier"].hosts:
+        for _ in range(2):
+            host.ping._not_answered("408 Request Timeout")  # type: ignore[union-attr]
+    assert made.trunks.refusal(carrier) == "is unreachable: 408 Request Timeout"
+    assert not made.trunks.status("carrier").usable
+
+
+def test_a_trunk_that_may_not_register_takes_no_calls() -> None:
+    carrier = replace(trunk("carrier", register=True), username="u")
+    made = Made(carrier)
+    assert made.sip.asked == ["REGISTER 192.0.2.1"]
+    made.sip.answer(403)
+    assert made.trunks.refusal(carrier) == "is refused: 403 As the test says"
+    assert [(event.kind, event.payload["state"]) for event in made.events] == [("trunk.state", "refused")]
+
+
+async def test_a_registered_trunk_is_called_where_it_is_registered() -> None:
+    carrier = replace(trunk("carrier", register=True), username="u", backup_hosts=("192.0.2.2",))
+    made = Made(carrier)
+    on_response, _ = made.sip.answers.pop()
+    on_response(Response(200, "OK", [("Expires", "600")]), Asked(Address("192.0.2.2", 5060), local_failure=False))
+    assert made.trunks.state("carrier")[0] == "registered"
+    assert [address.host for address in await made.trunks.servers(carrier)] == ["192.0.2.2", "192.0.2.1"]
+
+
+def test_channels_are_limited_in_each_direction_and_in_all() -> None:
+    carrier = replace(trunk("carrier"), max_calls=4, max_calls_in=1, max_calls_out=3)
+    made = Made(carrier)
+    trunks = made.trunks
+    assert not trunks.full_inbound("carrier")
+    trunks.call_began("carrier", incoming=True)
+    assert trunks.full_inbound("carrier")
+    for _ in range(3):
+        assert trunks.refusal(carrier) == ""
+        trunks.call_began("carrier", incoming=False)
+    assert trunks.refusal(carrier) == "carries 4 calls of at most 4"
+    trunks.call_ended("carrier", incoming=True)
+    assert trunks.refusal(carrier) == "carries 3 outgoing calls of at most 3"
+    assert not trunks.full_inbound("carrier")
+    trunks.call_ended("carrier", incoming=False)
+    assert trunks.refusal(carrier) == ""
+    status = trunks.status("carrier")
+    assert (status.calls_in, status.calls_out, status.refused) == (0, 2, 1)
+
+
+def test_calls_a_second_are_limited() -> None:
+    carrier = replace(trunk("carrier"), calls_per_second=2)
+    made = Made(carrier)
+    for moment in (0.0, 0.4):
+        made.seconds.now = moment
+        assert made.trunks.refusal(carrier) == ""
+        made.trunks.call_began("carrier", incoming=False)
+    made.seconds.now = 0.9
+    assert "2 calls a second" in made.trunks.refusal(carrier)
+    made.seconds.now = 1.1
+    assert made.trunks.refusal(carrier) == ""
+    made.trunks.call_began("carrier", incoming=False)
+    assert "2 calls a second" in made.trunks.refusal(carrier)
+
+
+def test_a_reconnected_trunk_is_asked_anew_a_changed_limit_asks_nobody_and_calls_stay_counted() -> None:
+    made = Made(*by_address())
+    before = list(made.sip.asked)
+    made.trunks.call_began("carrier", incoming=True)
+    made.update(replace(by_address()[0], max_calls=1, codecs=("PCMU",)), by_address()[1])
+    assert made.sip.asked == before
+    assert made.trunks.full_inbound("carrier")
+    made.update(replace(trunk("carrier", register=True), username="u"))
+    assert made.sip.asked == [*before, "REGISTER 192.0.2.1"]
+    assert made.trunks.status("carrier").calls_in == 1
+    assert made.trunks.state("other") == ("disabled", "")
+    made.trunks.close()
+    assert made.trunks.state("carrier") == ("disabled", "")
+
+
+def test_a_trunk_that_does_not_want_to_be_asked_is_not() -> None:
+    made = Made(replace(trunk("carrier"), ping_seconds=0))
+    assert made.sip.asked == []
+    assert made.trunks.refusal(trunk("carrier")) == ""

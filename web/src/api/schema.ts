@@ -1163,7 +1163,7 @@ export interface paths {
         head?: never;
         /**
          * Change Trunk
-         * @description Change a trunk; it is tried anew.
+         * @description Change a trunk; it is tried anew where its hosts or its login change, and calls under way stay.
          */
         patch: operations["change_trunk"];
         trace?: never;
@@ -1238,6 +1238,26 @@ export interface paths {
          * @description Add an outbound route.
          */
         post: operations["create_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain Route
+         * @description Tell where a call would go and why, with the trunks as they are now; no call is made.
+         */
+        post: operations["explain_route"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1865,6 +1885,12 @@ export interface components {
          * @enum {string}
          */
         CallState: "routing" | "ringing" | "talking" | "held" | "transferring" | "ended";
+        /**
+         * CallerIdPolicy
+         * @description Which number a trunk shows for our calls.
+         * @enum {string}
+         */
+        CallerIdPolicy: "default" | "pass" | "fixed";
         /**
          * CameraChanges
          * @description Fields to change; those left out stay as they are.
@@ -2728,7 +2754,7 @@ export interface components {
             kind: components["schemas"]["DestinationKind"];
             /**
              * Target
-             * @description An extension's number, a public number, or the name of a call flow.
+             * @description An extension's number, a public number, or the name of a call flow; with a pattern, `{2}` is the last two digits.
              * @example 1001
              */
             target: string;
@@ -3103,6 +3129,18 @@ export interface components {
             do_not_disturb: boolean;
             /** Call Waiting */
             call_waiting: boolean;
+        };
+        /**
+         * HostOut
+         * @description One host of a trunk, as it stands.
+         */
+        HostOut: {
+            /** Host */
+            host: string;
+            /** State */
+            state: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * ImportOut
@@ -3543,14 +3581,21 @@ export interface components {
             greeting?: string | null;
         };
         /**
+         * NumberFormat
+         * @description How a number is written for a carrier.
+         * @enum {string}
+         */
+        NumberFormat: "+e164" | "e164" | "national";
+        /**
          * NumberIn
          * @description A new inbound number.
          */
         NumberIn: {
             /**
              * Number
-             * @description Public number; kept in E.164.
-             * @example +74951234567
+             * @description Public number, kept in E.164; or a pattern of them: X any digit, [2-5] a choice, a final * any rest.
+             * @example +74951112233
+             * @example +749511122XX
              */
             number: string;
             destination: components["schemas"]["Destination"];
@@ -3576,7 +3621,7 @@ export interface components {
             id: string;
             /**
              * Number
-             * @description E.164.
+             * @description E.164, or a pattern.
              * @example +74951112233
              */
             number: string;
@@ -3929,6 +3974,12 @@ export interface components {
             prepend?: string | null;
             /** Priority */
             priority?: number | null;
+            /** Pattern */
+            pattern?: string | null;
+            /** Hours */
+            hours?: string[] | null;
+            /** Extensions */
+            extensions?: string[] | null;
         };
         /**
          * RouteIn
@@ -3971,6 +4022,25 @@ export interface components {
              * @default 0
              */
             priority: number;
+            /**
+             * Pattern
+             * @description In place of a prefix: what the whole E.164 number looks like; X any digit, [2-5] a choice, * any rest.
+             * @default
+             * @example +7495XXXXXXX
+             */
+            pattern: string;
+            /**
+             * Hours
+             * @description When it is open, in the company's time; empty for always.
+             * @default []
+             */
+            hours: string[];
+            /**
+             * Extensions
+             * @description Extensions that may use it, or patterns of them; empty for all.
+             * @default []
+             */
+            extensions: string[];
         };
         /**
          * RouteOut
@@ -3991,6 +4061,12 @@ export interface components {
             prepend: string;
             /** Priority */
             priority: number;
+            /** Pattern */
+            pattern: string;
+            /** Hours */
+            hours: string[];
+            /** Extensions */
+            extensions: string[];
         };
         /**
          * RoutePage
@@ -4007,6 +4083,53 @@ export interface components {
              * @description Give this as `cursor` to get the next page; null at the end.
              */
             next_cursor: string | null;
+        };
+        /**
+         * RouteTestIn
+         * @description A call that is not made.
+         */
+        RouteTestIn: {
+            /**
+             * Number
+             * @description As it would be dialled, or as a carrier would ask for it.
+             * @example +74951234567
+             */
+            number: string;
+            /**
+             * From Extension
+             * @description Who would dial.
+             */
+            from_extension?: string | null;
+            /**
+             * Trunk
+             * @description By which trunk the call would come in, in place of an extension that dials.
+             */
+            trunk?: string | null;
+        };
+        /**
+         * RouteTestOut
+         * @description What would become of the call.
+         */
+        RouteTestOut: {
+            /**
+             * Result
+             * @enum {string}
+             */
+            result: "extension" | "outside" | "flow" | "pick_up" | "service" | "refused";
+            /** Target */
+            target: string;
+            /**
+             * Status
+             * @description The SIP status of a refusal, else 0.
+             */
+            status: number;
+            /** Tries */
+            tries: components["schemas"]["TrunkTryOut"][];
+            /**
+             * Lines
+             * @description Each decision in words, in order.
+             */
+            lines: string[];
         };
         /**
          * SegmentOut
@@ -4369,7 +4492,7 @@ export interface components {
          * @description How a trunk is spoken to.
          * @enum {string}
          */
-        Transport: "udp" | "tcp" | "tls";
+        Transport: "udp" | "tcp" | "tls" | "auto";
         /**
          * TrunkChanges
          * @description Fields to change; those left out stay as they are. The name stays.
@@ -4382,7 +4505,10 @@ export interface components {
             name?: string | null;
             /** Host */
             host?: string | null;
-            /** Port */
+            /**
+             * Port
+             * @description null: as its DNS says.
+             */
             port?: number | null;
             transport?: components["schemas"]["Transport"] | null;
             /** Username */
@@ -4400,6 +4526,34 @@ export interface components {
             caller_id?: string | null;
             /** Enabled */
             enabled?: boolean | null;
+            /** Backup Hosts */
+            backup_hosts?: string[] | null;
+            /** Domain */
+            domain?: string | null;
+            /** Codecs */
+            codecs?: string[] | null;
+            caller_id_policy?: components["schemas"]["CallerIdPolicy"] | null;
+            caller_id_format?: components["schemas"]["NumberFormat"] | null;
+            /** Asserted Identity */
+            asserted_identity?: boolean | null;
+            /** Max Calls */
+            max_calls?: number | null;
+            /** Max Calls In */
+            max_calls_in?: number | null;
+            /** Max Calls Out */
+            max_calls_out?: number | null;
+            /** Calls Per Second */
+            calls_per_second?: number | null;
+            /** Responses */
+            responses?: {
+                [key: string]: string;
+            } | null;
+            /** Strip */
+            strip?: number | null;
+            /** Prepend */
+            prepend?: string | null;
+            /** Ping Seconds */
+            ping_seconds?: number | null;
         };
         /**
          * TrunkIn
@@ -4420,9 +4574,9 @@ export interface components {
             host: string;
             /**
              * Port
-             * @default 5060
+             * @description Left out: as its DNS says (SRV), else the transport's own.
              */
-            port: number;
+            port?: number | null;
             /** @default udp */
             transport: components["schemas"]["Transport"];
             /**
@@ -4459,6 +4613,92 @@ export interface components {
              * @default true
              */
             enabled: boolean;
+            /**
+             * Backup Hosts
+             * @description Tried in this order after `host`: a name or address, with a port or without.
+             * @default []
+             */
+            backup_hosts: string[];
+            /**
+             * Domain
+             * @description What From and To name, where it is not the host.
+             * @default
+             * @example carrier.example
+             */
+            domain: string | null;
+            /**
+             * Codecs
+             * @description What it may speak, best first; empty for all of ours.
+             * @default []
+             */
+            codecs: string[];
+            /**
+             * @description `default`: `caller_id`, else the first inbound number; `pass`: the caller's own; `fixed`: always `caller_id`.
+             * @default default
+             */
+            caller_id_policy: components["schemas"]["CallerIdPolicy"];
+            /**
+             * @description How the number is written.
+             * @default +e164
+             */
+            caller_id_format: components["schemas"]["NumberFormat"];
+            /**
+             * Asserted Identity
+             * @description Send the number as P-Asserted-Identity, too.
+             * @default false
+             */
+            asserted_identity: boolean;
+            /**
+             * Max Calls
+             * @description Calls at one time; 0 for any number.
+             * @default 0
+             */
+            max_calls: number;
+            /**
+             * Max Calls In
+             * @description Of them, calls that come from it.
+             * @default 0
+             */
+            max_calls_in: number;
+            /**
+             * Max Calls Out
+             * @description Of them, calls that go to it.
+             * @default 0
+             */
+            max_calls_out: number;
+            /**
+             * Calls Per Second
+             * @description Calls to it that may begin in a second; 0 for any number.
+             * @default 0
+             */
+            calls_per_second: number;
+            /**
+             * Responses
+             * @description What its final statuses mean: `404` or `5xx` to `next` (try the next trunk) or the caller's status.
+             * @default {}
+             */
+            responses: {
+                [key: string]: string;
+            };
+            /**
+             * Strip
+             * @description Characters taken away from the front of what a route sends.
+             * @default 0
+             */
+            strip: number;
+            /**
+             * Prepend
+             * @description Put before what is left.
+             * @default
+             * @example 00
+             */
+            prepend: string;
+            /**
+             * Ping Seconds
+             * @description Seconds between two OPTIONS to each host, 5 or more; 0 for none.
+             * @default 30
+             */
+            ping_seconds: number;
         };
         /**
          * TrunkOut
@@ -4472,7 +4712,7 @@ export interface components {
             /** Host */
             host: string;
             /** Port */
-            port: number;
+            port: number | null;
             transport: components["schemas"]["Transport"];
             /** Username */
             username: string;
@@ -4484,6 +4724,54 @@ export interface components {
             caller_id: string | null;
             /** Enabled */
             enabled: boolean;
+            /** Backup Hosts */
+            backup_hosts: string[];
+            /** Domain */
+            domain: string;
+            /** Codecs */
+            codecs: string[];
+            caller_id_policy: components["schemas"]["CallerIdPolicy"];
+            caller_id_format: components["schemas"]["NumberFormat"];
+            /** Asserted Identity */
+            asserted_identity: boolean;
+            /** Max Calls */
+            max_calls: number;
+            /** Max Calls In */
+            max_calls_in: number;
+            /** Max Calls Out */
+            max_calls_out: number;
+            /** Calls Per Second */
+            calls_per_second: number;
+            /** Responses */
+            responses: {
+                [key: string]: string;
+            };
+            /** Strip */
+            strip: number;
+            /** Prepend */
+            prepend: string;
+            /** Ping Seconds */
+            ping_seconds: number;
+            /**
+             * Usable
+             * @description Whether a call would be sent to it now.
+             */
+            usable: boolean;
+            /**
+             * Hosts
+             * @description Its hosts in the order in which they are tried.
+             */
+            hosts: components["schemas"]["HostOut"][];
+            /**
+             * Calls In
+             * @description Calls at this time that came from it.
+             */
+            calls_in: number;
+            /**
+             * Calls Out
+             * @description Calls at this time that went to it.
+             */
+            calls_out: number;
             /**
              * State
              * @description `registered`, `reachable`, `unreachable`, `refused`, `unknown` (not tried yet) or `disabled`.
@@ -4511,6 +4799,37 @@ export interface components {
              * @description Give this as `cursor` to get the next page; null at the end.
              */
             next_cursor: string | null;
+        };
+        /**
+         * TrunkTryOut
+         * @description One trunk on the way of the call.
+         */
+        TrunkTryOut: {
+            /** Trunk */
+            trunk: string;
+            /** Route */
+            route: string;
+            /** Usable */
+            usable: boolean;
+            /**
+             * Reason
+             * @description Why it would be skipped; empty where it would not.
+             */
+            reason: string;
+            /** Request Uri */
+            request_uri: string;
+            /**
+             * Caller Id
+             * @description The number that would be shown.
+             */
+            caller_id: string;
+            /** Asserted Identity */
+            asserted_identity: boolean;
+            /**
+             * Servers
+             * @description Where the INVITE would go, in this order.
+             */
+            servers: string[];
         };
         /**
          * UserChanges
@@ -8261,6 +8580,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RouteOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_route: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteTestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteTestOut"];
                 };
             };
             /** @description A problem */

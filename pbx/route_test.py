@@ -1,0 +1,151 @@
+"""Where a call would go and why, line by line: told by the code that routes calls, with the trunks as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pbx import numbers, outbound_call, routing
+from pbx.equipment import Equipment
+from pbx.explanation import Explanation
+from pbx.forwarding import Way, forwarder
+from pbx.outbound_routes import OutboundStep
+from pbx.party import Party
+from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+
+_MOST_OWN_NUMBERS = 8
+"""Own numbers that lead to each other before it counts as going round in circles."""
+
+
+@dataclass(slots=True, frozen=True)
+class TrunkTry:
+    """One trunk on the way of a call."""
+
+    trunk: str
+    route: str
+    usable: bool
+    reason: str
+    """Why it would be skipped; empty where it would not."""
+    request_uri: str
+    caller_id: str
+    asserted_identity: bool
+    servers: Sequence[str]
+    """Where the INVITE would go, in this order."""
+
+
+@dataclass(slots=True, frozen=True)
+class RouteTest:
+    """What would become of a call."""
+
+    result: str
+    """`extension`, `outside`, `flow`, `pick_up`, `service` or `refused`."""
+    target: str
+    """The extension, the E.164 number, the flow or the star code; empty where it is refused."""
+    status: int
+    """The SIP status of a refusal, else 0."""
+    tries: Sequence[TrunkTry]
+    """The trunks in the order in which they would be tried."""
+    lines: Sequence[str]
+
+
+async def explain(equipment: Equipment, dialled: str, *, from_extension: str = "", trunk: str = "") -> RouteTest:
+    """Decide as for a call, without making one.
+
+    Args:
+        equipment: what calls work with.
+        dialled: the number as it would be dialled, or as a trunk would ask for it.
+        from_extension: who would dial.
+        trunk: by which trunk the call would come in; empty for a call of ours.
+    """
+    lines = Explanation(thorough=True)
+    snapshot, country, at = equipment.directory.snapshot, equipment.country, equipment.local_time
+    decision: Decision | str
+    if trunk:
+        decision = routing.route_inbound(snapshot, dialled, country=country, lines=lines)
+    else:
+        decision = routing.route(snapshot, dialled, country=country, from_extension=from_extension, at=at, lines=lines)
+    for _ in range(_MOST_OWN_NUMBERS):
+        if not isinstance(decision, ToInboundNumber):
+            break
+        decision = routing.reach_inbound_target(
+            snapshot, decision.entry, country=country, way=decision.way, at=at, lines=lines
+        )
+        if isinstance(decision, str) and not trunk:
+            lines.append(f"the flow {decision} answers outside calls only: 404")
+            decision = Refused(404, "A flow answers outside calls only", lines)
+    caller = _caller(equipment, from_extension, private=numbers.without_privacy(dialled) is not None)
+    return await _told(equipment, decision, caller, lines)
+
+
+async def _told(equipment: Equipment, decision: Decision | str, caller: Party, lines: Explanation) -> RouteTest:
+    tries: list[TrunkTry] = []
+    status = 0
+    match decision:
+        case ToExtension(extension):
+            result, target = "extension", extension.number
+            phones = _phones(equipment, extension.number)
+            lines.append(f"{phones} phones of it are registered" if phones else "no phone of it is registered: 480")
+        case ToOutside(number):
+            result, target = "outside", number
+            if by := forwarder(decision.way):
+                lines.append(f"extension {by} pays, which sent the call on")
+            tries = [await _try(equipment, step, caller, decision.way, lines) for step in decision.steps]
+            if not any(one.usable for one in tries):
+                lines.append("no trunk can take the call now: 503")
+        case ToPickUp(extension=whose):
+            result, target = "pick_up", whose
+        case ToService(code):
+            result, target = "service", code.value
+        case Refused(status):
+            result, target = "refused", ""
+        case ToInboundNumber(entry):
+            result, target, status = "refused", "", 482
+            lines.append(f"{entry.number} leads round in circles: 482")
+        case flow:
+            result, target = "flow", flow
+            lines.append(f"the flow {flow} takes the call")
+    return RouteTest(result, target, status, tries, lines)
+
+
+def _phones(equipment: Equipment, extension: str) -> int:
+    usernames = equipment.directory.snapshot.usernames.get(extension, ())
+    return sum(len(equipment.sip.bindings(username)) for username in usernames)
+
+
+async def _try(equipment: Equipment, step: OutboundStep, caller: Party, way: Way, lines: Explanation) -> TrunkTry:
+    trunk = step.trunk
+    reason = equipment.trunks.refusal(trunk)
+    servers = [] if reason else await equipment.trunks.servers(trunk)
+    if not reason and not servers:
+        reason = "has no server that is known"
+    sent = outbound_call.prepare(
+        step,
+        equipment.directory.snapshot,
+        caller,
+        way,
+        country=equipment.country,
+        domain=equipment.config.domain,
+    )
+    if reason:
+        lines.append(f"trunk {trunk.name} {reason}: skipped")
+    else:
+        lines.append(f"trunk {trunk.name} takes calls: INVITE {sent.uri} to {outbound_call.sent_to(servers)}")
+        lines.append(f"  From {sent.from_.uri} ({sent.shown.reason})")
+        lines.extend(f"  {name}: {value}" for name, value in sent.headers)
+        if trunk.codecs:
+            lines.append(f"  codecs {', '.join(trunk.codecs)}")
+    return TrunkTry(
+        trunk.name,
+        step.route.name,
+        usable=not reason,
+        reason=reason,
+        request_uri=str(sent.uri),
+        caller_id=sent.shown.number,
+        asserted_identity=trunk.asserted_identity,
+        servers=[str(server) for server in servers],
+    )
+
+
+def _caller(equipment: Equipment, extension: str, *, private: bool) -> Party:
+    entry = equipment.directory.snapshot.extensions.get(extension)
+    return Party(extension, entry.name if entry else "", extension=extension, private=private)
