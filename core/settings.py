@@ -53,6 +53,15 @@ class SipSettings(_Section):
     )
     realm: str = Field("ramal", min_length=1, max_length=100, description="Digest realm; passwords are stored for it.")
     max_calls: int = Field(2000, ge=1, le=100_000, description="New calls above this are answered 503.")
+    session_seconds: int = Field(
+        1800,
+        ge=0,
+        le=86_400,
+        description="Calls are refreshed within this time, or ended where the other end is gone; 0: only if the peer asks.",
+    )
+    min_session_seconds: int = Field(
+        90, ge=5, le=86_400, description="The shortest such time a peer may ask for; below 90 only for tests."
+    )
     unsolicited_mwi: bool = Field(
         default=False, description="Tell waiting messages also to phones that never subscribe to them."
     )

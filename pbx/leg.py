@@ -231,16 +231,20 @@ class Leg:
     def open_early(self) -> bool:
         """Open the voice towards the caller before the answer (183); tell whether that was possible.
 
-        A caller whose INVITE had no offer cannot be played to.
+        A caller whose INVITE had no offer is made one, where it acknowledges what comes before the answer (RFC 3262).
         """
         if self.media.agreed is not None:
             return True
-        offer = self.session.remote_offer
-        if self.answered or not self.alive or not self.incoming or offer is None:
+        if self.answered or not self.alive or not self.incoming:
             return False
-        self._open_endpoint()
-        self.session.progress(183, sdp=self.media.answer(offer))
-        self._move(LegState.RINGING)
+        session = self.session
+        if session.remote_offer is None and not session.takes_early_offer:
+            return False
+        if not session.local_sdp:
+            self._open_endpoint()
+            offer = session.remote_offer
+            session.progress(183, sdp=self.media.offer() if offer is None else self.media.answer(offer))
+            self._move(LegState.RINGING)
         return True
 
     def answer(self) -> None:

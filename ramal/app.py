@@ -344,6 +344,8 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None, tls
             advertised_host=sip.advertised_address,
             realm=sip.realm,
             secret=ground.folder.secret("sip-nonces"),
+            session_expires=sip.session_seconds,
+            min_session_expires=sip.min_session_seconds,
             guard=GuardConfig(
                 bans=BanPolicy(
                     failures=sip.ban_failures,

@@ -88,6 +88,7 @@ class SipCore:
         self._user_agent = ("User-Agent", config.user_agent)
         self._session_headers = (*SESSION_HEADERS, *offered_terms(config))
         self.inbound = Inbound(self)
+        self.transactions.on_late_answer = self._late_answer
 
     # In.
 
@@ -140,6 +141,17 @@ class SipCore:
         log.info("malformed_message", source=str(source), problem=error.message)
         if error.request is not None and error.request.method != "ACK":
             self.inbound.refuse_malformed(error.request, error, source)
+
+    def _late_answer(self, response: Response, acknowledgement: bytes, destination: Address) -> bool:
+        """End the call of a branch that answers when its fork is over: ACK and BYE (RFC 3261 section 13.2.2.4)."""
+        request = parse_message(acknowledgement)
+        if not isinstance(request, Request) or request.to_tag == response.to_tag:
+            return False
+        dialog = Dialog.as_client(request, response, destination)
+        hop = self.next_hop(dialog)
+        self.send_acknowledgement(dialog.request("ACK", cseq=request.cseq[0]), hop)
+        ClientRequest(self, dialog.request("BYE"), hop, _ignore, next_cseq=dialog.next_cseq)
+        return True
 
     def transport_failed(self, destination: Address) -> None:
         """Take the news that nothing can be delivered to an address."""

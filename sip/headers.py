@@ -19,7 +19,7 @@ _LONG_NAMES: Final = (
     "P-Preferred-Identity", "Path", "Priority", "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require",
     "RAck", "Reason", "Record-Route", "Recv-Info", "Refer-Sub", "Refer-To", "Referred-By", "Remote-Party-ID",
     "Reply-To", "Replaces", "Require", "Retry-After", "Route", "RSeq", "Server", "Service-Route", "Session-Expires",
-    "SIP-ETag", "SIP-If-Match", "Subject", "Subscription-State", "Supported", "Timestamp", "To", "Unsupported",
+    "SIP-ETag", "SIP-If-Match", "Subject", "Subscription-State", "Supported", "Target-Dialog", "Timestamp", "To", "Unsupported",
     "User-Agent", "Via", "Warning", "WWW-Authenticate",
 )  # fmt: skip
 _COMPACT: Final = {

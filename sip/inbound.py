@@ -27,6 +27,7 @@ from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionState
 from sip.session_timer import is_too_brief
+from sip.target_dialog import target_of
 from sip.text_message import TextMessages
 from sip.transaction import ServerTransaction, server_key
 from sip.transfer import replaces_of
@@ -66,7 +67,7 @@ class Inbound:
             "SUBSCRIBE": self.notifier.subscribe,
             "PUBLISH": self._publish,
             "MESSAGE": self.messages.receive,
-            "REFER": self._forbidden,
+            "REFER": self._refer,
         }
 
     def receive(self, request: Request, source: Address) -> None:
@@ -252,8 +253,20 @@ class Inbound:
         return self._layer.create_server(request, source)
 
     def forget(self, session: InviteSession) -> None:
-        """Take note that an incoming session is over."""
-        self._calls.pop((session.call_id, session.request.from_tag), None)
+        """Take note that an incoming session is over.
+
+        A call that was refused is remembered while its transaction lives: a copy of its INVITE may still be on another way.
+        """
+        key = (session.call_id, session.request.from_tag)
+        if session.dialog is not None and session.dialog.early:
+            timing, number = self._core.timing, session.request.cseq[0]
+            self._core.timers.schedule(timing.limit, self._forget_refused, key, number)
+        else:
+            self._calls.pop(key, None)
+
+    def _forget_refused(self, key: tuple[str, str], number: int) -> None:
+        if self._calls.get(key) == number:
+            del self._calls[key]
 
     def _register(self, request: Request, source: Address) -> None:
         if not request.to.uri.is_sip:
@@ -282,8 +295,19 @@ class Inbound:
     def _publish(self, request: Request, source: Address) -> None:
         self._refuse(request, source, 489)
 
-    def _forbidden(self, request: Request, source: Address) -> None:
-        self._refuse(request, source, 403)
+    def _refer(self, request: Request, source: Address) -> None:
+        # Whoever knows both tags of a call is a party of it (RFC 4538 section 5); nobody else transfers anything.
+        target = target_of(request)
+        session = None
+        if target is not None:
+            session = self._core.find_session(target.call_id, target.remote_tag, target.local_tag)
+        if session is None or not session.established:
+            self._refuse(request, source, 403)
+            return
+        transaction = self._layer.create_server(request, source)
+        session.refer_outside(request, transaction)
+        if not transaction.answered:
+            transaction.await_answer()
 
     def _no_dialog(self, request: Request, source: Address) -> None:
         self._refuse(request, source, 481)

@@ -7,57 +7,45 @@ synchronously; exactly one of Rejected, Cancelled and Ended is told last, also w
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
-
-import structlog
+from collections.abc import Sequence
 
 from core.identifiers import random_hex
 from sip.address import Address
-from sip.bodies import cause_of, digit_of, reason_of, sdp_of
-from sip.capabilities import ALLOW, CAPABILITY_HEADERS
+from sip.bodies import sdp_of
 from sip.client_request import ClientCredentials, FailedOver, SessionHost
 from sip.dialog import Dialog
 from sip.errors import SessionStateError
-from sip.message import Headers, Request, Response, response_to
+from sip.message import Headers, Request, Response
 from sip.session_client import OutgoingInvite
 from sip.session_events import (
-    Cancelled,
     Confirmed,
-    DigitReceived,
     Direction,
     Ended,
     OfferAnswered,
-    Referred,
     SessionEvent,
     SessionListener,
     SessionState,
 )
-from sip.session_incoming import UNANSWERED, IncomingSide
+from sip.session_incoming import UNANSWERED
 from sip.session_offers import Offers
+from sip.session_requests import OVER, PeerRequests
 from sip.session_server import InviteAnswer
 from sip.session_tables import Exchange, Move, Turn
-from sip.session_timer import is_too_brief
 from sip.transaction import ClientTransaction, ServerTransaction
 from sip.transfer import Refer, Replaces, Transfers
 from sip.uri import Uri
 
-log = structlog.get_logger(__name__)
 
-_OVER = (SessionState.CANCELLING, SessionState.ENDED)
-
-
-class InviteSession(IncomingSide):
+class InviteSession(PeerRequests):
     """One INVITE dialog with everything that happens in it."""
 
-    __slots__ = ("_alternatives", "_bye_due", "_closed", "_invite", "_on_failover", "_transfers")
+    __slots__ = ("_alternatives", "_bye_due", "_closed", "_on_failover")
 
     def __init__(
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
     ) -> None:
         """Made by `incoming` and `outgoing`."""
         super().__init__(host, direction, request, source, symmetric=symmetric)
-        self._invite: OutgoingInvite | None = None
         self._offers = Offers(self)
         self._transfers = Transfers(self)
         self._bye_due: tuple[tuple[str, str], ...] | None = None
@@ -139,7 +127,7 @@ class InviteSession(IncomingSide):
         if self.state in UNANSWERED and self.direction is Direction.INCOMING:
             self.reject(status, reason=reason or None, headers=(("Reason", cause),) if cause else ())
             return
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         if reason and not cause:
             cause = f'SIP;cause={status};text="{_quoted(reason)}"'
@@ -180,25 +168,25 @@ class InviteSession(IncomingSide):
             self._offers.proceed()
         elif self._invite is not None and self._invite.answer_early_offer(sdp):
             self.local_sdp = sdp
-        elif self.state not in _OVER:
+        elif self.state not in OVER:
             self._offers.accept(sdp)
 
     def reject_offer(self, status: int = 488, *, headers: Headers = ()) -> None:
         """Refuse what came as Offered; what was agreed before stays."""
-        if self.state not in _OVER:
+        if self.state not in OVER:
             self._offers.reject(status, headers)
 
     def accept_refer(self, refer: Refer) -> None:
         """Promise to try the transfer (202), and say so in a first NOTIFY."""
-        self._transfers.accept(refer)
+        self._transfers_of(refer).accept(refer)
 
     def reject_refer(self, refer: Refer, status: int = 603) -> None:
         """Refuse the transfer."""
-        self._transfers.reject(refer, status)
+        self._transfers_of(refer).reject(refer, status)
 
     def notify_refer(self, refer: Refer, status: int, reason: str = "") -> None:
         """Tell the peer how its transfer goes; a status of 200 or more is the last word."""
-        self._transfers.notify(refer, status, reason)
+        self._transfers_of(refer).notify(refer, status, reason)
 
     def refer(self, uri: Uri, *, replaces: Replaces | None = None, referred_by: str = "") -> None:
         """Ask the peer to call `uri` instead, in the place of another dialog if given; ReferProgressed follows."""
@@ -239,7 +227,7 @@ class InviteSession(IncomingSide):
 
     def lost(self, status: int, reason: str) -> None:
         """End the session because the peer is gone or has lost the call; a BYE is sent in case it has not."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         ended = Ended(by_peer=status == 481, reason=reason, status=status)
         if self.established:
@@ -253,28 +241,6 @@ class InviteSession(IncomingSide):
             self.close()
             return
         self.finish(ended)
-
-    def receive(self, request: Request, transaction: ServerTransaction) -> None:
-        """Take a request of the peer inside the dialog; ACK and CANCEL come by their own ways."""
-        dialog = self.dialog
-        if dialog is not None and request.from_tag != dialog.remote_tag:
-            selected = self._invite is not None and self._invite.select(request.from_tag)
-            dialog = self.dialog if selected else None
-        if dialog is None:
-            transaction.respond(response_to(request, 481))
-            return
-        if not dialog.accepts(request):
-            transaction.respond(response_to(request, 500, "CSeq Out Of Order"))
-            return
-        dialog.source = transaction.destination
-        if self.state in _OVER and request.method not in ("BYE", "NOTIFY"):
-            transaction.respond(response_to(request, 481))
-            return
-        handler = _HANDLERS.get(request.method)
-        if handler is None:
-            transaction.respond(response_to(request, 405, headers=[("Allow", ALLOW)]))
-            return
-        handler(self, request, transaction)
 
     def acknowledged(self, request: Request) -> None:
         """Take the ACK of a 2xx of ours."""
@@ -325,79 +291,6 @@ class InviteSession(IncomingSide):
         else:
             self.lost(408, "No ACK for the answer")
 
-    # Requests of the peer.
-
-    def _bye(self, request: Request, transaction: ServerTransaction) -> None:
-        transaction.respond(response_to(request, 200))
-        if self.state is SessionState.CANCELLING:
-            return
-        text, cause = reason_of(request)
-        if self._answer is not None and self._answer.open:
-            self._answer.refuse(487, None, self.local_tag)
-            self.finish(Cancelled(text, cause_of(request)))
-        elif self.state is not SessionState.ENDED:
-            is_sip = (request.get("Reason") or "").lstrip().upper().startswith("SIP")
-            told = cause if cause and is_sip else 200
-            self.finish(Ended(by_peer=True, reason=text, status=told, cause=cause_of(request)))
-        if self._answer is not None:
-            self._answer.close()
-        self.close()
-
-    def _reinvite(self, request: Request, transaction: ServerTransaction) -> None:
-        if self._answer is not None:
-            if self._answer.open:
-                # The first INVITE is not even answered (RFC 3261 section 14.2).
-                transaction.respond(response_to(request, 500, headers=[("Retry-After", str(secrets.randbelow(11)))]))
-                return
-            agreed = self.dialog is not None and self.dialog.exchange is Exchange.AGREED
-            if self._answer.awaits_ack and agreed:
-                # It has our 2xx, or it would not re-INVITE; its ACK was lost.
-                self._answer.acknowledged()
-                self.move(Move.ACKNOWLEDGED)
-                self.emit(Confirmed())
-        if self.state is not SessionState.CONFIRMED:
-            transaction.respond(response_to(request, 491))
-        elif not self._refuse_brief(request, transaction):
-            self._offers.receive_invite(request, transaction)
-
-    def _update(self, request: Request, transaction: ServerTransaction) -> None:
-        if not self._refuse_brief(request, transaction):
-            self._offers.receive_update(request, transaction)
-
-    def _refuse_brief(self, request: Request, transaction: ServerTransaction) -> bool:
-        """Answer 422 to a refresh with too short an interval (RFC 4028 section 9)."""
-        config = self.host.config
-        if not is_too_brief(request, config):
-            return False
-        headers = [("Min-SE", str(config.min_session_expires))]
-        transaction.respond(response_to(request, 422, headers=headers))
-        return True
-
-    def _info(self, request: Request, transaction: ServerTransaction) -> None:
-        digit = digit_of(request)
-        if request.get("Info-Package") is not None:
-            # None was announced in a Recv-Info (RFC 6086 section 4.2.2).
-            transaction.respond(response_to(request, 469, headers=[("Recv-Info", "")]))
-        elif digit is not None:
-            transaction.respond(response_to(request, 200))
-            self.emit(DigitReceived(*digit))
-        elif request.body:
-            accept = ("Accept", "application/dtmf-relay, application/dtmf")
-            transaction.respond(response_to(request, 415, headers=[accept]))
-        else:
-            transaction.respond(response_to(request, 200))
-
-    def _refer(self, request: Request, transaction: ServerTransaction) -> None:
-        refer = self._transfers.receive(request, transaction)
-        if refer is not None and not self.emit(Referred(refer)):
-            self._transfers.reject(refer, 500)
-
-    def _notify(self, request: Request, transaction: ServerTransaction) -> None:
-        self._transfers.receive_notify(request, transaction)
-
-    def _options(self, request: Request, transaction: ServerTransaction) -> None:
-        transaction.respond(response_to(request, 200, headers=CAPABILITY_HEADERS))
-
     def _outgoing_only(self) -> OutgoingInvite:
         if self._invite is None:
             raise SessionStateError("The INVITE was not sent yet.")
@@ -406,15 +299,3 @@ class InviteSession(IncomingSide):
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
-
-
-_HANDLERS: dict[str, Callable[[InviteSession, Request, ServerTransaction], None]] = {
-    "PRACK": InviteSession._prack,  # noqa: SLF001
-    "BYE": InviteSession._bye,  # noqa: SLF001 - the table of its own methods
-    "INVITE": InviteSession._reinvite,  # noqa: SLF001
-    "UPDATE": InviteSession._update,  # noqa: SLF001
-    "INFO": InviteSession._info,  # noqa: SLF001
-    "REFER": InviteSession._refer,  # noqa: SLF001
-    "NOTIFY": InviteSession._notify,  # noqa: SLF001
-    "OPTIONS": InviteSession._options,  # noqa: SLF001
-}

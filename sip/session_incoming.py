@@ -91,6 +91,11 @@ class IncomingSide(SessionBase):
             self.close()
 
     @property
+    def takes_early_offer(self) -> bool:
+        """Whether a caller that made no offer can be made one before the answer."""
+        return self.caller_has("100rel") or self.caller_has("100rel", "Require")
+
+    @property
     def awaits_prack(self) -> bool:
         """Whether a reliable provisional response of ours is not acknowledged yet."""
         reliable = self._answer.reliable if self._answer is not None else None

@@ -35,6 +35,8 @@ Key = tuple[str, ...]
 """Client: branch, method. Server: branch, sent-by, method (ACK counts as INVITE)."""
 Send = Callable[[bytes, Address], None]
 ResponseCallback = Callable[[Response, "ClientTransaction"], None]
+LateAnswer = Callable[[Response, bytes, Address], bool]
+"""Takes a 2xx, and the ACK that was sent for the final response before it, with its destination."""
 
 _MACHINES_BY_NAME = {machine.name: machine for machine in MACHINES}
 
@@ -255,12 +257,17 @@ class ServerTransaction(_Transaction):
 class TransactionLayer:
     """All transactions of the stack."""
 
-    __slots__ = ("_clients", "_finished", "_queues", "_servers", "_sweeps", "retransmitted", "send", "timers", "timing")
+    __slots__ = (
+        "_clients", "_finished", "_queues", "_servers", "_sweeps", "on_late_answer", "retransmitted", "send", "timers",
+        "timing",
+    )  # fmt: skip
 
     def __init__(self, timers: TimerHeap, send: Send, timing: Timing | None = None) -> None:
         self.timers = timers
         self.send = send
         self.timing = timing or Timing()
+        self.on_late_answer: LateAnswer | None = None
+        """Hears of a 2xx that comes when our INVITE is settled; returns False when it is a repetition."""
         self.retransmitted = 0
         """How many messages were sent again since the start."""
         self._clients: dict[Key, ClientTransaction] = {}
@@ -305,7 +312,12 @@ class TransactionLayer:
         if transaction is not None:
             transaction.receive(response)
             return True
-        return self._replay(key, response_event(response.status))
+        event = response_event(response.status)
+        if event is Event.SUCCESS and key[1] == "INVITE" and self.on_late_answer is not None:
+            kept = self._finished.get(key)
+            if kept is not None and self.on_late_answer(response, kept[2], Address(*kept[3:])):
+                return True
+        return self._replay(key, event)
 
     def absorb(self, request: Request) -> bool:
         """Give a retransmission, or the ACK of a refused INVITE, to its transaction; return False when there is none.

@@ -14,7 +14,8 @@ from sip.config import SipConfig
 from sip.core import SipCore
 from sip.message import Request, Response
 from sip.session import InviteSession
-from tests.sip.network import ALICE, ANSWER, BOB, OFFER, Network, Packet, PhoneApplication
+from sip.session_events import SessionState
+from tests.sip.network import ALICE, ANSWER, BOB, OFFER, Network, Packet, PhoneApplication, established
 
 PASSWORD = "secret"
 
@@ -131,10 +132,64 @@ def test_the_same_call_by_two_ways_is_a_loop() -> None:
     assert server.status(twin) == 482
     assert len(server.application.sessions) == 1
     server.application.sessions[0].reject(486)
-    server.network.run(1)
+    server.network.run(33)
     again = Request("INVITE", invite.uri, list(invite.headers), OFFER)
     again.set("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKagain;rport")
     assert server.status(again) == 100
+
+
+def test_a_merged_request_is_a_loop_also_after_the_refusal_of_the_first_until_its_transaction_is_over() -> None:
+    server = Server()
+    server.application.on_invite = lambda session: session.reject(486)
+    first = request("INVITE")
+    assert server.status(first) == 486
+    twin = Request("INVITE", first.uri, list(first.headers))
+    twin.set("Via", "SIP/2.0/UDP 10.0.0.8:5060;branch=z9hG4bKotherway")
+    assert server.status(twin) == 482
+    server.network.run(32)
+    twin.set("Via", "SIP/2.0/UDP 10.0.0.8:5060;branch=z9hG4bKmuchlater")
+    assert server.status(twin) == 486
+    server.network.run(70)
+    assert not len(server.core.timers)
+
+
+def test_an_unknown_extension_is_named_inside_of_a_call_too_but_never_keeps_it_from_its_end() -> None:
+    pair, session, _ = established()
+    session.send("INFO", headers=[("Require", "precondition, timer")])
+    pair.network.run(0.1)
+    assert pair.network.find("420 INFO").message.get("Unsupported") == "precondition"
+    session.send("BYE", headers=[("Require", "precondition")])
+    pair.network.run(0.1)
+    assert "200 BYE" in pair.network.what
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_body_that_nobody_understands_is_refused_inside_of_a_call_too(method: str) -> None:
+    pair, session, _ = established()
+    session.send(method, content_type="text/plain", body=b"hold, please")
+    pair.network.run(0.1)
+    assert f"415 {method}" in pair.network.what
+    assert session.state is SessionState.CONFIRMED
+
+
+def test_an_info_of_a_package_that_nobody_announced_is_refused_and_the_keys_of_old_phones_are_taken() -> None:
+    pair, session, _ = established()
+    package = [("Info-Package", "nobody")]
+    session.send("INFO", headers=package, content_type="application/dtmf-relay", body=b"Signal=5\r\nDuration=100\r\n")
+    pair.network.run(0.1)
+    assert pair.network.find("469 INFO").message.get("Recv-Info") == ""
+    assert "DigitReceived" not in pair.bob_app.listener.names
+    session.send("INFO", content_type="application/dtmf-relay", body=b"Signal=5\r\nDuration=100\r\n")
+    pair.network.run(0.1)
+    assert pair.bob_app.listener.names[-1] == "DigitReceived"
+
+
+@pytest.mark.parametrize("seconds", ["20", "89"])
+def test_a_call_with_too_short_a_session_interval_is_refused_with_the_shortest_one(seconds: str) -> None:
+    server = Server()
+    answer = server.send(request("INVITE", Session_Expires=seconds, Supported="timer"))[-1]
+    assert (answer.status, answer.get("Min-SE")) == (422, "90")
+    assert server.status(request("INVITE", Session_Expires=seconds)) == 100
 
 
 def test_a_repeated_invite_makes_one_call() -> None:

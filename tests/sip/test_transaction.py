@@ -388,3 +388,30 @@ class TestTables:
         transaction = bench.client("OPTIONS")
         assert not transaction._feed(Event.ACK)
         assert transaction.state is State.TRYING
+
+
+@pytest.mark.parametrize("destination", [UDP, TCP])
+def test_a_slow_answer_is_announced_with_100_when_the_clients_timer_e_reaches_t2(destination: Address) -> None:
+    bench = Bench()
+    transaction = bench.layer.create_server(request("INFO", via="SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKslow"), destination)
+    transaction.await_answer()
+    bench.run(3.4)
+    assert not bench.sent
+    bench.run(0.2)
+    assert bench.times("100") == [3.5]
+    transaction.respond(response_to(transaction.request, 200))
+    assert bench.times("200") == [3.6]
+    bench.run(40)
+    assert bench.empty
+
+
+def test_a_request_that_is_never_answered_gets_no_408_and_leaves_nothing_behind() -> None:
+    bench = Bench()
+    transaction = bench.layer.create_server(request("INFO", via="SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKslow"), UDP)
+    transaction.await_answer()
+    bench.run(31.9)
+    assert bench.layer.live == 1
+    bench.run(0.2)
+    assert [what for _, what in bench.sent] == ["100"]
+    assert not transaction.respond(response_to(transaction.request, 200))
+    assert bench.empty
