@@ -42,7 +42,9 @@ class ExtensionIn(Input):
     )
     forward_no_answer_to: Dialled | None = Field(None, description="Takes the calls that nobody answers.")
     forward_no_answer_seconds: RingSeconds = 0
-    forward_unavailable_to: Dialled | None = Field(None, description="Takes its calls while no phone is registered.")
+    forward_unavailable_to: Dialled | None = Field(
+        None, description="Takes its calls while no phone is registered; else `forward_no_answer_to` does."
+    )
     do_not_disturb: bool = False
     call_waiting: bool = Field(True, description="Whether a second call rings while one goes on; else it is busy.")
 

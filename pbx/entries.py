@@ -80,7 +80,7 @@ class Extension:
     forward_no_answer_seconds: int = 0
     """How long its phones ring before `forward_no_answer_to`; 0: as long as the company says."""
     forward_unavailable_to: str = ""
-    """Where calls go while no phone of it is registered."""
+    """Where calls go while no phone of it is registered; empty: as when nobody answers."""
     do_not_disturb: bool = False
     """Its phones are not rung; `forward_busy_to` gets its calls."""
     call_waiting: bool = True

@@ -58,7 +58,9 @@ def onward(extension: Extension, outcome: Outcome) -> tuple[str, ForwardReason] 
         case Outcome.NO_ANSWER:
             target, reason = extension.forward_no_answer_to, ForwardReason.NO_ANSWER
         case Outcome.UNAVAILABLE:
-            target, reason = extension.forward_unavailable_to, ForwardReason.UNAVAILABLE
+            # Where nobody is, nobody answers: also of a phone that gives up ringing by itself with 480.
+            target = extension.forward_unavailable_to or extension.forward_no_answer_to
+            reason = ForwardReason.UNAVAILABLE
         case _:
             return None
     return (target, reason) if target else None
