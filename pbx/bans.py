@@ -148,7 +148,7 @@ class BanKeeper:
         self._tell("ban.lifted", ban)
 
     def _tell(self, kind: str, ban: Ban) -> None:
-        if self._bus.has_listeners:
+        if self._bus.heard(kind):
             self._bus.publish(kind, _payload(ban))
 
     # --- inside ----------------------------------------------------------------------------------------------------------
