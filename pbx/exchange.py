@@ -150,10 +150,11 @@ class Exchange:
 
     async def close(self) -> None:
         """End the calls and close the doors."""
+        if self._started:
+            self.watching.close()
         await self.switch.close()
         self.trunks.close()
         if self._started:
-            self.watching.close()
             await self.sip.close()
         await self._registrations.close()
         await self.bans.close()

@@ -41,6 +41,7 @@ class Notifier:
         self._desk = desk
         self._config = config
         self._packages: dict[str, EventPackage] = {}
+        self._closed = False
         self._dialogs: dict[tuple[str, str], Subscription] = {}
         """By Call-ID and our tag."""
         self._origins: dict[tuple[str, str, str], Subscription] = {}
@@ -99,7 +100,8 @@ class Notifier:
             subscription.withdraw("rejected")
 
     def close(self) -> None:
-        """End all subscriptions, and have the watchers subscribe again, here after a restart or at another node."""
+        """End all subscriptions, have the watchers subscribe again after a while, and take no new ones until then."""
+        self._closed = True
         for subscription in tuple(self._dialogs.values()):
             subscription.withdraw("deactivated")
 
@@ -205,7 +207,7 @@ class Notifier:
         _discard(self._by_watcher, subscription.watcher, subscription)
 
     def _has_room(self, request: Request, source: Address, watcher: str) -> bool:
-        if len(self._dialogs) >= self._config.max_subscriptions:
+        if self._closed or len(self._dialogs) >= self._config.max_subscriptions:
             wait = str(self._config.retry_after_seconds)
             self._desk.refuse(request, source, 503, headers=[("Retry-After", wait)])
             return False

@@ -363,6 +363,8 @@ def test_a_server_that_stops_has_its_watchers_subscribe_again() -> None:
     stage.notifier.close()
     stage.run(0.1)
     assert stage.watcher.states[-1] == "terminated;reason=deactivated"
+    refused = stage.watcher.subscribe("dialog;id=2")
+    assert (refused.status, refused.get("Retry-After")) == (503, "5")
     assert len(stage.notifier) == 0
 
 
