@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from core.bus import EventBus
@@ -22,6 +22,7 @@ class ExtensionState(enum.StrEnum):
     HELD = "held"
 
 
+_NOBODY: Final[Mapping[str, ExtensionState]] = {}
 _RANK: Final = (ExtensionState.TALKING, ExtensionState.HELD, ExtensionState.RINGING)
 
 
@@ -30,7 +31,7 @@ class ExtensionStates:
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
-        self._by_call: dict[str, dict[str, ExtensionState]] = {}
+        self._by_call: dict[str, Mapping[str, ExtensionState]] = {}
         self._by_extension: dict[str, dict[str, ExtensionState]] = {}
         self._registered: set[str] = set()
         self._told: dict[str, ExtensionState] = {}
@@ -61,26 +62,31 @@ class ExtensionStates:
 
     def update(self, call: Call) -> None:
         """Take note of what the legs of a call are doing now."""
-        before = self._by_call.pop(call.id, {})
+        before = self._by_call.get(call.id, _NOBODY)
         now: dict[str, ExtensionState] = {}
         for leg in call.legs:
-            if leg.party.extension:
-                state = _state_of(leg)
-                held = now.get(leg.party.extension, state)
-                now[leg.party.extension] = min(state, held, key=_RANK.index)
+            extension = leg.party.extension
+            if extension:
+                state, held = _state_of(leg), now.get(extension)
+                now[extension] = state if held is None else min(state, held, key=_RANK.index)
+        if now != before:
+            self._take(call.id, before, now)
+        if self.on_calls is not None:
+            self.on_calls(before.keys() | now.keys())
+
+    def _take(self, call_id: str, before: Mapping[str, ExtensionState], now: Mapping[str, ExtensionState]) -> None:
         if now:
-            self._by_call[call.id] = now
-        concerned = before.keys() | now.keys()
-        for extension in concerned:
+            self._by_call[call_id] = now
+        else:
+            del self._by_call[call_id]
+        for extension in before.keys() | now.keys():
             states = self._by_extension.setdefault(extension, {})
-            states.pop(call.id, None)
+            states.pop(call_id, None)
             if extension in now:
-                states[call.id] = now[extension]
+                states[call_id] = now[extension]
             elif not states:
                 del self._by_extension[extension]
             self._tell(extension)
-        if self.on_calls is not None:
-            self.on_calls(concerned)
 
     def _tell(self, extension: str) -> None:
         state = self.state(extension)

@@ -11,6 +11,7 @@ from typing import Final
 
 from core.company import Company
 from pbx.directory import Directory
+from pbx.extension_states import ExtensionStates
 from pbx.live import WatchedLeg
 from pbx.party import LegState, Party
 from pbx.watched import entity, extension_named, standing
@@ -40,26 +41,23 @@ class Lamps:
         notifier: Notifier,
         directory: Directory,
         company: Company,
+        states: ExtensionStates,
         legs: Callable[[str], Sequence[WatchedLeg]],
     ) -> None:
-        """Begin to answer; `calls_changed` is to be told of changes.
+        """Begin to answer.
 
         Args:
             notifier: holds the subscriptions.
             directory: which extensions there are.
             company: says whether outside numbers are shown.
+            states: tells whose calls change; it is listened to as long as somebody watches.
             legs: gives what an extension's legs do now.
         """
         self._notifier = notifier
         self._directory = directory
         self._company = company
+        self._states = states
         self._legs = legs
-
-    def calls_changed(self, extensions: Iterable[str]) -> None:
-        """Tell those who watch one of the extensions."""
-        if len(self._notifier):
-            for extension in extensions:
-                self._notifier.changed(self.name, extension)
 
     def resource(self, uri: Uri, _watcher: str) -> str:
         """Return the extension that a URI names, or ""."""
@@ -71,7 +69,15 @@ class Lamps:
 
     def feed(self, resource: str, watcher: str, uri: Uri) -> LampFeed:
         """Open a watcher's view of an extension."""
+        self._states.on_calls = self._calls_changed
         return LampFeed(self, resource, watcher, uri)
+
+    def _calls_changed(self, extensions: Iterable[str]) -> None:
+        """Tell those who watch one of the extensions; when nobody is left, listen no more."""
+        if not len(self._notifier):
+            self._states.on_calls = None
+        for extension in extensions:
+            self._notifier.changed(self.name, extension)
 
     def dialogs(self, extension: str, watcher: str, uri: Uri) -> list[WatchedDialog]:
         """Return the calls of an extension as far as a watcher may see them."""

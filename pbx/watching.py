@@ -37,7 +37,7 @@ class Watching:
         inbound = sip.core.inbound
         self._notifier = inbound.notifier
         self._snapshot = directory.snapshot
-        self.lamps = Lamps(self._notifier, directory, company, switch.watched)
+        self.lamps = Lamps(self._notifier, directory, company, switch.extensions, switch.watched)
         self.presence = Presence(
             self._notifier,
             inbound,
@@ -52,7 +52,6 @@ class Watching:
         for package in (self.lamps, self.presence, self.mailboxes):
             self._notifier.offer(package)
         inbound.take("PUBLISH", self.presence.publications.publish)
-        switch.extensions.on_calls = self.lamps.calls_changed
         switch.extensions.on_state = self.presence.state_changed
 
     def registered(self, username: str, bindings: Sequence[Binding]) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.bus import EventBus
 from core.clock import SystemClock
 from core.company import Company, CompanySettings
 from core.database import Database
 from pbx.directory import Directory
+from pbx.extension_states import ExtensionStates
 from pbx.lamps import Lamps
 from pbx.live import WatchedLeg
 from pbx.party import LegState, Party
@@ -39,14 +41,16 @@ class Office:
         self.legs: list[WatchedLeg] = []
         self.company = company
         self.stage = stage
-        self.lamps = Lamps(stage.notifier, directory, company, lambda _extension: self.legs)
+        self.states = ExtensionStates(EventBus())
+        self.lamps = Lamps(stage.notifier, directory, company, self.states, lambda _extension: self.legs)
         stage.notifier.offer(self.lamps)
         stage.application.users = {"1003": "secret"}
         stage.watcher.user = "1003"
 
     def set(self, *legs: WatchedLeg) -> None:
         self.legs = list(legs)
-        self.lamps.calls_changed(["1002"])
+        if self.states.on_calls is not None:
+            self.states.on_calls(["1002"])
 
     def seen(self, watcher: str = "1003") -> list[Element]:
         return list(parse_xml(self.lamps.feed("1002", watcher, URI).body()).all("dialog"))
@@ -144,6 +148,15 @@ async def test_users_of_the_company_watch_its_extensions(office: Office) -> None
     assert lamps.standing("1002", "1003") is Standing.GRANTED
     assert lamps.standing("1009", "1003") is Standing.UNKNOWN
     assert lamps.standing("1002", "stranger") is Standing.FORBIDDEN
+
+
+async def test_calls_are_listened_to_only_while_somebody_watches(office: Office) -> None:
+    assert office.states.on_calls is None
+    assert office.stage.watcher.subscribe("dialog", "1002").status == 200
+    assert office.states.on_calls is not None
+    office.stage.watcher.refresh("dialog", "1002", expires="0")
+    office.set(leg(1))
+    assert office.states.on_calls is None
 
 
 class LampKey:
