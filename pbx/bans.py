@@ -165,6 +165,9 @@ class BanKeeper:
                 # The bans hold by memory; only a restart in the meantime would forget them.
                 log.warning("bans_not_stored", bans=len(changes), error=str(error))
                 self._unsaved = {**changes, **self._unsaved}
+            except BaseException:
+                self._unsaved = {**changes, **self._unsaved}
+                raise
 
     async def _work(self) -> None:
         looks = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,13 +102,15 @@ def build(
 
 async def load(session: AsyncSession) -> Snapshot:
     """Read the whole directory."""
-    extension_rows = (await session.scalars(select(ExtensionRow).order_by(ExtensionRow.number))).all()
+    # Rows of the plain tables have the same attributes; with the mapper's objects a hundred thousand would take seconds more.
+    extensions = ExtensionRow.__table__
+    found = await session.execute(select(*extensions.columns).order_by(extensions.columns.number))
+    extension_rows = cast("Sequence[ExtensionRow]", found.all())
+    device_rows = cast("Sequence[DeviceRow]", (await session.execute(select(*DeviceRow.__table__.columns))).all())
     numbers_by_id = {row.id: row.number for row in extension_rows}
     return build(
         extensions=map(extension_entry, extension_rows),
-        devices=[
-            device_entry(row, numbers_by_id[row.extension_id]) for row in await session.scalars(select(DeviceRow))
-        ],
+        devices=[device_entry(row, numbers_by_id[row.extension_id]) for row in device_rows],
         trunks=map(trunk_entry, await session.scalars(select(TrunkRow).order_by(TrunkRow.name))),
         numbers=map(number_entry, await session.scalars(select(InboundNumberRow).order_by(InboundNumberRow.number))),
         routes=map(route_entry, await session.scalars(select(OutboundRouteRow))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import heapq
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -236,7 +237,7 @@ class Registrar:
             source=source,
             expires_at=now + timedelta(seconds=wish.seconds),
             refreshed_at=now,
-            user_agent=(request.get("User-Agent") or "")[:200],
+            user_agent=sys.intern((request.get("User-Agent") or "")[:200]),
             call_id=request.call_id,
             cseq=request.cseq[0],
             path=tuple(request.get_list("Path")) if request.get("Path") is not None else (),
