@@ -136,7 +136,7 @@ class Exchange:
         for username, bindings in stored.items():
             if username in self.directory.snapshot.logins:
                 self.sip.core.inbound.registrations.restore(username, bindings)
-                self._show_registration(username, present=True)
+                self._show_registration(username, present=bool(self.sip.bindings(username)))
         await self.sip.start()
         self._started = True
         self._logins = self.directory.snapshot.logins

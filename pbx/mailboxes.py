@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pbx.directory import Directory
 from pbx.watched import extension_named, standing
 from sip import message_summary
-from sip.address import Address
 from sip.event_package import Standing
 from sip.message import Response
 from sip.message_summary import MailboxCounts
@@ -81,15 +80,16 @@ class Mailboxes:
     def _tell(self, extension: str, binding: Binding, body: bytes) -> None:
         """Send a NOTIFY that nobody asked for; one that is lost is made good by the next registration."""
         own = NameAddress("", Uri("sip", extension, self._domain))
+        way = self._sip.way_to(binding)
         self._sip.core.request(
             "NOTIFY",
             binding.uri,
             on_response=_heard,
             from_=own,
             to=own,
-            destination=Address(*binding.source),
+            destination=way,
             headers=[
-                ("Contact", self._sip.contact(Address(*binding.source), extension)),
+                ("Contact", self._sip.contact(way, extension)),
                 ("Event", self.name),
                 ("Subscription-State", "active"),
                 *[("Route", edge) for edge in binding.path],

@@ -16,7 +16,6 @@ from core.clock import Clock
 from pbx.directory import Directory
 from pbx.entries import Extension
 from pbx.watched import extension_named
-from sip.address import Address
 from sip.message import Response
 from sip.registrar import Binding
 from sip.stack import SipStack
@@ -68,7 +67,7 @@ class Messages:
             binding
             for username in snapshot.usernames.get(target.number, ())
             if username != message.sender
-            for binding in self._sip.bindings(username)
+            for binding in self._sip.targets(username)
         ]
         if not phones:
             message.answer(480)
@@ -105,7 +104,7 @@ class Messages:
                 on_response=delivery.answered,
                 from_=from_,
                 to=NameAddress(target.name, Uri("sip", target.number, self._domain)),
-                destination=Address(*binding.source),
+                destination=self._sip.way_to(binding),
                 headers=[("Route", edge) for edge in binding.path],
                 content_type="text/plain;charset=UTF-8",
                 body=message.text.encode(),

@@ -7,11 +7,11 @@ ALLOWED_METHODS = (
     "SUBSCRIBE", "PUBLISH", "MESSAGE",
 )  # fmt: skip
 """Methods that are carried out: 501 answers all others."""
-SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path", "100rel", "timer", "tdialog"))
+SUPPORTED_OPTIONS = frozenset(("replaces", "norefersub", "path", "outbound", "100rel", "timer", "tdialog"))
 """Option tags that a peer may require (420 answers the others)."""
 
 ALLOW = ", ".join(ALLOWED_METHODS)
-SUPPORTED = "replaces, norefersub, path, 100rel, timer, tdialog"
+SUPPORTED = "replaces, norefersub, path, outbound, 100rel, timer, tdialog"
 SESSION_HEADERS = (("Allow", ALLOW), ("Supported", SUPPORTED))
 """What INVITE and its 2xx carry."""
 ACCEPT_HEADERS = (

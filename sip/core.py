@@ -19,12 +19,13 @@ from sip.application import Application
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
-from sip.dialog import Dialog
+from sip.dialog import Dialog, reach
 from sip.errors import MalformedMessageError
 from sip.guard import Guard
 from sip.inbound import Inbound
 from sip.message import Headers, Request, Response
 from sip.parser import parse_message
+from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import Direction, SessionListener
 from sip.session_timer import offered_terms
@@ -201,6 +202,20 @@ class SipCore:
             if not dialog.route_set and target.is_sip:
                 return address_of(target)
         return hop
+
+    def way_to(self, binding: Binding) -> Address:
+        """Return where requests for a contact are sent: the flow it registered by, or the first edge of its Path.
+
+        A connection that a restart or its owner closed can be opened anew only where the phone listens itself.
+        """
+        source = Address(*binding.source)
+        if binding.path:
+            edge = NameAddress.parse(binding.path[0]).uri
+            hop = reach(edge, source, symmetric=False)
+            return hop if not hop.reliable or hop != source or self._connected(hop) else address_of(edge)
+        if source.reliable and binding.uri.host == source.host and not self._connected(source):
+            return address_of(binding.uri)
+        return source
 
     def session_closed(self, session: object) -> None:
         """Forget a session."""

@@ -19,6 +19,11 @@ Source = tuple[str, int, str]
 """Host, port and transport (lower case) that packets come from."""
 
 _DEFAULT_SECONDS: Final = 3600
+_MOST_EDGES: Final = 8
+_LONGEST_EDGE: Final = 512
+"""Characters of one edge in a Path."""
+_FLOW_HEADERS: Final = (("Require", "outbound"), ("Supported", "path, outbound"), ("Flow-Timer", "120"))
+"""Says that the flow is kept, and asks for a keep-alive every so many seconds (RFC 5626 section 4.4)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,9 +151,10 @@ class Registrar:
             return RegisterResult(423, (("Min-Expires", str(self._config.min_seconds)),))
         if not all(_in_order(wish.held, request, now) for wish in wishes):
             return RegisterResult(500, reason="An Older Registration Came Too Late")
+        path = _path(request) if request.get("Path") is not None else ()
         changes: list[Change] = []
         for wish in wishes:
-            changes += self._apply(aor, wish, request, source, now, alone=len(wishes) == 1)
+            changes += self._apply(aor, wish, request, source, now, path, alone=len(wishes) == 1)
         return self._answer(aor, request, now, tuple(changes))
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
@@ -179,7 +185,7 @@ class Registrar:
             self._drop(aor, binding, ChangeKind.EXPIRED)
             for aor in tuple(self._flows.get(source, ()))
             for binding in tuple(self._users.get(aor, ()))
-            if binding.source == source
+            if binding.source == source and not binding.path
         ]
 
     def expire(self, now: datetime) -> list[Change]:
@@ -219,14 +225,23 @@ class Registrar:
             return None
         instance, reg_id = _instance(contact), _reg_id(contact)
         for binding in bindings:
-            if instance and (binding.instance, binding.reg_id) == (instance, reg_id):
+            # A restart does not know the flows of a phone any more: each of them takes the place of one.
+            if instance and binding.instance == instance and (binding.reg_id == reg_id or not binding.reg_id):
                 return binding
             if binding.uri.same_target(contact.uri):
                 return binding
         return None
 
     def _apply(
-        self, aor: str, wish: _Wish, request: Request, source: Source, now: datetime, *, alone: bool
+        self,
+        aor: str,
+        wish: _Wish,
+        request: Request,
+        source: Source,
+        now: datetime,
+        path: tuple[str, ...],
+        *,
+        alone: bool,
     ) -> list[Change]:
         # What was found before may be gone, or is there only now: two contacts of one REGISTER can mean the same phone.
         held = wish.held if alone else self._find(aor, wish.contact)
@@ -240,7 +255,7 @@ class Registrar:
             user_agent=sys.intern((request.get("User-Agent") or "")[:200]),
             call_id=request.call_id,
             cseq=request.cseq[0],
-            path=tuple(request.get_list("Path")) if request.get("Path") is not None else (),
+            path=path,
             instance=_instance(wish.contact),
             reg_id=_reg_id(wish.contact),
             q=_preference(wish.contact),
@@ -262,7 +277,8 @@ class Registrar:
     def _put(self, aor: str, binding: Binding) -> None:
         self._users.setdefault(aor, []).append(binding)
         self._sources[binding.source] = self._sources.get(binding.source, 0) + 1
-        if binding.source[2] != "udp":
+        # Through an edge another connection does as well (RFC 3327).
+        if binding.source[2] != "udp" and not binding.path:
             self._flows.setdefault(binding.source, set()).add(aor)
         self._wake(aor, binding.expires_at)
 
@@ -288,7 +304,7 @@ class Registrar:
         else:
             del self._sources[binding.source]
         flow = self._flows.get(binding.source)
-        if flow is not None and not any(other.source == binding.source for other in held):
+        if flow is not None and not any(other.source == binding.source and not other.path for other in held):
             flow.discard(aor)
             if not flow:
                 del self._flows[binding.source]
@@ -300,8 +316,10 @@ class Registrar:
             instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
             reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
             headers.append(("Contact", f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"))
-        if request.get("Path") is not None and "path" in [option.lower() for option in request.get_list("Supported")]:
+        if request.get("Path") is not None and _supports(request, "path"):
             headers += [("Path", edge) for edge in request.get_list("Path")]
+        if changes and any(change.binding.reg_id for change in changes) and _keeps_flows(request):
+            headers += _FLOW_HEADERS
         return RegisterResult(200, tuple(headers), changes)
 
 
@@ -310,6 +328,34 @@ def _in_order(held: Binding | None, request: Request, now: datetime) -> bool:
     if held is None or held.expires_at <= now or held.call_id != request.call_id:
         return True
     return request.cseq[0] > held.cseq
+
+
+def _path(request: Request) -> tuple[str, ...]:
+    """Return the edges of a REGISTER, of which each can be read: requests will be sent along them."""
+    edges = request.get_list("Path")
+    if len(edges) > _MOST_EDGES or any(len(edge) > _LONGEST_EDGE for edge in edges):
+        raise MalformedMessageError("The Path is too long.", request=request)
+    for edge in edges:
+        if not NameAddress.parse(edge).uri.is_sip:
+            raise MalformedMessageError("An edge of the Path is no SIP URI.", request=request)
+    return tuple(edges)
+
+
+def _supports(request: Request, option: str) -> bool:
+    return option in [name.lower() for name in request.get_list("Supported")]
+
+
+def _keeps_flows(request: Request) -> bool:
+    """Tell whether the flow a REGISTER came by is kept for the phone (RFC 5626 section 6).
+
+    It came straight here, or its first edge says `ob`, that it keeps it; and the phone knows what that means.
+    """
+    if not _supports(request, "outbound"):
+        return False
+    edges = request.get_list("Path")
+    if edges:
+        return NameAddress.parse(edges[-1]).uri.parameter("ob") is not None
+    return len(request.get_list("Via")) == 1
 
 
 def _header_seconds(request: Request) -> int | None:

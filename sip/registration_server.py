@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_ACCEPTED_ONLY = ("ws", "wss")
+"""Transports over which no connection can be opened from here."""
 _SWEEP_SECONDS = 5.0
 """How late an expired contact may be noticed; it is not used for calls from the second it expires."""
 
@@ -66,8 +68,8 @@ class RegistrationServer:
         return self.registrar.bindings(user, self._clock.now())
 
     def restore(self, user: str, bindings: Sequence[Binding]) -> None:
-        """Put back the contacts that were stored before a restart; call control is not told."""
-        self.registrar.restore(user, bindings)
+        """Put back the contacts that were stored before a restart, but those whose WebSocket is gone; call control is not told."""
+        self.registrar.restore(user, [binding for binding in bindings if binding.source[2] not in _ACCEPTED_ONLY])
         self._plan_sweep()
 
     def remove(self, user: str) -> None:

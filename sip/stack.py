@@ -298,6 +298,21 @@ class SipStack:
         """Return the valid contacts of a user (`user` of the AOR), the freshest first."""
         return self.registrations.bindings(aor)
 
+    def targets(self, aor: str) -> list[Binding]:
+        """Return the contacts of a user that a call rings, the freshest first: of a phone with several flows only one."""
+        bindings = self.registrations.bindings(aor)
+        if len(bindings) < 2 or not any(binding.reg_id for binding in bindings):
+            return bindings
+        # The phone would take the same call twice (RFC 5626 section 7).
+        phones: dict[str, Binding] = {}
+        for index, binding in enumerate(bindings):
+            phones.setdefault(binding.instance if binding.reg_id else str(index), binding)
+        return list(phones.values())
+
+    def way_to(self, binding: Binding) -> Address:
+        """Return where requests for a contact are sent."""
+        return self.core.way_to(binding)
+
     def own_address(self, destination: Address, user: str = "ramal") -> NameAddress:
         """Return who we are towards a peer when nobody in particular speaks."""
         return NameAddress("", Uri("sip", user, self._local_address(destination).host))

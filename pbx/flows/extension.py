@@ -59,7 +59,7 @@ def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()
     return [
         Attempt(party, PartyRole.AGENT, _invite(equipment, extension, binding, shown, call.hops_left, headers))
         for username in equipment.directory.snapshot.usernames.get(extension.number, ())
-        for binding in equipment.sip.bindings(username)
+        for binding in equipment.sip.targets(username)
     ]
 
 
@@ -75,7 +75,7 @@ def _invite(
             to=NameAddress(extension.name, Uri("sip", extension.number, domain)),
             sdp=offer,
             listener=leg,
-            destination=binding.source,
+            destination=equipment.sip.way_to(binding),
             headers=[*[("Route", path) for path in binding.path], *headers],
             symmetric=True,
             max_forwards=hops,

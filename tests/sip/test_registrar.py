@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -192,6 +193,81 @@ def test_the_path_through_an_edge_is_kept_and_told() -> None:
     result = register(registrar, "<sip:1001@a>", headers=(("Path", "<sip:edge;lr>"), ("Supported", "path, outbound")))
     assert registrar.bindings(AOR, NOW)[0].path == ("<sip:edge;lr>",)
     assert ("Path", "<sip:edge;lr>") in result.headers
+
+
+FLOW = '<sip:1001@192.168.1.7:{port};ob>;reg-id={reg_id};+sip.instance="<urn:uuid:7>"'
+OUTBOUND = (("Supported", "path, outbound"),)
+
+
+def test_a_new_registration_of_the_same_flow_takes_the_place_of_the_old_one() -> None:
+    registrar = Registrar()
+    first: Source = ("203.0.113.5", 40000, "tcp")
+    second: Source = ("203.0.113.5", 41000, "tcp")
+    register(registrar, FLOW.format(port=5060, reg_id=1), source=first, headers=OUTBOUND)
+    result = register(registrar, FLOW.format(port=5062, reg_id=1), source=second, call_id="b", headers=OUTBOUND)
+    assert [change.kind for change in result.changes] == [ChangeKind.REFRESHED]
+    assert [binding.source for binding in registrar.bindings(AOR, NOW)] == [second]
+    assert registrar.connection_lost(first) == []
+    assert len(registrar.connection_lost(second)) == 1
+
+
+def test_the_flows_of_one_phone_stand_side_by_side() -> None:
+    registrar = Registrar()
+    for reg_id in (1, 2):
+        register(registrar, FLOW.format(port=5060 + reg_id, reg_id=reg_id), call_id=str(reg_id), headers=OUTBOUND)
+    assert sorted(binding.reg_id for binding in registrar.bindings(AOR, NOW)) == ["1", "2"]
+
+
+def test_flows_whose_numbers_a_restart_forgot_are_replaced_one_by_one() -> None:
+    registrar, again = Registrar(), Registrar()
+    for reg_id in (1, 2):
+        register(registrar, FLOW.format(port=5060 + reg_id, reg_id=reg_id), call_id=str(reg_id))
+    again.restore(AOR, [dataclasses.replace(binding, reg_id="") for binding in registrar.bindings(AOR, NOW)])
+    for reg_id in (1, 2):
+        register(again, FLOW.format(port=6060 + reg_id, reg_id=reg_id), call_id=f"new {reg_id}")
+    assert sorted(binding.uri.port or 0 for binding in again.bindings(AOR, NOW)) == [6061, 6062]
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        (OUTBOUND, True),
+        ((("Supported", "path"),), False),
+        ((*OUTBOUND, ("Via", "SIP/2.0/UDP phone;branch=z9hG4bK2")), False),
+        ((*OUTBOUND, ("Path", "<sip:edge.example;lr>")), False),
+        ((*OUTBOUND, ("Path", "<sip:core.example;lr>, <sip:token@edge.example;lr;ob>")), True),
+    ],
+)
+def test_a_phone_is_told_that_its_flow_is_kept_where_it_is(headers: tuple[tuple[str, str], ...], kept: bool) -> None:
+    result = register(Registrar(), FLOW.format(port=5060, reg_id=1), headers=headers)
+    assert (("Require", "outbound") in result.headers) is kept
+    assert (("Flow-Timer", "120") in result.headers) is kept
+
+
+def test_a_phone_without_flows_is_told_nothing_of_them() -> None:
+    result = register(Registrar(), "<sip:1001@192.168.1.7>", headers=OUTBOUND)
+    assert ("Require", "outbound") not in result.headers
+
+
+def test_a_contact_behind_an_edge_outlives_the_edges_connection() -> None:
+    registrar = Registrar()
+    edge: Source = ("203.0.113.9", 33000, "tcp")
+    register(
+        registrar, "<sip:1001@192.168.1.7>", source=edge, headers=(("Path", "<sip:203.0.113.9;transport=tcp;lr>"),)
+    )
+    register(registrar, "<sip:1001@192.168.1.8>", source=edge, call_id="b")
+    assert [change.binding.uri.host for change in registrar.connection_lost(edge)] == ["192.168.1.8"]
+    assert hosts(registrar) == ["192.168.1.7"]
+
+
+@pytest.mark.parametrize(
+    "path", ["edge", "<tel:+1>", ", ".join(["<sip:e;lr>"] * 9), f"<sip:{'e' * 600};lr>"], ids=str.__len__
+)
+def test_a_path_that_cannot_be_used_changes_nothing(path: str) -> None:
+    registrar = Registrar()
+    with pytest.raises(MalformedMessageError):
+        register(registrar, "<sip:1001@192.168.1.7>", headers=(("Path", path),))
+    assert hosts(registrar) == []
 
 
 @pytest.mark.parametrize("contact", ["<sip:1001@a", "<tel:123>", "hello there"])
