@@ -22,6 +22,7 @@ from api import (
     contacts,
     deals,
     devices,
+    doctor,
     extensions,
     health,
     leads,
@@ -86,6 +87,7 @@ _RESOURCES: Final = (
     tokens,
     company,
     audit,
+    doctor,
 )
 _IMPORTS: Final = (f"{PREFIX}/rates/import",)
 

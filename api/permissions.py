@@ -44,6 +44,7 @@ class Resource(enum.StrEnum):
     AUDIT = "audit"
     COMPANY = "company"
     EVENTS = "events"
+    DOCTOR = "doctor"
 
 
 class Action(enum.StrEnum):
@@ -153,6 +154,7 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.COMPANY, _A.READ): (_ALL, _ALL, _ALL, _ALL),
     (_R.COMPANY, _A.CHANGE): (_NO, _NO, _ALL, _ALL),
     (_R.EVENTS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
+    (_R.DOCTOR, _A.READ): (_NO, _NO, _NO, _ALL),
 }
 """A pair that does not stand here is allowed to nobody."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -28,6 +28,28 @@ from sip.transport.websocket import WebSocketTransport
 
 ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Returns why a part is not ready, or None."""
+
+
+class FindingView(Protocol):
+    """One thing that the doctor looked at."""
+
+    @property
+    def subject(self) -> str:
+        """What it belongs to."""
+        ...
+
+    @property
+    def severity(self) -> str:
+        """`ok`, `note`, `warning` or `problem`."""
+        ...
+
+
+Doctor = Callable[[], Awaitable[Sequence[FindingView]]]
+"""Looks the running server over."""
+
+
+async def _no_doctor() -> Sequence[FindingView]:
+    return ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +77,8 @@ class Services:
     """Checks of `/readyz` by the name of the part: without one of these no call can be taken."""
     conditions: dict[str, ReadinessCheck] = field(default_factory=dict)
     """Checks of what catches up by itself (records, notices): shown at `/readyz`, but calls go on without it."""
+    doctor: Doctor = _no_doctor
+    """Finds what is wrong; `ramal.app` sets it."""
 
 
 def services_of(connection: HTTPConnection) -> Services:

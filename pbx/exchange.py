@@ -25,6 +25,7 @@ from pbx.equipment import Equipment
 from pbx.open_calls import OpenCallKeeper, OpenCalls
 from pbx.ports import CallerDirectory
 from pbx.recovery import recover
+from pbx.registration_losses import RegistrationLosses
 from pbx.registrations import RegistrationStore
 from pbx.snapshot import Snapshot
 from pbx.switch import Switch
@@ -113,6 +114,7 @@ class Exchange:
         guard = self.sip.core.guard
         guard.is_trunk = lambda host: self.trunks.owns(self.directory.snapshot, host)
         self.bans = BanKeeper(database, clock, bus, guard)
+        self.losses = RegistrationLosses(clock)
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
         self._bus = bus
@@ -178,6 +180,8 @@ class Exchange:
     def registered(self, aor: str, bindings: Sequence[Binding]) -> None:
         """Take note that a user's contacts changed."""
         self._registrations.note(aor, bindings)
+        if not bindings:
+            self.losses.note(aor)
         self._show_registration(aor, present=bool(bindings))
         self.watching.registered(aor, bindings)
 

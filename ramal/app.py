@@ -48,6 +48,7 @@ from ramal import readiness
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.certificates import CertificateWatch, prepare_tls
 from ramal.data_folder import DataFolder
+from ramal.doctor.inside import Examination
 from ramal.metrics import watch
 from ramal.pauses import LoopPauses, tune_garbage_collection
 from ramal.web_server import PortTakenError, WebServer, listening_socket
@@ -176,6 +177,9 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         ports = (settings.media.last_port - settings.media.first_port + 1) // 2
         readiness.watch_calls(services, ground.journal, exchange, engine, ports)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
+        services.doctor = Examination(
+            settings, ground.folder.root, services, exchange, [*consumers, events], pauses, tracer
+        )
         watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses, tracer)
         await _start_web(app, listener, secure_listener, tls, stack)
         tune_garbage_collection()

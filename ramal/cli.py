@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -250,6 +251,18 @@ def allow_network(
     text = _run(allow(_settings(data, config), network, note=note, remove=remove))
     line = f"{text} can be banned again." if remove else f"{text} is never banned."
     _show({"network": text, "allowed": not remove}, line, as_json=as_json)
+
+
+@cli.command()
+def doctor(data: Data = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Find what is wrong: ports, addresses, certificates, DNS, trunks, phones, one-way audio; exit 1 on a problem."""
+    from ramal.doctor.findings import Severity, as_text, worst  # noqa: PLC0415
+    from ramal.doctor.outside import examine  # noqa: PLC0415
+
+    findings = _run(examine(_settings(data, config)))
+    status = worst(findings)
+    _show({"status": status, "findings": [asdict(one) for one in findings]}, as_text(findings), as_json=as_json)
+    sys.exit(1 if status is Severity.PROBLEM else 0)
 
 
 @cli.command("openapi")

@@ -37,6 +37,8 @@ def ramal(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         "rates import",
         "bans list",
         "bans allow",
+        "trace",
+        "doctor",
     ],
 )
 def test_every_command_has_help(command: str) -> None:

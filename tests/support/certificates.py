@@ -39,12 +39,12 @@ class Authority:
     def file(self) -> Path:
         return self.folder / "authority.pem"
 
-    def issue(self, file: Path, *hosts: str) -> Path:
-        """Write a new key with a certificate for these names and addresses into one file."""
+    def issue(self, file: Path, *hosts: str, days: int = 30) -> Path:
+        """Write a new key with a certificate for these names and addresses, valid for so many days, into one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         certificate = (
-            _builder(subject, self.certificate.subject, key)
+            _builder(subject, self.certificate.subject, key, days)
             .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
@@ -69,7 +69,9 @@ def serial_of(pem: bytes) -> int:
     return x509.load_der_x509_certificate(pem).serial_number
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 30
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -77,8 +79,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(now + datetime.timedelta(days=days))
     )
 
 

@@ -1,0 +1,132 @@
+"""The examination from the command line: asks the running server, or checks what can be checked without one."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from api.key_store import TokenStore
+from api.permissions import Role
+from core.clock import SystemClock
+from core.database import Database
+from core.errors import RamalError
+from core.settings import Settings
+from pbx import snapshot
+from pbx.call_trace import CallTraces
+from pbx.cdrs.queries import CdrQueries
+from ramal.data_folder import TRACE_FOLDER
+from ramal.doctor import addresses, audio, ports, recent_calls, storage, trunks
+from ramal.doctor.findings import Finding, Severity, ok
+from ramal.doctor.inside import certificate_findings, rtp_findings
+from ramal.tools import opened
+from sip.name_service import NameService, SystemDns
+from sip.resolver import Target
+
+_SUBJECT: Final = "server"
+_PATIENCE: Final = 30.0
+"""Seconds: the server may have to read the trace of some calls."""
+_TOKEN_LIFE: Final = timedelta(minutes=2)
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Return what is found of the server with these settings, running or not."""
+    if is_running(settings.data):
+        return await _ask_server(settings)
+    message = f"No server runs on the data folder {settings.data}; what only a running one knows was not looked at."
+    findings = [Finding(_SUBJECT, Severity.NOTE, "not_running", message, "Start it with ramal serve.")]
+    findings += ports.examine(await asyncio.to_thread(ports.gather, settings))
+    findings += rtp_findings(settings, taken=await asyncio.to_thread(ports.gather_rtp, settings))
+    findings += addresses.examine(await asyncio.to_thread(addresses.gather, settings))
+    findings += certificate_findings(settings, settings.data, SystemClock().now())
+    if settings.database_url or (settings.data / "ramal.sqlite3").exists():
+        findings += await _examine_database(settings)
+    return findings + storage.examine(storage.gather(settings.data))
+
+
+def is_running(folder: Path) -> bool:
+    """Tell whether a server has taken the data folder."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+async def _ask_server(settings: Settings) -> list[Finding]:
+    """Return what the running server finds, asked over its API with a token for this one question."""
+    host = _ANY.get(settings.listen, settings.listen)
+    base = f"http://[{host}]:{settings.web.port}" if ":" in host else f"http://{host}:{settings.web.port}"
+    try:
+        async with opened(settings) as database:
+            tokens = TokenStore(database, SystemClock())
+            token, secret = await tokens.create(label="ramal doctor", role=Role.ADMINISTRATOR, life=_TOKEN_LIFE)
+            try:
+                answer = await _get(base, secret)
+            finally:
+                await tokens.delete(token.id)
+    except (httpx.HTTPError, RamalError) as error:
+        message = (
+            f"A server runs on {settings.data}, but does not answer at {base} ({str(error) or type(error).__name__})."
+        )
+        advice = (
+            "Give the settings it was started with (--config, RAMAL_ variables); else look at its log, and restart it."
+        )
+        return [Finding(_SUBJECT, Severity.PROBLEM, "server_silent", message, advice, base)]
+    found = [
+        Finding(one["subject"], Severity(one["severity"]), one["code"], one["message"], one["advice"], one["about"])
+        for one in answer["findings"]
+    ]
+    return [ok(_SUBJECT, "running", f"The server runs and answers at {base}."), *found]
+
+
+async def _get(base: str, secret: str) -> Any:
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=_PATIENCE, trust_env=False) as client:
+        answer = await client.get("/api/v1/doctor")
+        answer.raise_for_status()
+        return answer.json()
+
+
+async def _examine_database(settings: Settings) -> list[Finding]:
+    """Look at trunks and recent calls without a server."""
+    try:
+        async with opened(settings) as database:
+            async with database.reading() as session:
+                directory = await snapshot.load(session)
+            facts = await _resolve(directory)
+            return [*trunks.examine(facts), *await _audio(settings, database)]
+    except RamalError as error:
+        return [Finding("database", Severity.PROBLEM, "database_unusable", error.message, error.hint)]
+
+
+async def _resolve(directory: snapshot.Snapshot) -> list[trunks.TrunkFacts]:
+    names = NameService(SystemClock(), SystemDns())
+    facts = []
+    try:
+        for trunk in directory.trunks.values():
+            target = Target(trunk.host, trunk.port or None, trunk.transport.value)
+            servers = await names.locate(target) if trunk.enabled else ()
+            facts.append(trunks.facts_of(trunk, servers, directory))
+    finally:
+        names.close()
+    return facts
+
+
+async def _audio(settings: Settings, database: Database) -> list[Finding]:
+    cdrs = CdrQueries(database)
+    traces = CallTraces(cdrs, settings.data / TRACE_FOLDER)
+    calls = await recent_calls.gather(cdrs, traces, SystemClock().now())
+    return audio.examine(calls, addresses.rtp_ports(settings))

@@ -1,0 +1,251 @@
+"""What the doctor says of ports, addresses, certificates, trunks, phones, disk and work, given the facts."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.clock import ManualClock
+from core.settings import load_settings
+from pbx.registration_losses import RegistrationLosses
+from ramal.doctor import addresses, certificates, ports, registrations, storage, trunks, work
+from ramal.doctor.findings import Finding, Severity, as_text, ok, worst
+from tests.support.certificates import Authority
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def codes(findings: list[Finding]) -> dict[str, Severity]:
+    return {finding.code: finding.severity for finding in findings}
+
+
+# Ports.
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+def test_a_taken_port_is_found_with_the_program_that_has_it(kind: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == "tcp":
+            taken.listen()
+        port = taken.getsockname()[1]
+        setting = "RAMAL_SIP_PORT" if kind == "udp" else "RAMAL_WEB_PORT"
+        settings = load_settings(environment={"RAMAL_PORT_BASE": "46300", setting: str(port)})
+        findings = ports.examine(ports.gather(settings))
+    (finding,) = [one for one in findings if one.about == f"{kind}:{port}"]
+    assert finding.severity is Severity.PROBLEM
+    assert f"(process {os.getpid()})" in finding.message
+    assert setting in finding.advice
+
+
+def test_an_address_of_another_machine_is_told_apart_from_a_taken_port() -> None:
+    settings = load_settings(environment={"RAMAL_PORT_BASE": "46300", "RAMAL_LISTEN": "192.0.2.1"})
+    assert set(codes(ports.examine(ports.gather(settings)))) == {"foreign_address"}
+
+
+def test_a_port_of_another_users_program_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    line = "   1: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000  0  0 4711 2 0000 0\n"
+    (tmp_path / "net" / "udp").write_text("header\n" + line)
+    assert ports.owner_of("udp", 5060, tmp_path) == "a program of another user"
+    assert ports.owner_of("udp", 5061, tmp_path) == ""
+
+
+def test_an_rtp_range_that_is_small_or_shared_is_told() -> None:
+    assert codes(ports.examine_rtp(0, 20_000, 29_999, (32_768, 60_999), 2000)) == {}
+    assert codes(ports.examine_rtp(0, 40_000, 49_999, (32_768, 60_999), 2000)) == {"rtp_ports_shared": Severity.NOTE}
+    assert codes(ports.examine_rtp(0, 20_000, 20_039, None, 2000)) == {"few_rtp_ports": Severity.NOTE}
+    assert codes(ports.examine_rtp(40, 20_000, 20_039, None, 2000)) == {"few_rtp_ports": Severity.PROBLEM}
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize(
+    ("listen", "advertised", "resolved", "outgoing", "code", "severity"),
+    [
+        ("127.0.0.1", "", (), "192.168.1.5", "loopback_only", Severity.NOTE),
+        ("0.0.0.0", "", (), "192.168.1.5", "private_address", Severity.NOTE),
+        ("0.0.0.0", "", (), "203.0.113.5", "addresses_fit", Severity.OK),
+        ("0.0.0.0", "pbx.example.com", ("8.8.8.8",), "10.0.0.5", "addresses_fit", Severity.OK),
+        ("0.0.0.0", "pbx.example.com", (), "10.0.0.5", "advertised_unknown", Severity.PROBLEM),
+        ("0.0.0.0", "localhost", ("127.0.0.1",), "10.0.0.5", "advertised_loopback", Severity.PROBLEM),
+        ("127.0.0.1", "8.8.8.8", ("8.8.8.8",), "10.0.0.5", "advertised_not_listened", Severity.PROBLEM),
+    ],
+)
+def test_addresses_that_phones_cannot_reach_are_told(
+    listen: str, advertised: str, resolved: tuple[str, ...], outgoing: str, code: str, severity: Severity
+) -> None:
+    facts = addresses.AddressFacts(listen, advertised, resolved, outgoing, "UDP 5060")
+    assert codes(addresses.examine(facts))[code] is severity
+
+
+# Certificates.
+
+
+def test_a_certificate_is_judged_by_its_time_and_names(tmp_path: Path) -> None:
+    file = Authority.make(tmp_path).issue(tmp_path / "pbx.pem", "pbx.example.com", "*.phones.example.com")
+    file.chmod(0o600)
+    facts = certificates.gather(file)
+    assert facts.not_after is not None
+    assert facts.not_before is not None
+    good = facts.not_before + timedelta(seconds=1)
+
+    def judged(now: datetime, *hosts: str) -> dict[str, Severity]:
+        return codes(certificates.examine(facts, hosts, now))
+
+    expired = judged(facts.not_after + timedelta(seconds=1))
+    assert expired == {"certificate_expired": Severity.PROBLEM}
+    assert judged(facts.not_before - timedelta(hours=1)) == {"certificate_not_yet_valid": Severity.PROBLEM}
+    assert judged(facts.not_after - timedelta(days=3))["certificate_expires"] is Severity.WARNING
+    assert "certificate_names" not in judged(good, "PBX.example.com", "a.phones.example.com")
+    assert judged(good, "a.b.phones.example.com")["certificate_names"] is Severity.WARNING
+    assert judged(good, "192.0.2.1")["certificate_names"] is Severity.WARNING
+
+
+def test_files_that_are_no_certificate_or_show_their_key_are_told(tmp_path: Path) -> None:
+    (tmp_path / "junk.pem").write_text("junk")
+    for file in (tmp_path / "junk.pem", tmp_path / "missing.pem"):
+        assert codes(certificates.examine(certificates.gather(file), (), NOW)) == {
+            "certificate_unreadable": Severity.PROBLEM
+        }
+    shown = Authority.make(tmp_path).issue(tmp_path / "pbx.pem", "pbx")
+    shown.chmod(0o644)
+    assert "key_exposed" in codes(certificates.examine(certificates.gather(shown), (), NOW))
+
+
+# Trunks.
+
+
+def trunk(**changes: object) -> trunks.TrunkFacts:
+    facts: dict[str, object] = {
+        "name": "carrier",
+        "host": "sip.example.net",
+        "port": 5060,
+        "transport": "udp",
+        "enabled": True,
+        "servers": ("udp:192.0.2.1:5060",),
+        "state": "registered",
+    }
+    return trunks.TrunkFacts(**(facts | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "severity"),
+    [
+        ({}, "trunk_works", Severity.OK),
+        ({"state": ""}, "trunk_works", Severity.OK),
+        ({"servers": ()}, "name_unknown", Severity.PROBLEM),
+        ({"state": "unreachable", "reason": "no answer"}, "trunk_unreachable", Severity.PROBLEM),
+        ({"state": "refused", "reason": "403 Forbidden"}, "trunk_refused", Severity.PROBLEM),
+        ({"state": "unknown"}, "trunk_unknown", Severity.NOTE),
+        ({"routes": 0}, "trunk_unused", Severity.NOTE),
+        ({"enabled": False, "servers": ()}, "trunk_disabled", Severity.NOTE),
+    ],
+)
+def test_a_trunk_that_does_not_work_is_told_with_the_reason(
+    changes: dict[str, object], code: str, severity: Severity
+) -> None:
+    (finding,) = trunks.examine([trunk(**changes)])
+    assert (finding.code, finding.severity, finding.about) == (
+        code,
+        severity,
+        "carrier" if code != "trunk_works" else "",
+    )
+    assert str(changes.get("reason", "")) in finding.message
+    assert trunks.examine([])[0].code == "no_trunks"
+
+
+# Phones.
+
+
+def test_phones_that_are_gone_or_come_and_go_are_named() -> None:
+    clock = ManualClock()
+    losses = RegistrationLosses(clock)
+    for _ in range(2):
+        losses.note("1001")
+        clock.advance(20 * 3600)
+    for name in ("1002", "1003", "1003", "1003"):
+        losses.note(name)
+
+    def login(username: str, contacts: int) -> registrations.LoginFacts:
+        lost = losses.of(username)
+        return registrations.LoginFacts(username, username, contacts, len(lost), lost[-1] if lost else None)
+
+    # What 1001 lost first was more than a day ago.
+    assert len(losses.of("1001")) == 1
+    findings = registrations.examine([login("1001", 1), login("1002", 0), login("1003", 1), login("1004", 0)])
+    assert {(finding.code, finding.about) for finding in findings} == {
+        ("phone_flaps", "1003"),
+        ("phone_gone", "1002"),
+        ("extensions_without_phone", "1004"),
+    }
+    assert worst(findings) is Severity.WARNING
+    assert codes(registrations.examine([login("1001", 2)])) == {"phones_registered": Severity.OK}
+    assert codes(registrations.examine([])) == {"no_extensions": Severity.NOTE}
+
+
+# Storage.
+
+
+def test_a_folder_that_is_full_open_or_not_ours_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    facts = storage.gather(tmp_path)
+    assert facts.writable
+    assert "folder_open" not in codes(storage.examine(facts))
+    full = storage.StorageFacts(
+        tmp_path, exists=True, writable=False, mode=0o755, free_bytes=100 << 20, total_bytes=9 << 30
+    )
+    assert codes(storage.examine(full)) == {
+        "folder_not_writable": Severity.PROBLEM,
+        "folder_open": Severity.WARNING,
+        "disk_full": Severity.PROBLEM,
+    }
+    assert codes(storage.examine(storage.gather(tmp_path / "nowhere"))) == {"no_folder": Severity.NOTE}
+
+
+# Work.
+
+
+def test_what_stands_still_or_lags_is_told() -> None:
+    facts = work.WorkFacts(
+        conditions={"journal": "ok", "consumer cdrs": "stands still 7 facts behind; the log tells why"},
+        lags={"billing": 20_000, "cdrs": 3},
+        longest_pause=1.5,
+        trace_dropped=4,
+        kept_out=2,
+        open_files=1024,
+        files_needed=10_500,
+    )
+    assert codes(work.examine(facts)) == {
+        "part_failing": Severity.PROBLEM,
+        "consumer_behind": Severity.WARNING,
+        "loop_pause": Severity.NOTE,
+        "trace_dropped": Severity.NOTE,
+        "bans": Severity.NOTE,
+        "few_open_files": Severity.WARNING,
+    }
+    assert codes(work.examine(work.WorkFacts(conditions={"journal": "ok"}))) == {"work_done": Severity.OK}
+
+
+# All of them.
+
+
+def test_findings_are_shown_with_what_to_do_and_counted() -> None:
+    findings = [
+        ok("ports", "a", "Fine."),
+        Finding("dns", Severity.PROBLEM, "b", "Bad.", "Mend it."),
+        Finding("x", Severity.NOTE, "c", "So."),
+    ]
+    assert as_text(findings).splitlines() == [
+        "ok       ports  Fine.",
+        "PROBLEM  dns    Bad.",
+        "                -> Mend it.",
+        "note     x      So.",
+        "1 problem, 1 note.",
+    ]
+    assert as_text(findings[:1]).endswith("All is well.")
