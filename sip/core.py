@@ -24,6 +24,7 @@ from sip.errors import MalformedMessageError
 from sip.guard import Guard
 from sip.inbound import Inbound
 from sip.message import Headers, Request, Response
+from sip.oversize import Oversize
 from sip.parser import parse_message
 from sip.registrar import Binding
 from sip.session import InviteSession
@@ -54,6 +55,7 @@ class SipCore:
         connected: Callable[[Address], bool] = lambda _address: True,
         overloaded: Callable[[], bool] = lambda: False,
         tracer: MessageTap | None = None,
+        tcp: Callable[[], bool] = lambda: False,
     ) -> None:
         """Build the core.
 
@@ -66,6 +68,7 @@ class SipCore:
             connected: tells whether a connection to an address of a reliable transport is open.
             overloaded: tells whether new calls should be turned away.
             tracer: sees every message that comes; None: nobody does.
+            tcp: tells whether TCP connections can be opened.
         """
         self.config = config
         self.application = application
@@ -90,6 +93,8 @@ class SipCore:
         self._session_headers = (*SESSION_HEADERS, *offered_terms(config))
         self.inbound = Inbound(self)
         self.transactions.on_late_answer = self._late_answer
+        registrar = self.inbound.registrations.registrar
+        self.transactions.oversize = Oversize(clock, tcp=tcp, is_flow=registrar.reaches, local_address=local_address)
 
     # In.
 

@@ -114,7 +114,7 @@ class OutgoingInvite:
         request = cancel_request(transaction.request)
         request.headers.extend(self._cancel_headers)
         host = self._session.host
-        host.send_cancel(request, self.client.destination)
+        host.send_cancel(request, transaction.destination)
         self._abandon = host.timers.schedule(host.timing.limit, transaction.abandon)
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:

@@ -71,6 +71,7 @@ class SipStack:
             connected=self._connected,
             overloaded=self._overloaded,
             tracer=tracer,
+            tcp=lambda: "tcp" in self._transports,
         )
         self._transports: dict[str, Transport] = {}
         self._sockets: list[Transport] = []

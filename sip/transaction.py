@@ -14,6 +14,7 @@ from collections.abc import Callable
 from core.identifiers import random_hex
 from sip.address import Address
 from sip.message import Request, Response, response_to
+from sip.oversize import LARGEST_DATAGRAM, Oversize
 from sip.timers import Timer, TimerHeap
 from sip.transaction_tables import (
     CLIENT,
@@ -152,7 +153,7 @@ class ClientTransaction(_Transaction):
     transport.
     """
 
-    __slots__ = ("_on_response", "local_failure", "request")
+    __slots__ = ("_datagram_way", "_on_response", "local_failure", "request")
 
     def __init__(
         self, layer: TransactionLayer, key: Key, request: Request, destination: Address, on_response: ResponseCallback
@@ -163,10 +164,14 @@ class ClientTransaction(_Transaction):
         self.local_failure = False
         """Whether the final response was made here, because the peer said nothing."""
         self._on_response: ResponseCallback = on_response
+        self._datagram_way: tuple[Address, str] | None = None
+        """Destination and Via of a large request that goes by TCP, in case that TCP is refused."""
 
     def start(self) -> None:
         """Send the request and begin to wait."""
         self.payload = self.request.encode()
+        if len(self.payload) > LARGEST_DATAGRAM and self.destination.transport == "udp":
+            self._go_by_tcp()
         self._start_timers(self.machine.timers[self.state])
         self._layer.send(self.payload, self.destination)
 
@@ -176,7 +181,37 @@ class ClientTransaction(_Transaction):
 
     def transport_failed(self) -> None:
         """Take the news that the request cannot be delivered (RFC 3261 section 17.1.4)."""
-        self._feed(Event.TRANSPORT_FAILED)
+        if self._datagram_way is not None and self.state in (State.CALLING, State.TRYING):
+            self._go_by_udp(*self._datagram_way)
+        else:
+            self._feed(Event.TRANSPORT_FAILED)
+
+    def _go_by_tcp(self) -> None:
+        """Choose TCP for a large request, if there is such a way (RFC 3261 section 18.1.1)."""
+        oversize = self._layer.oversize
+        way = oversize.way(self.destination) if oversize is not None else None
+        name, via = self.request.headers[0]
+        if way is None or name != "Via":
+            return
+        self._datagram_way = self.destination, via
+        destination, sent_by = way
+        self._travel(destination, f"SIP/2.0/TCP {sent_by};branch={self.request.via.branch};rport")
+
+    def _go_by_udp(self, destination: Address, via: str) -> None:
+        """Send the request as a datagram after all."""
+        self._datagram_way = None
+        if self._layer.oversize is not None:
+            self._layer.oversize.refused(destination)
+        self._stop_timers()
+        self._travel(destination, via)
+        self._start_timers(self.machine.timers[self.state])
+        self._layer.send(self.payload, self.destination)
+
+    def _travel(self, destination: Address, via: str) -> None:
+        self.destination = destination
+        self.request.headers[0] = ("Via", via)
+        self.request.forget()
+        self.payload = self.request.encode()
 
     def abandon(self) -> None:
         """Wait no longer: for the final response of a cancelled INVITE, or for any sign of life; the user is told by a local 408."""
@@ -258,8 +293,8 @@ class TransactionLayer:
     """All transactions of the stack."""
 
     __slots__ = (
-        "_clients", "_finished", "_queues", "_servers", "_sweeps", "on_late_answer", "retransmitted", "send", "timers",
-        "timing",
+        "_clients", "_finished", "_queues", "_servers", "_sweeps", "on_late_answer", "oversize", "retransmitted", "send",
+        "timers", "timing",
     )  # fmt: skip
 
     def __init__(self, timers: TimerHeap, send: Send, timing: Timing | None = None) -> None:
@@ -268,6 +303,8 @@ class TransactionLayer:
         self.timing = timing or Timing()
         self.on_late_answer: LateAnswer | None = None
         """Hears of a 2xx that comes when our INVITE is settled; returns False when it is a repetition."""
+        self.oversize: Oversize | None = None
+        """Finds the way of requests that are too large for a datagram; None: all go as they are."""
         self.retransmitted = 0
         """How many messages were sent again since the start."""
         self._clients: dict[Key, ClientTransaction] = {}
