@@ -40,6 +40,25 @@ def _listed(value: object) -> object:
 _HostNames = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=255)], ...], BeforeValidator(_listed)]
 
 
+def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
+    """Read `192.0.2.53, 192.0.2.54:5353, [2001:db8::53]:5353`."""
+    servers = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        host, port = part, "53"
+        if part.startswith("["):
+            host, _, port = part[1:].partition("]")
+            port = port.removeprefix(":") or "53"
+        elif part.count(":") == 1:
+            host, _, port = part.partition(":")
+        try:
+            servers.append((str(ipaddress.ip_address(host)), int(port)))
+        except ValueError as error:
+            raise ValueError(f"“{part[:50]}” is no address of a DNS server") from error
+        if not 1 <= servers[-1][1] <= 65535:
+            raise ValueError(f"“{part[:50]}” has no port between 1 and 65535")
+    return tuple(servers)
+
+
 class SipSettings(_Section):
     """SIP signalling."""
 
@@ -74,6 +93,9 @@ class SipSettings(_Section):
     )
     stranger_burst: int = Field(1000, ge=10, le=1_000_000, description="So many of them may come at once.")
     ignore_scanners: bool = Field(default=False, description="Do not answer well-known scanners at all.")
+    dns_servers: str = Field(
+        "", max_length=500, description="DNS servers for SIP, with commas between them; empty: those of this machine."
+    )
 
     @field_validator("never_ban")
     @classmethod
@@ -86,6 +108,17 @@ class SipSettings(_Section):
             if network.prefixlen == 0:
                 raise ValueError("the whole Internet cannot be on the list; set ban_failures to 0 instead")
         return text
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _addresses(cls, text: str) -> str:
+        _dns_servers(text)
+        return text
+
+    @property
+    def dns(self) -> tuple[tuple[str, int], ...]:
+        """The addresses and ports of `dns_servers`."""
+        return _dns_servers(self.dns_servers)
 
     @property
     def spared_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

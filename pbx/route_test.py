@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pbx import numbers, outbound_call, routing
+from pbx.entries import Trunk
 from pbx.equipment import Equipment
+from pbx.errors import InvalidEntryError
 from pbx.explanation import Explanation
 from pbx.forwarding import Way, forwarder
-from pbx.outbound_routes import OutboundStep
+from pbx.outbound_routes import LocalTime, OutboundStep
 from pbx.party import Party
 from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.snapshot import Snapshot
+from sip.address import Address
 
 _MOST_OWN_NUMBERS = 8
 """Own numbers that lead to each other before it counts as going round in circles."""
+
+
+@dataclass(slots=True, frozen=True)
+class Grounds:
+    """What a decision is made by."""
+
+    snapshot: Snapshot
+    country: str
+    """The company's, ISO 3166-1 alpha-2."""
+    domain: str
+    """Our own, in From."""
+    local_time: LocalTime
+    refusal: Callable[[Trunk], str]
+    """Returns why no call may be sent to a trunk now, or an empty string."""
+    servers: Callable[[Trunk], Awaitable[list[Address]]]
+    """Returns the servers to send a call to, best first."""
+    phones: Callable[[str], int] | None
+    """Returns how many phones of an extension are registered; None where that is not known."""
+
+    @classmethod
+    def of(cls, equipment: Equipment) -> Grounds:
+        """Return the grounds on which calls are routed now."""
+        snapshot = equipment.directory.snapshot
+
+        def phones(extension: str) -> int:
+            return sum(len(equipment.sip.bindings(username)) for username in snapshot.usernames.get(extension, ()))
+
+        trunks = equipment.trunks
+        domain = equipment.config.domain
+        return cls(snapshot, equipment.country, domain, equipment.local_time, trunks.refusal, trunks.servers, phones)
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,17 +82,24 @@ class RouteTest:
     lines: Sequence[str]
 
 
-async def explain(equipment: Equipment, dialled: str, *, from_extension: str = "", trunk: str = "") -> RouteTest:
+async def explain(grounds: Grounds, dialled: str, *, from_extension: str = "", trunk: str = "") -> RouteTest:
     """Decide as for a call, without making one.
 
     Args:
-        equipment: what calls work with.
+        grounds: what is decided by.
         dialled: the number as it would be dialled, or as a trunk would ask for it.
         from_extension: who would dial.
         trunk: by which trunk the call would come in; empty for a call of ours.
+
+    Raises:
+        InvalidEntryError: there is no such extension or trunk.
     """
+    snapshot, country, at = grounds.snapshot, grounds.country, grounds.local_time
+    if from_extension and from_extension not in snapshot.extensions:
+        raise InvalidEntryError(f"from_extension: there is no extension “{from_extension[:20]}”.")
+    if trunk and trunk not in snapshot.trunks:
+        raise InvalidEntryError(f"trunk: there is no trunk “{trunk[:64]}”.")
     lines = Explanation(thorough=True)
-    snapshot, country, at = equipment.directory.snapshot, equipment.country, equipment.local_time
     decision: Decision | str
     if trunk:
         decision = routing.route_inbound(snapshot, dialled, country=country, lines=lines)
@@ -73,23 +114,22 @@ async def explain(equipment: Equipment, dialled: str, *, from_extension: str = "
         if isinstance(decision, str) and not trunk:
             lines.append(f"the flow {decision} answers outside calls only: 404")
             decision = Refused(404, "A flow answers outside calls only", lines)
-    caller = _caller(equipment, from_extension, private=numbers.without_privacy(dialled) is not None)
-    return await _told(equipment, decision, caller, lines)
+    caller = _caller(snapshot, from_extension, private=numbers.without_privacy(dialled) is not None)
+    return await _told(grounds, decision, caller, lines)
 
 
-async def _told(equipment: Equipment, decision: Decision | str, caller: Party, lines: Explanation) -> RouteTest:
+async def _told(grounds: Grounds, decision: Decision | str, caller: Party, lines: Explanation) -> RouteTest:
     tries: list[TrunkTry] = []
     status = 0
     match decision:
         case ToExtension(extension):
             result, target = "extension", extension.number
-            phones = _phones(equipment, extension.number)
-            lines.append(f"{phones} phones of it are registered" if phones else "no phone of it is registered: 480")
+            _tell_phones(grounds, extension.number, lines)
         case ToOutside(number):
             result, target = "outside", number
             if by := forwarder(decision.way):
                 lines.append(f"extension {by} pays, which sent the call on")
-            tries = [await _try(equipment, step, caller, decision.way, lines) for step in decision.steps]
+            tries = [await _try(grounds, step, caller, decision.way, lines) for step in decision.steps]
             if not any(one.usable for one in tries):
                 lines.append("no trunk can take the call now: 503")
         case ToPickUp(extension=whose):
@@ -107,30 +147,26 @@ async def _told(equipment: Equipment, decision: Decision | str, caller: Party, l
     return RouteTest(result, target, status, tries, lines)
 
 
-def _phones(equipment: Equipment, extension: str) -> int:
-    usernames = equipment.directory.snapshot.usernames.get(extension, ())
-    return sum(len(equipment.sip.bindings(username)) for username in usernames)
+def _tell_phones(grounds: Grounds, extension: str, lines: Explanation) -> None:
+    if grounds.phones is None:
+        lines.append("whether its phones are registered is not known")
+        return
+    count = grounds.phones(extension)
+    lines.append(f"phones of it that are registered: {count}" if count else "no phone of it is registered: 480")
 
 
-async def _try(equipment: Equipment, step: OutboundStep, caller: Party, way: Way, lines: Explanation) -> TrunkTry:
+async def _try(grounds: Grounds, step: OutboundStep, caller: Party, way: Way, lines: Explanation) -> TrunkTry:
     trunk = step.trunk
-    reason = equipment.trunks.refusal(trunk)
-    servers = [] if reason else await equipment.trunks.servers(trunk)
+    reason = grounds.refusal(trunk)
+    servers = [] if reason else await grounds.servers(trunk)
     if not reason and not servers:
         reason = "has no server that is known"
-    sent = outbound_call.prepare(
-        step,
-        equipment.directory.snapshot,
-        caller,
-        way,
-        country=equipment.country,
-        domain=equipment.config.domain,
-    )
+    sent = outbound_call.prepare(step, grounds.snapshot, caller, way, country=grounds.country, domain=grounds.domain)
     if reason:
         lines.append(f"trunk {trunk.name} {reason}: skipped")
     else:
         lines.append(f"trunk {trunk.name} takes calls: INVITE {sent.uri} to {outbound_call.sent_to(servers)}")
-        lines.append(f"  From {sent.from_.uri} ({sent.shown.reason})")
+        lines.append(f"  From {sent.from_.uri} ({sent.shown.number}: {sent.shown.reason})")
         lines.extend(f"  {name}: {value}" for name, value in sent.headers)
         if trunk.codecs:
             lines.append(f"  codecs {', '.join(trunk.codecs)}")
@@ -146,6 +182,6 @@ async def _try(equipment: Equipment, step: OutboundStep, caller: Party, way: Way
     )
 
 
-def _caller(equipment: Equipment, extension: str, *, private: bool) -> Party:
-    entry = equipment.directory.snapshot.extensions.get(extension)
+def _caller(snapshot: Snapshot, extension: str, *, private: bool) -> Party:
+    entry = snapshot.extensions.get(extension)
     return Party(extension, entry.name if entry else "", extension=extension, private=private)

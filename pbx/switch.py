@@ -28,7 +28,7 @@ from pbx.live import CallView, WatchedLeg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
-from pbx.route_test import RouteTest
+from pbx.route_test import Grounds, RouteTest
 from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
 from sip.session import InviteSession
 
@@ -348,12 +348,8 @@ class Switch:
         Raises:
             InvalidEntryError: there is no such extension or trunk.
         """
-        snapshot = self._equipment.directory.snapshot
-        if from_extension and from_extension not in snapshot.extensions:
-            raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
-        if trunk and trunk not in snapshot.trunks:
-            raise InvalidEntryError(f"trunk: there is no trunk “{trunk[:64]}”.")
-        return await route_test.explain(self._equipment, dialled, from_extension=from_extension, trunk=trunk)
+        grounds = Grounds.of(self._equipment)
+        return await route_test.explain(grounds, dialled, from_extension=from_extension, trunk=trunk)
 
     def contacts(self, extension: str) -> list[Contact]:
         """Return the registered phones of an extension."""

@@ -347,6 +347,7 @@ def _build_telephony(ground: _Ground, engine: Engine, tracer: Tracer | None, tls
             tls=tls,
             advertised_host=sip.advertised_address,
             realm=sip.realm,
+            dns_servers=sip.dns,
             secret=ground.folder.secret("sip-nonces"),
             session_expires=sip.session_seconds,
             min_session_expires=sip.min_session_seconds,

@@ -35,6 +35,8 @@ cli.add_typer(recordings_cli, name="recordings")
 cli.add_typer(rates_cli, name="rates")
 bans_cli = typer.Typer(help="Addresses kept away from SIP after wrong passwords.", no_args_is_help=True)
 cli.add_typer(bans_cli, name="bans")
+route_cli = typer.Typer(help="Where calls go.", no_args_is_help=True)
+cli.add_typer(route_cli, name="route")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder [default: var].", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file in TOML.", show_default=False)]
@@ -192,6 +194,24 @@ def trace(
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+
+
+@route_cli.command("test")
+def explain_route(
+    number: Annotated[str, typer.Argument(help="As it would be dialled, or as a carrier asks for it.")],
+    from_extension: Annotated[str, typer.Option("--from", help="The extension that would dial.")] = "",
+    trunk: Annotated[str, typer.Option(help="The trunk by which the call would come in.")] = "",
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell line by line where a call would go, and why; no call is made."""
+    from ramal import route_tools  # noqa: PLC0415
+
+    work = route_tools.explain_route(_settings(data, config), number, from_extension=from_extension, trunk=trunk)
+    told = _run(work)
+    outcome = f"refused with {told['status']}" if told["result"] == "refused" else f"{told['result']} {told['target']}"
+    _show(told, "\n".join([*told["lines"], f"→ {outcome}"]), as_json=as_json)
 
 
 @bans_cli.command("list")

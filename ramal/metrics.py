@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from api.metrics import Metrics
 from core.consumer import JournalFollower
 from core.journal import Journal
 from pbx.exchange import Exchange
+from pbx.trunks import Trunks, TrunkStatus
 from ramal.pauses import LoopPauses
 from sip.stack import SipStack
 from sip.trace.tracer import Tracer
@@ -43,8 +45,26 @@ def watch(
     )
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
     _watch_connections(metrics, exchange.sip)
+    _watch_trunks(metrics, exchange.trunks)
     if tracer is not None:
         metrics.watch("ramal_trace_dropped", "SIP messages left out of the trace.", lambda: tracer.dropped)
+
+
+def _watch_trunks(metrics: Metrics, trunks: Trunks) -> None:
+    """Show how each trunk stands, and its calls."""
+
+    def each(name: str, help_text: str, value: Callable[[TrunkStatus], float]) -> None:
+        metrics.watch_each(name, help_text, "trunk", lambda: {one.name: value(one) for one in trunks.all_status()})
+
+    each("ramal_trunk_usable", "Whether a call would be sent to the trunk now.", lambda one: one.usable)
+    each("ramal_trunk_calls_in", "Calls at this time that came from the trunk.", lambda one: one.calls_in)
+    each("ramal_trunk_calls_out", "Calls at this time that went to the trunk.", lambda one: one.calls_out)
+    each("ramal_trunk_failed", "Times that a server of the trunk could not carry a call.", lambda one: one.failed)
+    each(
+        "ramal_trunk_refused",
+        "Calls that went past the trunk, or were turned away, for its limits or state.",
+        lambda one: one.refused,
+    )
 
 
 def _watch_connections(metrics: Metrics, sip: SipStack) -> None:

@@ -230,3 +230,66 @@ async def test_a_trunk_without_a_login_may_say_so_with_null(admin: httpx.AsyncCl
     made = await admin.post("/api/v1/trunks", json=TRUNK | {"username": None, "password": None, "register": False})
     assert made.status_code == 201
     assert made.json()["username"] == ""
+
+
+RULES = {
+    "backup_hosts": ["sip2.carrier.example:5090"],
+    "codecs": ["PCMU"],
+    "caller_id_policy": "pass",
+    "caller_id_format": "e164",
+    "asserted_identity": True,
+    "max_calls": 30,
+    "calls_per_second": 5,
+    "responses": {"403": "next", "5xx": "486"},
+    "ping_seconds": 0,
+}
+
+
+async def test_a_trunks_rules_are_set_shown_and_changed(admin: httpx.AsyncClient) -> None:
+    body = {"name": "carrier", "host": "sip.carrier.example"} | RULES
+    made = (await admin.post("/api/v1/trunks", json=body)).json()
+    assert made["port"] is None, "left to the DNS"
+    assert {name: made[name] for name in RULES} == RULES
+    assert (made["usable"], made["hosts"], made["calls_in"], made["calls_out"]) == (False, [], 0, 0)
+    path = f"/api/v1/trunks/{made['id']}"
+    changed = (await admin.patch(path, json={"port": 5080, "max_calls": 0, "responses": {}})).json()
+    assert (changed["port"], changed["max_calls"], changed["responses"]) == (5080, 0, {})
+    assert (await admin.patch(path, json={"port": None})).json()["port"] is None
+    wrong = await admin.patch(path, json={"responses": {"404": "999"}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["field"] == "body.responses"
+
+
+async def test_a_route_is_tested_line_by_line(admin: httpx.AsyncClient, server: Server) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    await admin.post("/api/v1/trunks", json={"name": "carrier", "host": "192.0.2.1", "enabled": False})
+    await admin.post("/api/v1/trunks", json={"name": "other", "host": "192.0.2.2"})
+    route = {"name": "abroad", "prefix": "+55", "trunks": ["carrier", "other"], "extensions": ["10XX"]}
+    assert (await admin.post("/api/v1/routes", json=route)).json()["extensions"] == ["10XX"]
+    asked = {"number": "+55 11 3333-4444", "from_extension": "1001"}
+    told = (await admin.post("/api/v1/routes/test", json=asked)).json()
+    assert (told["result"], told["target"], told["status"]) == ("outside", "+551133334444", 0)
+    assert told["lines"][1] == "read as the public number +551133334444 (RU)"
+    assert "  trunk carrier is switched off" in told["lines"]
+    assert [(one["trunk"], one["request_uri"]) for one in told["tries"]] == [("other", "sip:+551133334444@192.0.2.2")]
+    forbidden = (await admin.post("/api/v1/routes/test", json={"number": "+551133334444"})).json()
+    assert (forbidden["result"], forbidden["status"]) == ("refused", 403)
+    for body, field in (
+        ({"number": "1001", "from_extension": "1999"}, "body.from_extension"),
+        ({"number": "1001", "trunk": "nobody"}, "body.trunk"),
+        ({"number": "sip:x"}, "body.number"),
+        ({}, "body.number"),
+    ):
+        answer = await admin.post("/api/v1/routes/test", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    async with await server.as_role(Role.AGENT, "1001") as agent:
+        assert (await agent.post("/api/v1/routes/test", json=asked)).status_code == 403
+
+
+async def test_a_pattern_of_numbers_is_listed_with_the_numbers(admin: httpx.AsyncClient) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    destination = {"kind": "extension", "target": "10{2}"}
+    made = await admin.post("/api/v1/numbers", json={"number": "+749511122XX", "destination": destination})
+    assert made.status_code == 201, made.text
+    assert [one["number"] for one in (await admin.get("/api/v1/numbers")).json()["items"]] == ["+749511122XX"]
+    assert (await admin.get(f"/api/v1/numbers/{made.json()['id']}")).json()["destination"] == destination

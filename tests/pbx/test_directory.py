@@ -168,12 +168,111 @@ async def test_a_trunk_keeps_its_networks_and_hides_its_password(directory: Dire
         ({"host": "x", "allow_from": ["10.0.0.1/8"]}, "allow_from"),
         ({"host": "x", "register": True}, "username"),
         ({"host": "x", "caller_id": "abc"}, "caller_id"),
+        ({"host": "x", "caller_id_policy": "fixed"}, "caller_id"),
+        ({"host": "x", "caller_id_policy": "mine"}, "caller_id_policy"),
+        ({"host": "x", "caller_id_format": "roman"}, "caller_id_format"),
+        ({"host": "x", "backup_hosts": ["bad host"]}, "backup_hosts"),
+        ({"host": "x", "backup_hosts": ["a:70000"]}, "backup_hosts"),
+        ({"host": "x", "backup_hosts": ["a:b:c d"]}, "backup_hosts"),
+        ({"host": "x", "backup_hosts": ["a", "a"]}, "backup_hosts"),
+        ({"host": "x", "backup_hosts": [f"h{n}" for n in range(9)]}, "backup_hosts"),
+        ({"host": "x", "domain": "no domain"}, "domain"),
+        ({"host": "x", "codecs": ["PCMA", "MP3"]}, "codecs"),
+        ({"host": "x", "codecs": ["PCMA", "pcma"]}, "codecs"),
+        ({"host": "x", "max_calls": -1}, "max_calls"),
+        ({"host": "x", "max_calls_in": 200_000}, "max_calls_in"),
+        ({"host": "x", "max_calls_out": -5}, "max_calls_out"),
+        ({"host": "x", "calls_per_second": 5000}, "calls_per_second"),
+        ({"host": "x", "responses": {"200": "next"}}, "responses"),
+        ({"host": "x", "responses": {"404": "999"}}, "responses"),
+        ({"host": "x", "responses": {str(status): "next" for status in range(400, 500)}}, "responses"),
+        ({"host": "x", "strip": 20}, "strip"),
+        ({"host": "x", "prepend": "abc"}, "prepend"),
+        ({"host": "x", "ping_seconds": 1}, "ping_seconds"),
         ({}, "host"),
     ],
 )
 async def test_a_wrong_field_of_a_trunk_is_named(directory: Directory, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidEntryError, match=f"^{field}: "):
         await directory.create_trunk(name="carrier", **fields)
+
+
+async def test_a_trunk_keeps_its_hosts_limits_and_rules(directory: Directory) -> None:
+    fields: dict[str, Any] = {
+        "backup_hosts": ["sip2.carrier.example", "192.0.2.7:5080", "[2001:db8::7]:5090"],
+        "domain": "carrier.example",
+        "codecs": ["pcmu", "PCMA"],
+        "caller_id": "84951112233",
+        "caller_id_policy": "fixed",
+        "caller_id_format": "national",
+        "asserted_identity": True,
+        "max_calls": 30,
+        "max_calls_in": 20,
+        "max_calls_out": 15,
+        "calls_per_second": 5,
+        "responses": {"404": "next", "5xx": "486"},
+        "strip": 1,
+        "prepend": "00",
+        "ping_seconds": 60,
+        "transport": "auto",
+    }
+    await directory.create_trunk(name="carrier", host="sip.carrier.example", **fields)
+    trunk = (await directory.reload()).trunks["carrier"]
+    assert trunk.codecs == ("PCMU", "PCMA")
+    assert trunk.responses == {"404": "next", "5xx": "486"}
+    assert [str(target) for target in trunk.targets] == [
+        "sip.carrier.example",
+        "sip2.carrier.example",
+        "192.0.2.7:5080",
+        "[2001:db8::7]:5090",
+    ]
+    for name in ("max_calls", "max_calls_in", "max_calls_out", "calls_per_second", "strip", "prepend", "ping_seconds"):
+        assert getattr(trunk, name) == fields[name]
+    with pytest.raises(InvalidEntryError, match="caller_id: the policy"):
+        await directory.update_trunk(trunk.id, caller_id="")
+
+
+async def test_a_route_keeps_its_pattern_hours_and_extensions(directory: Directory) -> None:
+    await directory.create_trunk(name="a", host="192.0.2.1")
+    route = await directory.create_route(
+        name="office", trunks=["a"], pattern="+7495XXXXXXX", hours=["Mon-Fri  09:00-18:00"], extensions=["10XX", "2001"]
+    )
+    assert (await directory.reload()).routes == (route,)
+    assert (route.hours, route.extensions) == (("mon-fri 09:00-18:00",), ("10XX", "2001"))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"prefix": "+7"}, "pattern"),
+        ({"pattern": "7495"}, "pattern"),
+        ({"pattern": "+7y"}, "pattern"),
+        ({"hours": ["always"]}, "hours"),
+        ({"hours": ["00:00-01:00"] * 40}, "hours"),
+        ({"extensions": ["10!"]}, "extensions"),
+        ({"extensions": [""]}, "extensions"),
+    ]
+    for changes, field in wrong:
+        with pytest.raises(InvalidEntryError, match=f"^{field}: "):
+            await directory.update_route(route.id, **changes)
+    changed = await directory.update_route(route.id, pattern="", prefix="7", hours=[], extensions=[])
+    assert (changed.prefix, changed.pattern, changed.hours, changed.extensions) == ("+7", "", (), ())
+
+
+async def test_a_pattern_of_numbers_leads_to_extensions_by_their_last_digits(directory: Directory) -> None:
+    await ana(directory)
+    rule = await directory.create_number(number="+749511122XX", kind="extension", target="10{2}")
+    snapshot = directory.snapshot
+    assert snapshot.numbers == {}
+    found = snapshot.number_for("+74951112201")
+    assert found is not None
+    assert (found.number, found.target) == ("+74951112201", "1001")
+    assert snapshot.all_numbers == [rule]
+    with pytest.raises(EntryExistsError):
+        await directory.create_number(number="+749511122XX", kind="extension", target="1001")
+    for changes in ({"target": "10{9}"}, {"target": "{2}{2}"}, {"kind": "number", "target": "+74951112299"}):
+        with pytest.raises(InvalidEntryError, match="destination"):
+            await directory.update_number(rule.id, **changes)  # type: ignore[arg-type]
+    with pytest.raises(InvalidEntryError, match=r"begins with \+"):
+        await directory.create_number(number="749511122XX", kind="extension", target="1001")
+    with pytest.raises(InvalidEntryError, match="destination"):
+        await directory.create_number(number="+74950000000", kind="extension", target="10{2}")
 
 
 async def test_a_route_needs_known_trunks_and_keeps_them(directory: Directory) -> None:

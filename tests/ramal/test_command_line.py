@@ -39,6 +39,7 @@ def ramal(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         "bans allow",
         "trace",
         "doctor",
+        "route test",
     ],
 )
 def test_every_command_has_help(command: str) -> None:
