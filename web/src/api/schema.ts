@@ -1520,6 +1520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Examine Server
+         * @description Look the server over: addresses, certificates, trunks, phones, one-way audio of the last day, disk and work.
+         */
+        get: operations["examine_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2868,6 +2888,16 @@ export interface components {
          */
         Disposition: "answered" | "no_answer" | "busy" | "failed" | "cancelled" | "interrupted";
         /**
+         * DoctorOut
+         * @description Everything that was looked at.
+         */
+        DoctorOut: {
+            /** @description The worst of all findings. */
+            status: components["schemas"]["Severity"];
+            /** Findings */
+            findings: components["schemas"]["FindingOut"][];
+        };
+        /**
          * ErasureOut
          * @description The proof that a visitor was erased; nothing of the person is in it.
          */
@@ -2998,7 +3028,7 @@ export interface components {
             forward_no_answer_seconds: number;
             /**
              * Forward Unavailable To
-             * @description Takes its calls while no phone is registered.
+             * @description Takes its calls while no phone is registered; else `forward_no_answer_to` does.
              */
             forward_unavailable_to?: string | null;
             /**
@@ -3084,6 +3114,35 @@ export interface components {
          * @enum {string}
          */
         ExtensionState: "offline" | "idle" | "ringing" | "talking" | "held";
+        /**
+         * FindingOut
+         * @description One thing that was looked at.
+         */
+        FindingOut: {
+            /**
+             * Subject
+             * @description What it belongs to: `trunks`, `audio`, `certificates`...
+             */
+            subject: string;
+            severity: components["schemas"]["Severity"];
+            /**
+             * Code
+             * @description Stable, for programs: `trunk_unreachable`, `one_way_audio`...
+             */
+            code: string;
+            /** Message */
+            message: string;
+            /**
+             * Advice
+             * @description What to do about it; empty where nothing is to be done.
+             */
+            advice: string;
+            /**
+             * About
+             * @description The thing in question: a trunk's name, a call's id, a file.
+             */
+            about: string;
+        };
         /**
          * ForwardingChanges
          * @description What is to become of an extension's calls; fields that are left out stay, null ends a forwarding.
@@ -4199,6 +4258,12 @@ export interface components {
                 };
             };
         };
+        /**
+         * Severity
+         * @description How bad a finding is.
+         * @enum {string}
+         */
+        Severity: "ok" | "note" | "warning" | "problem";
         /**
          * TariffChanges
          * @description Fields to change; those left out stay as they are.
@@ -9288,6 +9353,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    examine_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorOut"];
                 };
             };
             /** @description A problem */
