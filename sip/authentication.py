@@ -252,6 +252,12 @@ def authorise(
     return "Digest " + ", ".join(fields)
 
 
+def realm_of(challenge: str) -> str | None:
+    """Return the realm of a Digest challenge, or None when it cannot be read."""
+    pairs = _credentials(challenge)
+    return None if pairs is None else pairs.get("realm")
+
+
 def _strongest(challenges: Sequence[str]) -> tuple[Algorithm, dict[str, str]]:
     usable: dict[Algorithm, dict[str, str]] = {}
     for value in challenges:

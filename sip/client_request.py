@@ -4,14 +4,16 @@ server when one is out of order or silent (RFC 3263 section 4.3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
 
-from sip.address import Address
-from sip.authentication import authorise
+from sip.address import Address, is_ip_address
+from sip.authentication import authorise, realm_of
+from sip.bans import Network
 from sip.config import SipConfig
 from sip.dialog import Dialog
 from sip.errors import SipError
@@ -32,10 +34,27 @@ _CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenti
 
 @dataclass(slots=True, frozen=True)
 class ClientCredentials:
-    """Whom to be when a peer challenges us."""
+    """Whom to be when a peer challenges us, and which peers may: an answer to a stranger's challenge helps to guess the password."""
 
     username: str
     password: str = field(repr=False)
+    realm: str = ""
+    """The only realm that is answered; empty: the one that is asked for."""
+    hosts: frozenset[str] = frozenset()
+    """The hosts that may ask; empty: those that the first request is sent to."""
+    networks: tuple[Network, ...] = ()
+    """Networks whose hosts may ask, too: carriers have several machines."""
+
+    def bound_to(self, servers: Iterable[Address]) -> ClientCredentials:
+        """Return these credentials for no others than these servers, unless they have hosts of their own."""
+        return self if self.hosts else replace(self, hosts=frozenset([server.host for server in servers]))
+
+    def are_for(self, host: str) -> bool:
+        """Tell whether a host may ask for them."""
+        if host in self.hosts or not self.networks or not is_ip_address(host):
+            return host in self.hosts
+        address = ip_address(host)
+        return any(address in network for network in self.networks)
 
 
 class SessionHost(Protocol):
@@ -202,13 +221,35 @@ class ClientRequest:
         if transaction.state in _SILENT:
             transaction.abandon()
 
+    def _answerable(self, challenges: list[str], credentials: ClientCredentials) -> list[str]:
+        """Return the challenges that may be met: of the peer the credentials are for, asked there and answered from there.
+
+        Otherwise whoever is called, or whom a Contact leads to, could challenge our BYE and would be given a digest.
+        """
+        challenger = self.transaction.challenger
+        hosts = [self.destination.host]
+        # One that was sent to a name was resolved further down: who answers at all then knows the branch.
+        if challenger is not None and is_ip_address(self.destination.host):
+            hosts.append(challenger.host)
+        if not all(credentials.are_for(host) for host in hosts):
+            log.warning("challenge_of_a_stranger", call_id=self.request.call_id, hosts=hosts)
+            return []
+        if not credentials.realm:
+            return challenges
+        right = [value for value in challenges if realm_of(value) == credentials.realm]
+        if not right:
+            log.warning("challenge_for_another_realm", call_id=self.request.call_id, wanted=credentials.realm)
+        return right
+
     def _retry(self, response: Response) -> bool:
         credentials = self._credentials
         if credentials is None or self._stopped or self._attempts >= _MAX_ATTEMPTS:
             return False
         asks, answers = _CHALLENGES[response.status]
-        challenges = response.get_all(asks)
         previous = self.request
+        challenges = self._answerable(response.get_all(asks), credentials)
+        if not challenges:
+            return False
         if previous.get(answers) is not None and not any("stale=true" in value.lower() for value in challenges):
             return False
         try:

@@ -132,7 +132,7 @@ class SipCore:
             self.inbound.receive(message, source)
             return
         try:
-            if not self.transactions.receive_response(message):
+            if not self.transactions.receive_response(message, source):
                 self.guard.charge(source)
                 log.debug("response_without_transaction", call_id=message.get("Call-ID"), source=str(source))
         except MalformedMessageError as error:
@@ -284,7 +284,7 @@ class SipCore:
             request,
             where,
             listener=listener,
-            credentials=credentials,
+            credentials=credentials and credentials.bound_to((where, *alternatives)),
             symmetric=symmetric,
             alternatives=alternatives,
             on_failover=on_failover,
@@ -327,12 +327,13 @@ class SipCore:
         if content_type:
             lines.append(("Content-Type", content_type))
         request = Request(method, uri, lines, body)
+        where = destination or address_of(uri)
         return ClientRequest(
             self,
             request,
-            destination or address_of(uri),
+            where,
             on_response,
-            credentials=credentials,
+            credentials=credentials and credentials.bound_to((where, *alternatives)),
             alternatives=alternatives,
             on_failover=on_failover,
             silence_limit=silence_limit,

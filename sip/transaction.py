@@ -153,7 +153,7 @@ class ClientTransaction(_Transaction):
     transport.
     """
 
-    __slots__ = ("_datagram_way", "_on_response", "local_failure", "request")
+    __slots__ = ("_datagram_way", "_on_response", "challenger", "local_failure", "request")
 
     def __init__(
         self, layer: TransactionLayer, key: Key, request: Request, destination: Address, on_response: ResponseCallback
@@ -163,6 +163,8 @@ class ClientTransaction(_Transaction):
         self.request: Request = request
         self.local_failure = False
         """Whether the final response was made here, because the peer said nothing."""
+        self.challenger: Address | None = None
+        """Where a 401 or 407 came from."""
         self._on_response: ResponseCallback = on_response
         self._datagram_way: tuple[Address, str] | None = None
         """Destination and Via of a large request that goes by TCP, in case that TCP is refused."""
@@ -342,11 +344,13 @@ class TransactionLayer:
         transaction.start()
         return transaction
 
-    def receive_response(self, response: Response) -> bool:
-        """Give a response to its transaction; return False when there is none."""
+    def receive_response(self, response: Response, source: Address | None = None) -> bool:
+        """Give a response, and where it came from, to its transaction; return False when there is none."""
         key = client_key(response)
         transaction = self._clients.get(key)
         if transaction is not None:
+            if response.status in (401, 407):
+                transaction.challenger = source
             transaction.receive(response)
             return True
         event = response_event(response.status)

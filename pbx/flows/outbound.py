@@ -111,6 +111,11 @@ def _invite(
     on_failover: Callable[[Address, int], None],
 ) -> Callable[[bytes, Leg], InviteSession]:
     trunk = step.trunk
+    credentials = None
+    if trunk.username:
+        # Its names, too: in a dialog the carrier may name a host as it likes.
+        hosts = frozenset([*(server.host for server in servers), *(target.host for target in trunk.targets)])
+        credentials = ClientCredentials(trunk.username, trunk.password, hosts=hosts, networks=trunk.networks)
 
     def invite(offer: bytes, leg: Leg) -> InviteSession:
         return equipment.sip.invite(
@@ -120,7 +125,7 @@ def _invite(
             listener=leg,
             destination=servers[0],
             headers=sent.headers,
-            credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
+            credentials=credentials,
             contact_user=trunk.username,
             max_forwards=hops,
             alternatives=servers[1:],
