@@ -61,6 +61,9 @@ class TrunkIn(Input):
     )
     caller_id_format: NumberFormat = Field(NumberFormat.PLUS_E164, description="How the number is written.")
     asserted_identity: bool = Field(default=False, description="Send the number as P-Asserted-Identity, too.")
+    trust_identity: bool = Field(
+        default=True, description="Believe its P-Asserted-Identity and Diversion, and tell it who calls anonymously."
+    )
     max_calls: Limit = Field(0, description="Calls at one time; 0 for any number.")
     max_calls_in: Limit = Field(0, description="Of them, calls that come from it.")
     max_calls_out: Limit = Field(0, description="Of them, calls that go to it.")
@@ -97,6 +100,7 @@ class TrunkChanges(Input):
     caller_id_policy: CallerIdPolicy | None = None
     caller_id_format: NumberFormat | None = None
     asserted_identity: bool | None = None
+    trust_identity: bool | None = None
     max_calls: Limit | None = None
     max_calls_in: Limit | None = None
     max_calls_out: Limit | None = None
@@ -134,6 +138,7 @@ class TrunkOut(Output):
     caller_id_policy: CallerIdPolicy
     caller_id_format: NumberFormat
     asserted_identity: bool
+    trust_identity: bool
     max_calls: int
     max_calls_in: int
     max_calls_out: int
@@ -188,6 +193,7 @@ async def create_trunk(
         caller_id_policy=trunk.caller_id_policy.value,
         caller_id_format=trunk.caller_id_format.value,
         asserted_identity=trunk.asserted_identity,
+        trust_identity=trunk.trust_identity,
         max_calls=trunk.max_calls,
         max_calls_in=trunk.max_calls_in,
         max_calls_out=trunk.max_calls_out,
@@ -253,6 +259,7 @@ def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
         caller_id_policy=trunk.caller_id_policy,
         caller_id_format=trunk.caller_id_format,
         asserted_identity=trunk.asserted_identity,
+        trust_identity=trunk.trust_identity,
         max_calls=trunk.max_calls,
         max_calls_in=trunk.max_calls_in,
         max_calls_out=trunk.max_calls_out,

@@ -131,6 +131,8 @@ class Trunk:
     caller_id_format: NumberFormat = NumberFormat.PLUS_E164
     asserted_identity: bool = False
     """Whether the number is also sent as P-Asserted-Identity (RFC 3325)."""
+    trust_identity: bool = True
+    """Whether it is believed who calls and who sent a call on, and told who does not want to be known (RFC 3325)."""
     max_calls: int = 0
     max_calls_in: int = 0
     max_calls_out: int = 0
@@ -280,6 +282,7 @@ class TrunkFields(TypedDict, total=False):
     caller_id_policy: str
     caller_id_format: str
     asserted_identity: bool
+    trust_identity: bool
     max_calls: int
     max_calls_in: int
     max_calls_out: int

@@ -22,18 +22,19 @@ UNKNOWN: Final = "anonymous"
 _LONGEST_NAME: Final = 80
 
 
-def caller(request: Request, trunk: str, country: str) -> tuple[Party, Way]:
-    """Return who calls by a trunk, and who sent the call on before it came to us."""
+def caller(request: Request, trunk: str, country: str, *, trusted: bool) -> tuple[Party, Way]:
+    """Return who calls by a trunk, and who sent the call on before it came to us, as far as the trunk is to be trusted."""
     address = request.from_
     way: Way = ()
     if identity.speaks_of_identity(request):
-        way = tuple(
-            Diversion(numbers.shown(one.user, country), one.reason, outside=True)
-            for one in identity.diversions(request)
-        )
+        if trusted:
+            way = tuple(
+                Diversion(numbers.shown(one.user, country), one.reason, outside=True)
+                for one in identity.diversions(request)
+            )
+            address = identity.asserted_identity(request) or address
         if identity.wants_privacy(request):
             return Party(UNKNOWN, ANONYMOUS.display_name, trunk=trunk, private=True), way
-        address = identity.asserted_identity(request) or address
     name = (address.display_name or request.from_.display_name)[:_LONGEST_NAME]
     return Party(numbers.shown(address.uri.user, country), name, trunk=trunk), way
 
@@ -53,11 +54,13 @@ def told_to_phone(way: Way, target: str, domain: str) -> Headers:
     return identity.diversion_headers([Diverted(one.number, one.reason) for one in way], Uri("sip", target, domain))
 
 
-def outside(caller: Party, way: Way, snapshot: Snapshot, number: str, target: Uri) -> tuple[NameAddress, Headers]:
+def outside(
+    caller: Party, way: Way, snapshot: Snapshot, number: str, target: Uri, *, trusted: bool
+) -> tuple[NameAddress, Headers]:
     """Return From and headers for a call to a carrier's `target` that shows `number`.
 
-    One who is not to be known is named to the carrier alone (RFC 3325 section 7). Extensions on the call's way are told by the public
-    number that leads to them, else by `number`.
+    One who is not to be known is named to the carrier alone, if that is trusted (RFC 3325 section 7). Extensions on the call's way
+    are told by the public number that leads to them, else by `number`.
     """
     own = Uri("sip", number, target.host)
     told = []
@@ -66,5 +69,6 @@ def outside(caller: Party, way: Way, snapshot: Snapshot, number: str, target: Ur
         told = [Diverted(one.number if one.outside else public.get(one.number, number), one.reason) for one in way]
     headers = tuple(identity.diversion_headers(told, target))
     if caller.private:
-        return ANONYMOUS, (*headers, ("P-Asserted-Identity", f"<{own}>"), ("Privacy", "id"))
+        named = (("P-Asserted-Identity", f"<{own}>"),) if trusted else ()
+        return ANONYMOUS, (*headers, *named, ("Privacy", "id"))
     return NameAddress("", own), headers

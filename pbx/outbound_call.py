@@ -48,7 +48,9 @@ def prepare(
     trunk = step.trunk
     shown = caller_id.choose(trunk, snapshot, caller, country)
     domain = trunk.domain or (trunk.host if trunk.register else domain)
-    from_, headers = identity.outside(caller, way, snapshot, shown.number, Uri("sip", step.digits, domain))
+    from_, headers = identity.outside(
+        caller, way, snapshot, shown.number, Uri("sip", step.digits, domain), trusted=trunk.trust_identity
+    )
     if trunk.asserted_identity and not caller.private:
         headers = (*headers, ("P-Asserted-Identity", f"<{from_.uri}>"))
     parameters = () if trunk.transport in (Transport.UDP, Transport.AUTO) else (("transport", trunk.transport.value),)

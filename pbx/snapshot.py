@@ -172,6 +172,7 @@ def trunk_entry(row: TrunkRow) -> Trunk:
         caller_id_policy=CallerIdPolicy(row.caller_id_policy),
         caller_id_format=NumberFormat(row.caller_id_format),
         asserted_identity=row.asserted_identity,
+        trust_identity=row.trust_identity,
         max_calls=row.max_calls,
         max_calls_in=row.max_calls_in,
         max_calls_out=row.max_calls_out,

@@ -120,7 +120,8 @@ class Switch:
             # A carrier that calls our registered contact names the number in To only.
             alternative = routing.route_inbound(snapshot, session.request.to.uri.user, country=equipment.country)
             decision = alternative if isinstance(alternative, ToInboundNumber) else decision
-        party, way = identity.caller(session.request, trunk, equipment.country)
+        trusted = trunk in snapshot.trunks and snapshot.trunks[trunk].trust_identity
+        party, way = identity.caller(session.request, trunk, equipment.country, trusted=trusted)
         to_number = decision.entry.number if isinstance(decision, ToInboundNumber) else dialled[:40]
         full = equipment.trunks.full_inbound(trunk)
         call = self._begin(session, Direction.INBOUND, party, to_number, dialled, way)

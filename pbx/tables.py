@@ -71,6 +71,7 @@ class TrunkRow(Base):
     caller_id_policy: Mapped[str] = mapped_column(String(8), default="default")
     caller_id_format: Mapped[str] = mapped_column(String(8), default="+e164")
     asserted_identity: Mapped[bool] = mapped_column(Boolean, default=False)
+    trust_identity: Mapped[bool] = mapped_column(Boolean, default=True)
     max_calls: Mapped[int] = mapped_column(Integer, default=0)
     max_calls_in: Mapped[int] = mapped_column(Integer, default=0)
     max_calls_out: Mapped[int] = mapped_column(Integer, default=0)
@@ -162,6 +163,7 @@ def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
         caller_id_policy="default",
         caller_id_format="+e164",
         asserted_identity=False,
+        trust_identity=True,
         max_calls=0,
         max_calls_in=0,
         max_calls_out=0,

@@ -50,6 +50,25 @@ async def test_a_trunk_is_believed_who_calls(server: RamalServer, carrier: Scrip
         await hang_up(server, call)
 
 
+async def test_a_trunk_that_is_not_trusted_is_neither_believed_nor_told(
+    server: RamalServer, carrier: ScriptedPhone
+) -> None:
+    directory = server.exchange.directory
+    await directory.update_trunk(directory.snapshot.trunks["carrier"].id, trust_identity=False)
+    async with phones(server, "1001") as (ana,):
+        headers = [("P-Asserted-Identity", f"<sip:{REAL}@carrier>"), ("Diversion", "<sip:+74990001122@carrier>")]
+        call = carrier.call(NUMBER, headers=headers)
+        seen = request_of(await take(ana))
+        assert (seen.from_.uri.user, seen.get("Diversion")) == (CUSTOMER, None)
+        await call.answered()
+        await hang_up(server, call)
+        call = ana.call(f"*67{OUTSIDE}")
+        seen = request_of(await take(carrier))
+        assert (seen.from_.uri.user, seen.get("Privacy"), seen.get("P-Asserted-Identity")) == ("anonymous", "id", None)
+        await call.answered()
+        await hang_up(server, call)
+
+
 async def test_a_phone_is_not_believed_who_it_is(server: RamalServer) -> None:
     async with phones(server, "1001", "1002") as (ana, boris):
         call = ana.call("1002", headers=[("P-Asserted-Identity", "<sip:1003@127.0.0.1>")])
@@ -77,7 +96,8 @@ async def test_a_code_hides_the_number_for_one_call(server: RamalServer, carrier
         call = ana.call(f"{code}1002")
         seen = request_of(await take(boris))
         assert seen.from_.uri.host == "anonymous.invalid"
-        assert b"1001" not in seen.encode().replace(b"Name 1001", b"")
+        assert b"sip:1001" not in seen.encode()
+        assert b"Name 1001" not in seen.encode()
         offered = await server.fact(CallOffered)
         assert (offered.from_number, offered.to_number) == ("1001", "1002")
         await call.answered()

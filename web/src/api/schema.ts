@@ -4601,6 +4601,8 @@ export interface components {
             caller_id_format?: components["schemas"]["NumberFormat"] | null;
             /** Asserted Identity */
             asserted_identity?: boolean | null;
+            /** Trust Identity */
+            trust_identity?: boolean | null;
             /** Max Calls */
             max_calls?: number | null;
             /** Max Calls In */
@@ -4714,6 +4716,12 @@ export interface components {
              */
             asserted_identity: boolean;
             /**
+             * Trust Identity
+             * @description Believe its P-Asserted-Identity and Diversion, and tell it who calls anonymously.
+             * @default true
+             */
+            trust_identity: boolean;
+            /**
              * Max Calls
              * @description Calls at one time; 0 for any number.
              * @default 0
@@ -4799,6 +4807,8 @@ export interface components {
             caller_id_format: components["schemas"]["NumberFormat"];
             /** Asserted Identity */
             asserted_identity: boolean;
+            /** Trust Identity */
+            trust_identity: boolean;
             /** Max Calls */
             max_calls: number;
             /** Max Calls In */
