@@ -77,6 +77,10 @@ class TrunkIn(Input):
     ping_seconds: PingSeconds = Field(
         30, description="Seconds between two OPTIONS to each host, 5 or more; 0 for none."
     )
+    tls_verify: bool = Field(
+        default=False,
+        description="Take and make calls over TLS only where its certificate is for one of its hosts and from an authority we believe.",
+    )
 
 
 class TrunkChanges(Input):
@@ -109,6 +113,7 @@ class TrunkChanges(Input):
     strip: Strip | None = None
     prepend: Digits | None = None
     ping_seconds: PingSeconds | None = None
+    tls_verify: bool | None = None
 
 
 class HostOut(Output):
@@ -147,6 +152,7 @@ class TrunkOut(Output):
     strip: int
     prepend: str
     ping_seconds: int
+    tls_verify: bool
     usable: bool = Field(description="Whether a call would be sent to it now.")
     hosts: list[HostOut] = Field(description="Its hosts in the order in which they are tried.")
     calls_in: int = Field(description="Calls at this time that came from it.")
@@ -202,6 +208,7 @@ async def create_trunk(
         strip=trunk.strip,
         prepend=trunk.prepend,
         ping_seconds=trunk.ping_seconds,
+        tls_verify=trunk.tls_verify,
     )
     access.note.target = made.id
     return _show(rooms, made)
@@ -268,6 +275,7 @@ def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
         strip=trunk.strip,
         prepend=trunk.prepend,
         ping_seconds=trunk.ping_seconds,
+        tls_verify=trunk.tls_verify,
         usable=status.usable,
         hosts=[HostOut.model_validate(host) for host in status.hosts],
         calls_in=status.calls_in,

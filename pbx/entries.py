@@ -146,6 +146,8 @@ class Trunk:
     """Done to the digits of a route before they are sent: first stripped, then prepended."""
     ping_seconds: int = 30
     """Seconds between two OPTIONS to each host; 0: it is not asked."""
+    tls_verify: bool = False
+    """Whether it has to prove with a certificate that it is one of its hosts, over TLS and in both directions."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -291,6 +293,7 @@ class TrunkFields(TypedDict, total=False):
     strip: int
     prepend: str
     ping_seconds: int
+    tls_verify: bool
 
 
 class NumberFields(TypedDict, total=False):

@@ -86,6 +86,7 @@ class Exchange:
         self.sip = SipStack(sip_config, self, clock, tracer)
         self.directory = Directory(database, company, clock, realm=sip_config.realm)
         self.trunks = Trunks(self.sip, bus, monotonic=clock.monotonic)
+        self.sip.tls_peer = self.trunks.tls_peer
         self.switch = Switch(
             Equipment(
                 config=config,

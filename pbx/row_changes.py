@@ -43,6 +43,7 @@ _TRUNK_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "strip": validation.strip,
     "prepend": lambda text: validation.dial_digits("prepend", text),
     "ping_seconds": validation.ping_seconds,
+    "tls_verify": bool,
 }
 _ROUTE_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "strip": validation.strip,

@@ -181,6 +181,7 @@ def trunk_entry(row: TrunkRow) -> Trunk:
         strip=row.strip,
         prepend=row.prepend,
         ping_seconds=row.ping_seconds,
+        tls_verify=row.tls_verify,
     )
 
 

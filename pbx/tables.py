@@ -80,6 +80,7 @@ class TrunkRow(Base):
     strip: Mapped[int] = mapped_column(Integer, default=0)
     prepend: Mapped[str] = mapped_column(String(20), default="")
     ping_seconds: Mapped[int] = mapped_column(Integer, default=30)
+    tls_verify: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
 
 
@@ -172,5 +173,6 @@ def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
         strip=0,
         prepend="",
         ping_seconds=30,
+        tls_verify=False,
         created_at=created_at,
     )

@@ -17,6 +17,7 @@ from pbx.trunk_watch import Traffic, TrunkWatch
 from sip.address import Address, is_ip_address
 from sip.message import Request
 from sip.stack import SipStack
+from sip.transport.tls import TlsPeer
 
 log = structlog.get_logger(__name__)
 
@@ -186,12 +187,23 @@ class Trunks:
             known = self._sources[key] = self._whose(snapshot, source)
         at_port, at_address = known
         if at_port is not None or at_address is None:
-            return at_port
-        return None if request.from_.uri.user in snapshot.logins else at_address
+            return self._checked(at_port, source)
+        return None if request.from_.uri.user in snapshot.logins else self._checked(at_address, source)
 
     def owns(self, snapshot: Snapshot, host: str) -> bool:
         """Tell whether an enabled trunk is at an IP address, or has it in one of its networks."""
         return self._whose(snapshot, Address(host, 0))[1] is not None
+
+    def tls_peer(self, host: str) -> TlsPeer | None:
+        """Return who is expected over TLS at an IP address, or None when it is nobody's that we know."""
+        for watch in self._watches.values():
+            for one in watch.hosts:
+                known = host in self._sip.addresses_of(one.target.host) or any(
+                    server.host == host for server in one.servers
+                )
+                if known and one.target.transport in ("", "tls"):
+                    return TlsPeer(one.target.host, checked=watch.trunk.tls_verify)
+        return None
 
     # --- inside ----------------------------------------------------------------------------------------------------------
 
@@ -208,6 +220,14 @@ class Trunks:
             if source.host in known or any(address in network for network in trunk.networks):
                 return at_port, trunk.name
         return at_port, None
+
+    def _checked(self, name: str | None, source: Address) -> str | None:
+        """Return the name of a trunk, unless it has to prove who it is and has not."""
+        watch = self._watches.get(name) if name is not None else None
+        if watch is None or not watch.trunk.tls_verify:
+            return name
+        proved = self._sip.proved(source)
+        return name if any(target.host == proved for target in watch.trunk.targets) else None
 
     def _addresses(self, trunk: Trunk) -> set[tuple[str, int]]:
         """Return the addresses and ports of a trunk's hosts, as far as they are known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -75,8 +75,8 @@ class SipStack:
         )
         self._transports: dict[str, Transport] = {}
         self._sockets: list[Transport] = []
-        self.tls_peers: dict[str, TlsPeer] = {}
-        """Peers that are known by name, by that name; whoever else comes or is called over TLS may be anybody."""
+        self.tls_peer: Callable[[str], TlsPeer | None] = lambda _host: None
+        """Says who is expected at an IP address over TLS; None: it may be anybody."""
         self._udp: list[UdpTransport] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -128,7 +128,12 @@ class SipStack:
             self.add_transport(
                 "tls",
                 await TcpTransport.open(
-                    self.core, self._failed, address, config.streams, tls=config.tls, tls_peer=self._tls_peer
+                    self.core,
+                    self._failed,
+                    address,
+                    config.streams,
+                    tls=config.tls,
+                    tls_peer=self.tls_peer,
                 ),
             )
         else:
@@ -334,6 +339,13 @@ class SipStack:
         """Return the servers of a target, best first (RFC 3263); none when the DNS knows none, or not in time."""
         return await self.names.locate(target)
 
+    def proved(self, source: Address) -> str:
+        """Return the name that the peer of a TLS connection proved to have, or "" when it had to prove none."""
+        transport = self._transports.get(source.transport)
+        if isinstance(transport, TransportGroup):
+            transport = transport.towards(source.host, source.port)
+        return transport.proved(source.host, source.port) if isinstance(transport, TcpTransport) else ""
+
     # The ticker.
 
     def _earlier(self, deadline: float) -> None:
@@ -406,13 +418,6 @@ class SipStack:
     def _connected(self, address: Address) -> bool:
         transport = self._transports.get(address.transport)
         return transport is not None and transport.connected(address.host, address.port)
-
-    def _tls_peer(self, host: str) -> TlsPeer | None:
-        """Return the known peer that has this IP address, or None."""
-        for name, peer in self.tls_peers.items():
-            if host in self.addresses_of(name):
-                return peer
-        return None
 
     def _overloaded(self) -> bool:
         if self.lag > self.config.max_lag_seconds:

@@ -42,13 +42,14 @@ class TcpConnection(asyncio.Protocol):
             owner: the transport.
             peer: who is at the other end; None: to be let in first.
             ours: whether we opened it.
-            expected: who has to be at the other end of one that the peer opened over TLS.
+            expected: who is at the other end over TLS, where that is known.
         """
         self._owner = owner
         self._parser = StreamParser()
         self._transport: asyncio.Transport | None = None
         self._ours = ours
-        self._expected = expected
+        self.expected = expected
+        """Who is at the other end over TLS, where that is known; proved, where it has to be."""
         self._pinged_at = 0.0
         self._answers_pings = False
         self._last_heard = 0.0
@@ -71,8 +72,9 @@ class TcpConnection(asyncio.Protocol):
         watch_over(transport)
 
     def _proved(self, transport: asyncio.BaseTransport) -> bool:
-        expected = self._expected
-        if expected is None or not expected.checked:
+        expected = self.expected
+        if expected is None or not expected.checked or self._ours:
+            # Whom we call has proved itself in the handshake.
             return True
         proved = certified(transport.get_extra_info("peercert") or {}, expected.name)
         if not proved:
@@ -264,15 +266,21 @@ class TcpTransport:
             self._opening[key] = [payload]
             self._start(self._connect(key))
 
+    def proved(self, host: str, port: int) -> str:
+        """Return the name that the peer of an open connection proved to have, or "" when it had to prove none."""
+        connection = self._table.get(host, port)
+        expected = connection.expected if connection is not None else None
+        return expected.name if expected is not None and expected.checked else ""
+
     async def _connect(self, key: tuple[str, int]) -> None:
         peer = Address(*key, self.local.transport)
-        connection = TcpConnection(self, peer, ours=True)
+        expected = self._tls_peer(peer.host) if self._tls is not None else None
+        connection = TcpConnection(self, peer, ours=True, expected=expected)
         try:
             async with asyncio.timeout(self.limits.connect_seconds):
                 if self._tls is None:
                     await self._loop.create_connection(lambda: connection, *key)
                 else:
-                    expected = self._tls_peer(peer.host)
                     name = expected.name if expected is not None else peer.host
                     context = self._tls.client_context(expected)
                     await self._loop.create_connection(lambda: connection, *key, ssl=context, server_hostname=name)

@@ -10,13 +10,17 @@ import pytest
 
 from core.bus import EventBus, LiveEvent
 from pbx import snapshot, validation
-from pbx.entries import Trunk
+from pbx.entries import Transport, Trunk
 from pbx.trunks import Trunks
 from sip.address import Address, is_ip_address
 from sip.message import Request, Response
 from sip.resolver import Target, direct
 from sip.stack import SipStack
+from sip.transport.tls import TlsPeer
 from tests.pbx.test_routing import extension, trunk
+
+PROVED = Address("192.0.2.1", 33333, "tls")
+"""A connection whose peer showed a certificate for its address."""
 
 
 class Asked:
@@ -66,6 +70,9 @@ class Watched:
 
     async def locate(self, target: Target) -> tuple[Address, ...]:
         return direct(target) or self.known.get(target.host, ())
+
+    def proved(self, source: Address) -> str:
+        return "192.0.2.1" if source == PROVED else ""
 
     def schedule(self, *_arguments: Any) -> Watched:
         return self
@@ -120,6 +127,36 @@ def by_address() -> tuple[Trunk, ...]:
     )
     other = replace(trunk("other"), host="198.51.100.1", port=5080)
     return carrier, other, replace(trunk("off", enabled=False), host="198.51.100.9")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (PROVED, "carrier"),
+        (Address("192.0.2.1", 44444, "tls"), None),
+        (Address("192.0.2.1", 5060, "udp"), None),
+        (Address("203.0.113.77", 33333, "tls"), None),
+    ],
+)
+def test_a_trunk_that_has_to_prove_who_it_is_calls_by_the_connection_that_did_only(
+    source: Address, name: str | None
+) -> None:
+    carrier, other, _ = by_address()
+    made = Made(replace(carrier, transport=Transport.TLS, tls_verify=True), other)
+    assert made.identify("+79161112233", source) == name
+    assert made.identify("+79161112233", Address("198.51.100.1", 5080)) == "other"
+
+
+def test_over_tls_a_trunk_is_expected_at_its_addresses_by_the_name_it_was_set_up_with() -> None:
+    name = "sip.carrier.example"
+    known = {name: (Address("192.0.2.8", 5061, "tls"),)}
+    over_tls = replace(trunk("carrier"), host=name, transport=Transport.TLS)
+    for checked in (True, False):
+        made = Made(replace(over_tls, tls_verify=checked), replace(trunk("other"), host="192.0.2.9"), known=known)
+        assert made.trunks.tls_peer("192.0.2.8") == TlsPeer(name, checked=checked)
+        # The other one is spoken to by UDP: who comes from there over TLS may be anybody.
+        assert made.trunks.tls_peer("192.0.2.9") is None
+        assert made.trunks.tls_peer("192.0.2.10") is None
 
 
 @pytest.mark.parametrize(

@@ -4621,6 +4621,8 @@ export interface components {
             prepend?: string | null;
             /** Ping Seconds */
             ping_seconds?: number | null;
+            /** Tls Verify */
+            tls_verify?: boolean | null;
         };
         /**
          * TrunkIn
@@ -4772,6 +4774,12 @@ export interface components {
              * @default 30
              */
             ping_seconds: number;
+            /**
+             * Tls Verify
+             * @description Take and make calls over TLS only where its certificate is for one of its hosts and from an authority we believe.
+             * @default false
+             */
+            tls_verify: boolean;
         };
         /**
          * TrunkOut
@@ -4827,6 +4835,8 @@ export interface components {
             prepend: string;
             /** Ping Seconds */
             ping_seconds: number;
+            /** Tls Verify */
+            tls_verify: boolean;
             /**
              * Usable
              * @description Whether a call would be sent to it now.
