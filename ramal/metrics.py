@@ -43,6 +43,8 @@ def watch(
     metrics.watch(
         "ramal_sip_refused_for_rate", "Messages not read because strangers asked too much.", lambda: guard.refused_rate
     )
+    notifier = exchange.sip.core.inbound.notifier
+    metrics.watch_each("ramal_sip_subscriptions", "What phones watch.", "event", notifier.count_by_event)
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
     _watch_connections(metrics, exchange.sip)
     _watch_trunks(metrics, exchange.trunks)

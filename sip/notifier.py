@@ -67,6 +67,13 @@ class Notifier:
         """Return the subscriptions of a user, or all."""
         return list(self._by_watcher.get(watcher, ()) if watcher else self._dialogs.values())
 
+    def count_by_event(self) -> dict[str, float]:
+        """Return how many subscriptions there are to each event."""
+        counts = dict.fromkeys(self._packages, 0.0)
+        for subscription in self._dialogs.values():
+            counts[subscription.package.name] += 1
+        return counts
+
     # What changes.
 
     def watched(self, package: str, resource: str) -> bool:

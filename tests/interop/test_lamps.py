@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pbx.extension_states import ExtensionState
 from sip.message_summary import MailboxCounts
 from sip.presence_document import PresenceState, parse_presence, presence_document
 from sip.xml import Element, parse_xml
+from tests.support.lossy_relay import Weather, lossy_relay
 from tests.support.ramal_server import PASSWORD, RamalServer, free_port, ramal_server
 from tests.support.scripted_phone import ScriptedPhone, description, scripted_carrier, scripted_phone
 from tests.support.watching_phone import WatchingPhone, watching_phone
@@ -21,7 +24,9 @@ def dialogs(phone: WatchingPhone, extension: str = "1002") -> list[Element]:
 
 
 def lamp(phone: WatchingPhone, extension: str = "1002") -> set[str]:
-    """The states of all dialogs but the ended ones."""
+    """The states of all dialogs but the ended ones; none before the first word."""
+    if not dialogs(phone, extension):
+        return set()
     states = {state.text for dialog in dialogs(phone, extension) for state in dialog.all("state")}
     return states - {"terminated"} or {"idle"}
 
@@ -257,7 +262,45 @@ async def test_lamps_are_right_after_a_restart(tmp_path: Path, prompts: Path) ->
             await server.database.close()
             async with ramal_server(tmp_path, prompts=prompts, port=port):
                 assert (await watcher.subscribe("dialog", "1002", again=True)).status == 481
+                told = len(watcher.notifies)
                 assert (await watcher.subscribe("dialog", "1002")).status == 200
+                await watcher.until(
+                    lambda: len(watcher.notifies) > told and lamp(watcher) == {"idle"}, "the state anew"
+                )
+
+
+async def test_a_lamp_is_right_after_real_calls_over_a_bad_network(server: RamalServer) -> None:
+    dice = random.Random(7)
+    async with (
+        lossy_relay(("127.0.0.1", server.port), Weather(loss=0.1, seed=7)) as relay,
+        watching_phone(relay.address[1], "1003") as watcher,
+        scripted_phone(server, "1001") as ana,
+        scripted_phone(server, "1002") as boris,
+    ):
+        assert (await watcher.subscribe("dialog", "1002")).status == 200
+        for _ in range(10):
+            call = ana.call("1002")
+            ringing = await boris.incoming()
+            ringing.session.progress(180)
+            if dice.random() < 0.3:
+                call.session.hang_up()
+            elif dice.random() < 0.4:
+                ringing.session.reject(486)
+            else:
+                ringing.session.answer(description())
+                await call.answered()
+                dice.choice((call, ringing)).session.hang_up()
+            await call.over()
+            await asyncio.sleep(dice.random() * 0.1)
+        await server.quiet()
+        held = ana.call("1002")
+        (await boris.incoming()).session.answer(description())
+        await held.answered()
+        await watcher.until(lambda: lamp(watcher) == {"confirmed"}, "talking", 40)
+        held.session.hang_up()
+        await watcher.until(lambda: lamp(watcher) == {"idle"}, "idle", 40)
+        assert len(server.exchange.sip.core.inbound.notifier) == 1
+        assert relay.tally.lost > 0
 
 
 async def test_the_extension_states_forget_one_who_refused(server: RamalServer) -> None:

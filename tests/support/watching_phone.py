@@ -18,9 +18,10 @@ from tests.support.ramal_server import PASSWORD, RamalServer
 class WatchingPhone(asyncio.DatagramProtocol):
     """One login at the server."""
 
-    def __init__(self, server: RamalServer, username: str) -> None:
-        self.server = ("127.0.0.1", server.port)
+    def __init__(self, port: int, username: str, password: str) -> None:
+        self.server = ("127.0.0.1", port)
         self.username = username
+        self._password = password
         self.notifies: list[Request] = []
         self.texts: list[str] = []
         self.answer = 200
@@ -96,7 +97,7 @@ class WatchingPhone(asyncio.DatagramProtocol):
             )
             authorization = (
                 answers,
-                authorise(response.get_all(asks), self.username, PASSWORD, method, uri, body),
+                authorise(response.get_all(asks), self.username, self._password, method, uri, body),
             )
         return response
 
@@ -162,11 +163,14 @@ class WatchingPhone(asyncio.DatagramProtocol):
 
 
 @contextlib.asynccontextmanager
-async def watching_phone(server: RamalServer, username: str) -> AsyncIterator[WatchingPhone]:
-    """Run a watching phone until the block ends; it is not registered."""
+async def watching_phone(
+    server: RamalServer | int, username: str, *, password: str = PASSWORD
+) -> AsyncIterator[WatchingPhone]:
+    """Run a watching phone until the block ends; it is not registered. A server in another process is named by its port."""
+    port = server if isinstance(server, int) else server.port
     loop = asyncio.get_running_loop()
     transport, phone = await loop.create_datagram_endpoint(
-        lambda: WatchingPhone(server, username), local_addr=("127.0.0.1", 0)
+        lambda: WatchingPhone(port, username, password), local_addr=("127.0.0.1", 0)
     )
     try:
         yield phone

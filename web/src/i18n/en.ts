@@ -410,6 +410,8 @@ export const en = {
     recordCalls: "Record calls",
     recordHelp: "Where the law demands it, tell callers so in the greeting.",
     recordInternal: "Record internal calls too",
+    lampsShowCallers: "Lamp keys show outside callers",
+    lampsHelp: "Colleagues who watch an extension see who calls it from outside.",
     notify: "Tell about new leads",
     notifyHelp: "E-mail addresses that get a message.",
   },

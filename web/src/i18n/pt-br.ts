@@ -419,6 +419,8 @@ export const ptBR: Dictionary = {
     recordCalls: "Gravar chamadas",
     recordHelp: "Onde a lei exige, avise quem liga na saudação.",
     recordInternal: "Gravar também as chamadas internas",
+    lampsShowCallers: "As teclas BLF mostram quem liga de fora",
+    lampsHelp: "Colegas que monitoram um ramal veem quem liga de fora para ele.",
     notify: "Avisar sobre novos leads",
     notifyHelp: "Endereços de e-mail que recebem a mensagem.",
   },
