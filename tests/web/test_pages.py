@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.support.captures import packets
 from tests.web.conftest import PHONE, Past, Shop, Visits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -160,6 +161,22 @@ async def test_a_call_is_found_with_its_bill_to_the_kopeck(visits: Visits, past:
     await expect(bill).to_contain_text("Мобильный")
     await expect(bill.locator("tbody")).to_contain_text(re.compile(r"1,57\s₽ / мин"))
     await expect(bill.locator("tfoot")).to_contain_text(re.compile(r"1,57\s₽"))
+
+
+async def test_an_administrator_sees_what_was_said_in_sip_and_takes_it_to_wireshark(visits: Visits, past: Past) -> None:
+    page = await visits.sign_in("boss", f"/calls/{past.outgoing}")
+    trace = page.get_by_role("region", name="SIP trace")
+    await trace.get_by_role("button", name="Show").click()
+    ladder = page.get_by_role("region", name="SIP ladder")
+    await expect(ladder).to_contain_text("INVITE SDP")
+    await expect(ladder).to_contain_text("200 OK (BYE)")
+    await trace.get_by_role("switch", name="Whole messages").click()
+    await expect(ladder).to_contain_text("CSeq: 1 INVITE")
+    async with page.expect_download() as started:
+        await trace.get_by_role("link", name="Download for Wireshark").click()
+    download = await started.value
+    assert download.suggested_filename.endswith(".pcap")
+    assert packets((await download.path()).read_bytes())
 
 
 async def test_filters_stand_in_the_address_and_can_be_cleared(visits: Visits, past: Past) -> None:

@@ -68,6 +68,12 @@ export async function get<T>(path: string, query?: Query): Promise<T> {
   return json<T>(await request("GET", address(path, query), jsonHeaders));
 }
 
+/** Reads a resource that is text. */
+export async function getText(path: string, query?: Query): Promise<string> {
+  const accept = "text/plain, application/problem+json";
+  return (await request("GET", address(path, query), { accept })).text();
+}
+
 /** Sends JSON, or nothing; each call has its own idempotency key, so that a repeated delivery has no second effect. */
 export async function post<T>(path: string, body?: unknown): Promise<T> {
   const headers = { ...jsonHeaders, "idempotency-key": newKey() };

@@ -194,6 +194,13 @@ export const en = {
     perMinute: (price: string) => `${price} / min`,
     total: "Total",
     nobodyLinked: "No lead or contact has this number.",
+    trace: {
+      title: "SIP trace",
+      ladder: "SIP ladder",
+      show: "Show",
+      whole: "Whole messages",
+      download: "Download for Wireshark",
+    },
   },
   player: {
     customer: "Customer",

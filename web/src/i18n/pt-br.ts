@@ -195,6 +195,13 @@ export const ptBR: Dictionary = {
     perMinute: (price) => `${price} / min`,
     total: "Total",
     nobodyLinked: "Nenhum lead ou contato tem este número.",
+    trace: {
+      title: "Rastreamento SIP",
+      ladder: "Diagrama SIP",
+      show: "Mostrar",
+      whole: "Mensagens inteiras",
+      download: "Baixar para o Wireshark",
+    },
   },
   player: {
     customer: "Cliente",

@@ -200,6 +200,13 @@ export const ru: Dictionary = {
     perMinute: (price) => `${price} / мин`,
     total: "Итого",
     nobodyLinked: "Лида или контакта с этим номером нет.",
+    trace: {
+      title: "SIP-трассировка",
+      ladder: "Диаграмма SIP",
+      show: "Показать",
+      whole: "Сообщения целиком",
+      download: "Скачать для Wireshark",
+    },
   },
   player: {
     customer: "Клиент",

@@ -10,9 +10,11 @@ import { RecordingPlayer } from "../../components/player/recording-player";
 import { ProblemAlert } from "../../components/problem-alert";
 import { clock } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
+import { useSession } from "../../session/session";
 import { BillTable } from "./bill-table";
 import { LegTimeline } from "./leg-timeline";
 import { LinkedPeople } from "./linked-people";
+import { SipTrace } from "./sip-trace";
 
 /** The drawer is open while there is an id. */
 export function CallDrawer({ id, onClose }: { id: string | undefined; onClose: () => void }) {
@@ -43,6 +45,7 @@ export function CallDrawer({ id, onClose }: { id: string | undefined; onClose: (
 
 function Details({ call }: { call: Cdr }) {
   const { t, f } = useI18n();
+  const { may } = useSession();
   return (
     <Stack gap="lg">
       <Stack gap="xs">
@@ -78,6 +81,11 @@ function Details({ call }: { call: Cdr }) {
       <Section title={t.calls.customer}>
         <LinkedPeople call={call} />
       </Section>
+      {may("calls", "trace") && (
+        <Section title={t.calls.trace.title}>
+          <SipTrace id={call.call_id} />
+        </Section>
+      )}
       <Text size="xs" c="dimmed">
         {t.calls.id} <span className="mono">{call.call_id}</span>
       </Text>
