@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_checked_trunks"
-down_revision = "0005_trunks_and_routes"
+revision = "0007_checked_trunks"
+down_revision = "0006_trusted_trunks"
 branch_labels = None
 depends_on = None
 
