@@ -5,7 +5,7 @@
 ARGS ?=
 RAMAL := .venv/bin/ramal
 
-.PHONY: help setup demo run test lint format bench web clean
+.PHONY: help setup demo run test lint format bench fuzz web clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ format: ## Format the Python code
 bench: ## Set up, then measure (bench/README.md keeps the figures)
 	@python3 deploy/setup.py test
 	@.venv/bin/python -m bench $(ARGS)
+
+fuzz: ## Set up, then fuzz what strangers can send, ten minutes for each target (what is found stays in var/fuzz)
+	@python3 deploy/setup.py test
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 web: ## Build the web app
 	@python3 deploy/setup.py web

@@ -15,14 +15,14 @@ Parameters = tuple[tuple[str, str], ...]
 
 _SIP_URI: Final = re.compile(
     r"(?P<scheme>sips?):"
-    r"(?:(?P<user>[^@\s<>\"]*)@)?"
+    r"(?:(?P<user>[^@\s<>\"\x00-\x1f\x7f]*)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
     r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<parameters>(?:;[^;?\s<>\"]*)*)"
-    r"(?:\?(?P<headers>[^\s<>\"]*))?",
+    r"(?P<parameters>(?:;[^;?\s<>\"\x00-\x1f\x7f]*)*)"
+    r"(?:\?(?P<headers>[^\s<>\"\x00-\x1f\x7f]*))?",
     re.IGNORECASE,
 )
-_OTHER_URI: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[^\s<>\"]+)")
+_OTHER_URI: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>[^\s<>\"\x00-\x1f\x7f]+)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPED_CONTROL: Final = re.compile(r"%(?=[01][0-9A-Fa-f]|7[Ff])")
 _KEPT_CONTROL: Final = re.compile(r"%25([01][0-9A-Fa-f]|7[Ff])")
@@ -116,6 +116,8 @@ class Uri:
         password = ""
         if userinfo and ":" in userinfo:
             userinfo, _, password = userinfo.partition(":")
+            if not userinfo:
+                raise MalformedMessageError("A URI has a password but no user.")
         number = int(port) if port else None
         if number is not None and number > 65535:
             raise MalformedMessageError("The port of a URI is above 65535.")

@@ -1,0 +1,43 @@
+"""A short run of every fuzz target, from its seeds; `make fuzz` runs them for long."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.__main__ import SEEDS
+from tests.fuzz.targets import message, sdp, stream
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 3
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no build for this platform")
+@pytest.mark.parametrize("name", sorted(SEEDS))
+async def test_no_bytes_break_a_promise(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    options = [f"-max_total_time={SECONDS}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1500"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fuzz", name, *options, f"-artifact_prefix={tmp_path}/", str(kept),
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(process.communicate(), SECONDS + 60)
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert process.returncode == 0, f"{output.decode(errors='replace')[-3000:]}\n{found}"
+    assert b"Done " in output
+    assert any(kept.iterdir()), "nothing new was ever found: the instrumentation does not work"
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_there_are_seeds_and_they_keep_the_promises(name: str) -> None:
+    seeds = [path.read_bytes() for folder in SEEDS[name] if folder.is_dir() for path in folder.iterdir()]
+    assert seeds
+    for seed in seeds:
+        for target in (message, sdp, stream):
+            target(seed)
