@@ -30,8 +30,8 @@ _PATIENCE: Final = 4.0
 """Seconds a sender waits for a phone's answer; a sender's own transaction ends after 32."""
 _MOST: Final = 2000
 """Texts under way."""
-_SILENCE: Final = (408, 503)
-"""What is told of phones that cannot be reached: 480 to the sender (RFC 4320 forbids 408 to a request like this one)."""
+_PASSED_ON: Final = frozenset((413, 415, 486, 488, 600, 603, 606))
+"""What a sender is told as the phone said it; all else is 480 (RFC 4320 forbids 408 to a request like this one)."""
 
 
 class Messages:
@@ -135,7 +135,7 @@ class _Delivery:
         self._left -= 1
         if status < 300:
             self._say(200)
-        elif status >= 400 and status not in _SILENCE:
+        elif status in _PASSED_ON:
             self._status = status
         if not self._left:
             self._say(self._status)

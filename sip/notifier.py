@@ -29,6 +29,10 @@ log = structlog.get_logger(__name__)
 _Key = TypeVar("_Key")
 
 _DEFAULT_SECONDS: Final = 3600
+_AT_ONCE: Final = 50
+"""Watchers who are told of a change in one turn of the loop."""
+_RENEWAL_STEP: Final = 0.002
+"""Seconds between two of a phone's subscriptions, when all are told anew."""
 _ID: Final = re.compile(r";\s*id\s*=\s*([^\s;,]{1,128})", re.IGNORECASE)
 _REFUSALS: Final = {Standing.FORBIDDEN: 403, Standing.UNKNOWN: 404}
 
@@ -82,8 +86,17 @@ class Notifier:
 
     def changed(self, package: str, resource: str) -> None:
         """Tell those who watch a resource its newest state."""
-        for subscription in tuple(self._by_resource.get((package, resource), ())):
+        watching = self._by_resource.get((package, resource))
+        if watching:
+            self._tell(tuple(watching), 0)
+
+    def _tell(self, watching: tuple[Subscription, ...], start: int) -> None:
+        """Tell some of many at a time, so that the one whom everybody watches holds up no calls."""
+        end = start + _AT_ONCE
+        for subscription in watching[start:end]:
             subscription.changed()
+        if end < len(watching):
+            self._stack.timers.schedule(0.0, self._tell, watching, end)
 
     def registered(self, user: str, bindings: Sequence[Binding]) -> None:
         """Tell a user who has registered all that it watches: its phone may have been restarted, or moved.
@@ -92,9 +105,9 @@ class Notifier:
         """
         subscriptions = self._by_watcher.get(user)
         if subscriptions and bindings:
-            for subscription in tuple(subscriptions):
-                _follow(subscription.dialog, bindings)
-                subscription.renew()
+            for place, subscription in enumerate(tuple(subscriptions)):
+                _follow(subscription, bindings)
+                subscription.renew(place * _RENEWAL_STEP)
 
     def reconsider(self) -> None:
         """Ask again who may see what, because the rules or the resources changed."""
@@ -197,8 +210,8 @@ class Notifier:
         if seconds is None:
             transaction.respond(response_to(request, 423, headers=self._least))
             return True
-        dialog.source = source
         dialog.refresh_target(request)
+        subscription.follow(source)
         transaction.respond(self._acceptance(request, dialog, subscription.resource, seconds))
         subscription.refresh(seconds)
         return True
@@ -272,9 +285,9 @@ def _accepts(request: Request, content_type: str) -> bool:
     return not kinds or any(kind in (content_type, general, "*/*") for kind in kinds)
 
 
-def _follow(dialog: Dialog, bindings: Iterable[Binding]) -> None:
+def _follow(subscription: Subscription, bindings: Iterable[Binding]) -> None:
     """Note where the phone that watches is reached now."""
-    target = dialog.remote_target
+    target = subscription.dialog.remote_target
     for binding in bindings:
         if (binding.uri.host, binding.uri.port) == (target.host, target.port):
-            dialog.source = Address(*binding.source)
+            subscription.follow(Address(*binding.source))

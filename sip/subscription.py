@@ -6,11 +6,13 @@ knows of none does. What is tried again is the newest state, so no lamp stays li
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final, Protocol
 
 import structlog
 
+from sip.address import Address
 from sip.bodies import retry_after_of
 from sip.client_request import ClientRequest, SessionHost
 from sip.dialog import Dialog
@@ -62,6 +64,7 @@ class Subscription:
     """One watcher's subscription to one resource."""
 
     __slots__ = (
+        "_attempt",
         "_delivery",
         "_dialog",
         "_event",
@@ -121,6 +124,8 @@ class Subscription:
         self._granted = False
         self._reason = ""
         self._delivery = DeliveryState.RESTING
+        self._attempt = 0
+        """Counts the NOTIFYs: only the answer to the last one counts."""
         self._failures = 0
         self._retry_after: int | None = None
         self._sent_at = -math.inf
@@ -169,6 +174,13 @@ class Subscription:
         self._expire_in(seconds)
         self._feed_event(SubscriptionEvent.SUBSCRIBED)
 
+    def follow(self, source: Address) -> None:
+        """Reach the watcher where it is now; a NOTIFY that is under way to where it was is not waited for."""
+        if source != self._dialog.source:
+            self._dialog.source = source
+            if not self.told:
+                self._tell(DeliveryEvent.MOVED)
+
     # What becomes of it here.
 
     def changed(self) -> None:
@@ -176,11 +188,14 @@ class Subscription:
         if self._granted:
             self._tell(DeliveryEvent.CHANGED)
 
-    def renew(self) -> None:
-        """Tell the whole state in a moment though it may be known: the phone has registered, and perhaps forgotten all."""
+    def renew(self, delay: float = 0.0) -> None:
+        """Tell the whole state in a moment though it may be known: the phone has registered, and perhaps forgotten all.
+
+        `delay` (seconds) lets others go first.
+        """
         if self._renewal is None and self.state is not SubscriptionState.TERMINATED:
             wait = self._sent_at + _RENEWAL_PAUSE - self._stack.timers.clock.monotonic()
-            self._renewal = self._stack.timers.schedule(max(wait, _RENEWAL_DELAY), self._renewal_due)
+            self._renewal = self._stack.timers.schedule(max(wait, _RENEWAL_DELAY + delay), self._renewal_due)
 
     def reconsider(self) -> None:
         """Ask again what the watcher may see, because the rules changed."""
@@ -291,16 +306,18 @@ class Subscription:
         request = self._dialog.request(
             "NOTIFY", headers=headers, content_type=self._package.content_type if body else "", body=body
         )
-        ClientRequest(self._stack, request, hop, self._answered, next_cseq=self._dialog.next_cseq)
+        self._attempt += 1
+        answered = functools.partial(self._answered, self._attempt)
+        ClientRequest(self._stack, request, hop, answered, next_cseq=self._dialog.next_cseq)
 
     def _state_header(self, now: float) -> str:
         if self.state is SubscriptionState.TERMINATED:
             return f"terminated;reason={self._reason}"
         return f"{self.state};expires={max(0, round(self.expires_at - now))}"
 
-    def _answered(self, response: Response, transaction: ClientTransaction) -> None:
+    def _answered(self, attempt: int, response: Response, transaction: ClientTransaction) -> None:
         status = response.status
-        if status < 200:
+        if status < 200 or attempt != self._attempt:
             return
         if status < 300:
             self._tell(DeliveryEvent.DELIVERED)

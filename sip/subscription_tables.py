@@ -97,6 +97,8 @@ class DeliveryEvent(enum.StrEnum):
     """There is a newer state."""
     RENEWED = "renewed"
     """The watcher gave a sign of life, and is to be told all there is."""
+    MOVED = "moved"
+    """The watcher is reached at another address now; what is under way to the old one counts no more."""
     DELIVERED = "delivered"
     FAILED = "failed"
     RETRY_DUE = "retry due"
@@ -123,17 +125,21 @@ _SEND, _WAIT_LONGER = (DeliveryAction.SEND,), (DeliveryAction.WAIT,)
 DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], tuple[DeliveryState, tuple[DeliveryAction, ...]]] = {
     (_RESTING, DeliveryEvent.CHANGED): (_SENDING, _SEND),
     (_RESTING, DeliveryEvent.RENEWED): (_SENDING, _SEND),
+    (_RESTING, DeliveryEvent.MOVED): (_SENDING, _SEND),
     (_RESTING, DeliveryEvent.ENDED): (_LAST, _SEND),
     (_SENDING, DeliveryEvent.CHANGED): (_OUTDATED, ()),
     (_SENDING, DeliveryEvent.RENEWED): (_OUTDATED, ()),
+    (_SENDING, DeliveryEvent.MOVED): (_SENDING, _SEND),
     (_SENDING, DeliveryEvent.DELIVERED): (_RESTING, (DeliveryAction.CONFIRM,)),
     (_SENDING, DeliveryEvent.FAILED): (_BACKING_OFF, _WAIT_LONGER),
     (_SENDING, DeliveryEvent.ENDED): (_ENDING, ()),
+    (_OUTDATED, DeliveryEvent.MOVED): (_SENDING, _SEND),
     (_OUTDATED, DeliveryEvent.DELIVERED): (_SENDING, (DeliveryAction.CONFIRM, DeliveryAction.SEND)),
     (_OUTDATED, DeliveryEvent.FAILED): (_BACKING_OFF, _WAIT_LONGER),
     (_OUTDATED, DeliveryEvent.ENDED): (_ENDING, ()),
     # A change does not hurry a watcher that does not answer: what goes out after the wait is the newest state anyway.
     (_BACKING_OFF, DeliveryEvent.RENEWED): (_SENDING, _SEND),
+    (_BACKING_OFF, DeliveryEvent.MOVED): (_SENDING, _SEND),
     (_BACKING_OFF, DeliveryEvent.RETRY_DUE): (_SENDING, _SEND),
     (_BACKING_OFF, DeliveryEvent.ENDED): (_LAST, _SEND),
     (_ENDING, DeliveryEvent.DELIVERED): (_LAST, _SEND),

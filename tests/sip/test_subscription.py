@@ -416,9 +416,26 @@ def test_a_phone_that_registers_from_another_address_is_told_there() -> None:
     stage.set(1)
     stage.run(40)
     stage.notifier.registered("alice", [binding(stage, moved.address)])
-    stage.run(33)
+    stage.run(0.1)
+    assert moved.bodies == ["1"], "at once, though a NOTIFY to the old address is still under way"
+    stage.run(60)
+    assert len(stage.notifier) == 1
+    stage.set(2)
+    stage.run(0.1)
+    assert moved.bodies[-1] == "2"
+
+
+def test_one_whom_everybody_watches_is_told_of_in_turns() -> None:
+    stage = Scene(max_subscriptions_per_user=500)
+    for number in range(120):
+        assert stage.watcher.subscribe(f"dialog;id={number}").status == 200
     stage.run(1)
-    assert moved.bodies[-1:] == ["1"]
+    stage.watcher.notifies.clear()
+    made = stage.counter.made
+    stage.set(9)
+    assert stage.counter.made - made == 50
+    stage.run(1)
+    assert stage.watcher.bodies == ["9"] * 120
 
 
 # The tables.
