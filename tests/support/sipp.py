@@ -28,6 +28,7 @@ async def run_sipp(
     target: str = "",
     *,
     folder: Path,
+    address: str = "127.0.0.1",
     port: int = 0,
     calls: int = 1,
     rate: float = 10,
@@ -43,6 +44,7 @@ async def run_sipp(
         scenario: an XML file, or the name of a built-in one (`uac`, `uas`).
         target: host:port that is called; empty for a scenario that waits.
         folder: where its logs go.
+        address: its own IP address.
         port: its own port; 0 takes a free one.
         calls: after how many it ends.
         rate: calls a second.
@@ -54,8 +56,8 @@ async def run_sipp(
     """
     built_in = isinstance(scenario, str)
     errors = folder / f"sipp-{port or 'any'}-errors.log"
-    arguments = ["-sn" if built_in else "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(port or free_port())]
-    arguments += ["-mi", "127.0.0.1", "-mp", str(free_port(count=4)), "-t", transport, "-s", service]
+    arguments = ["-sn" if built_in else "-sf", str(scenario), "-i", address, "-p", str(port or free_port())]
+    arguments += ["-mi", address, "-mp", str(free_port(count=4)), "-t", transport, "-s", service]
     arguments += ["-m", str(calls), "-r", str(rate), "-trace_err", "-error_file", str(errors), "-nostdin"]
     arguments += ["-timeout", f"{int(timeout)}s", "-timeout_error"]
     for name, value in (keys or {}).items():
