@@ -40,7 +40,8 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("times are aware; a naive one was given")
-        value = value.astimezone(UTC)
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
         # Not strftime, which takes ten times as long and does not pad the year.
         return value.isoformat(timespec="microseconds")[:-6] + "Z" if dialect.name == "sqlite" else value
 

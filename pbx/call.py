@@ -8,6 +8,7 @@ in the journal is `CallEnded`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -175,10 +176,10 @@ class Call(PartyVerbs):
     async def _run(self, flow: Flow) -> None:
         self._flowing = True
         try:
-            if not self._ending:
-                await flow(self)
-        except asyncio.CancelledError:
-            log.debug("call_cancelled", call_id=self.id, reason=self._reason)
+            # Most calls end by cancellation: a party without whom they have no sense hung up.
+            with contextlib.suppress(asyncio.CancelledError):
+                if not self._ending:
+                    await flow(self)
         except NoMediaError as error:
             log.warning("call_without_media", call_id=self.id, error=error.message)
             self.outcome = Outcome.NO_MEDIA
@@ -232,6 +233,10 @@ class Call(PartyVerbs):
             CallEnded(at=at, call_id=self.id, disposition=disposition, sip_status=status, reason=reason)
         )
         self.changed("call.ended")
+        # Legs know their call: what is over must not wait for the collector of cycles.
+        self.caller = None
+        while not self.inbox.empty():
+            self.inbox.get_nowait()
 
     # --- verbs -----------------------------------------------------------------------------------------------------------
 

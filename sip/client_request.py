@@ -19,7 +19,7 @@ from sip.dialog import Dialog
 from sip.errors import SipError
 from sip.message import Request, Response
 from sip.timers import Timer, TimerHeap
-from sip.transaction import ClientTransaction, ResponseCallback
+from sip.transaction import ClientTransaction, ResponseCallback, ignore_response
 from sip.transaction_tables import State, Timing
 from sip.uri import NameAddress
 
@@ -166,6 +166,10 @@ class ClientRequest:
     def stop_retrying(self) -> None:
         """Hand the next challenge to `on_response`: the sender has lost interest in the answer."""
         self._stopped = True
+
+    def forget(self) -> None:
+        """Tell nothing more: whoever listened is over, and need not be kept for it."""
+        self._on_response = ignore_response
 
     def _responded(self, response: Response, transaction: ClientTransaction) -> None:
         if self._silence is not None:

@@ -45,7 +45,7 @@ class SipConfig:
     max_backlog_bytes: int = 1024 * 1024
     """Kernel memory of waiting datagrams (some 2 kB each) above which new calls are turned away with 503: what is worked off
     well before a peer repeats itself after T1. Half of the socket's buffer, where that is less."""
-    max_lag_seconds: float = 0.5
+    max_lag_seconds: float = 2.0
     """How late the ticker may be before new calls are turned away with 503."""
     retry_after_seconds: int = 5
     """What a 503 asks the caller to wait."""

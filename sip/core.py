@@ -32,7 +32,7 @@ from sip.session_events import Direction, SessionListener
 from sip.session_timer import offered_terms
 from sip.timers import TimerHeap
 from sip.trace.tap import MessageTap
-from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, new_branch
+from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, ignore_response, new_branch
 from sip.uri import NameAddress, Uri
 
 log = structlog.get_logger(__name__)
@@ -156,7 +156,7 @@ class SipCore:
         dialog = Dialog.as_client(request, response, destination)
         hop = self.next_hop(dialog)
         self.send_acknowledgement(dialog.request("ACK", cseq=request.cseq[0]), hop)
-        ClientRequest(self, dialog.request("BYE"), hop, _ignore, next_cseq=dialog.next_cseq)
+        ClientRequest(self, dialog.request("BYE"), hop, ignore_response, next_cseq=dialog.next_cseq)
         return True
 
     def transport_failed(self, destination: Address) -> None:
@@ -175,7 +175,7 @@ class SipCore:
 
     def send_cancel(self, request: Request, destination: Address) -> None:
         """Start the transaction of a CANCEL."""
-        self.transactions.send_request(request, destination, _ignore)
+        self.transactions.send_request(request, destination, ignore_response)
 
     def send_acknowledgement(self, request: Request, destination: Address) -> bytes:
         """Send the ACK of a 2xx, which is no transaction, and return its bytes."""
@@ -377,7 +377,3 @@ def address_of(uri: Uri) -> Address:
 def _contact(user: str, local: Address) -> str:
     parameters = () if local.transport == "udp" else (("transport", local.transport),)
     return f"<{Uri('sip', user, local.host, local.port, parameters)}>"
-
-
-def _ignore(_response: Response, _transaction: ClientTransaction) -> None:
-    """Take no notice: the INVITE's own final response says it all."""

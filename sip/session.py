@@ -46,8 +46,6 @@ class InviteSession(PeerRequests):
     ) -> None:
         """Made by `incoming` and `outgoing`."""
         super().__init__(host, direction, request, source, symmetric=symmetric)
-        self._offers = Offers(self)
-        self._transfers = Transfers(self)
         self._bye_due: tuple[tuple[str, str], ...] | None = None
         self._closed = False
         self._alternatives: Sequence[Address] = ()
@@ -96,6 +94,20 @@ class InviteSession(PeerRequests):
         session.credentials = credentials
         session._alternatives, session._on_failover = alternatives, on_failover
         return session
+
+    @property
+    def _offers(self) -> Offers:
+        """The offers after the first one; made when first needed, for most calls have none."""
+        if self._exchanges is None:
+            self._exchanges = Offers(self)
+        return self._exchanges
+
+    @property
+    def _transfers(self) -> Transfers:
+        """The transfers in this dialog; made when first needed."""
+        if self._referrals is None:
+            self._referrals = Transfers(self)
+        return self._referrals
 
     def start(self) -> None:
         """Send the INVITE of an outgoing session."""
@@ -209,11 +221,13 @@ class InviteSession(PeerRequests):
         self.move(Move.FINISHED)
         if self.timer is not None:
             self.timer.stop()
-        self._offers.close()
+        if self._exchanges is not None:
+            self._exchanges.close()
         if self._answer is not None and self._bye_due is None:
             self._answer.close()
         self.emit(event)
         self._over = True
+        self.listener = None
 
     def close(self) -> None:
         """Leave the stack: nothing more is expected of the peer."""
@@ -224,6 +238,10 @@ class InviteSession(PeerRequests):
         if self._invite is not None:
             self._invite.settle()
         self.host.session_closed(self)
+        # The parts know the session: what is over at every second call must not wait for the collector of cycles.
+        self._invite = self.timer = self.context = None
+        if self._answer is not None:
+            self._answer.forget()
 
     def lost(self, status: int, reason: str) -> None:
         """End the session because the peer is gone or has lost the call; a BYE is sent in case it has not."""
@@ -244,7 +262,7 @@ class InviteSession(PeerRequests):
 
     def acknowledged(self, request: Request) -> None:
         """Take the ACK of a 2xx of ours."""
-        if self._offers.acknowledged(request):
+        if self._exchanges is not None and self._exchanges.acknowledged(request):
             return
         answer = self._answer
         if answer is None or not answer.awaits_ack or answer.cseq != request.cseq[0]:
@@ -262,7 +280,8 @@ class InviteSession(PeerRequests):
                 return
             self.emit(OfferAnswered(sdp))
         self.emit(Confirmed())
-        self._offers.proceed()
+        if self._exchanges is not None:
+            self._exchanges.proceed()
 
     # The ways out.
 

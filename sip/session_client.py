@@ -20,7 +20,7 @@ from sip.session_events import Answered, Progressed, Rejected, SessionState
 from sip.session_tables import Acknowledge, Acknowledging, Exchange, Move, Turn
 from sip.session_timer import LONGEST, USUAL_MINIMUM, take_terms, terms_of
 from sip.timers import Timer
-from sip.transaction import ClientTransaction, cancel_request
+from sip.transaction import ClientTransaction, cancel_request, ignore_response
 from sip.transaction_tables import State
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class OutgoingInvite:
         kept = self._acknowledged.get(dialog.remote_tag) if dialog is not None else None
         if kept is not None:
             self.client.transaction.settle(*kept)
+            self.client.forget()
 
     def _send_cancel(self) -> None:
         transaction = self.client.transaction
@@ -274,7 +275,7 @@ class OutgoingInvite:
             session.dialog = dialog
         request = dialog.request("BYE")
         host = session.host
-        ClientRequest(host, request, host.next_hop(dialog), _ignore, next_cseq=dialog.next_cseq)
+        ClientRequest(host, request, host.next_hop(dialog), ignore_response, next_cseq=dialog.next_cseq)
         if session.state is SessionState.CANCELLING:
             session.close()
 
@@ -325,7 +326,3 @@ class OutgoingInvite:
         if request.body:
             dialog.exchange = Exchange.OURS
         return dialog
-
-
-def _ignore(_response: Response, _transaction: ClientTransaction) -> None:
-    """Take no notice: whatever the peer says, the dialog is over."""

@@ -26,15 +26,19 @@ UNANSWERED = (SessionState.OFFERED, SessionState.EARLY)
 class IncomingSide(SessionBase):
     """What a session can do while its INVITE waits for our answer."""
 
-    __slots__ = ("_answer", "_offers")
-
-    _offers: Offers
+    __slots__ = ("_answer", "_exchanges")
 
     def __init__(
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
     ) -> None:
         super().__init__(host, direction, request, source, symmetric=symmetric)
         self._answer: InviteAnswer | None = None
+        self._exchanges: Offers | None = None
+
+    @property
+    @abc.abstractmethod
+    def _offers(self) -> Offers:
+        """The offers after the first one; made when first needed, for most calls have none."""
 
     def progress(self, status: int, *, sdp: bytes | None = None, reason: str | None = None) -> None:
         """Incoming: send a provisional response (101 to 199), with SDP for early media.
@@ -71,7 +75,9 @@ class IncomingSide(SessionBase):
         if self.state not in UNANSWERED or self.dialog is None:
             return
         reliable = answer.reliable
-        if reliable is not None and (reliable.blocks_answer or self._offers.peer_waits):
+        if reliable is not None and (
+            reliable.blocks_answer or (self._exchanges is not None and self._exchanges.peer_waits)
+        ):
             reliable.held = sdp
             return
         self.move(Move.ANSWERED)
@@ -107,7 +113,8 @@ class IncomingSide(SessionBase):
         if reliable is not None and reliable.held is not None and not reliable.blocks_answer:
             sdp, reliable.held = reliable.held, None
             self.answer(sdp)
-        self._offers.proceed()
+        if self._exchanges is not None:
+            self._exchanges.proceed()
 
     def _prack(self, request: Request, transaction: ServerTransaction) -> None:
         """Take the PRACK of a reliable provisional response, which may bring an answer or a new offer (RFC 3262 section 5)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -29,16 +30,20 @@ OVER = (SessionState.CANCELLING, SessionState.ENDED)
 class PeerRequests(IncomingSide):
     """The requests of the peer; ACK and CANCEL come by their own ways."""
 
-    __slots__ = ("_invite", "_targeted", "_transfers")
-
-    _transfers: Transfers
+    __slots__ = ("_invite", "_referrals", "_targeted")
 
     def __init__(
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
     ) -> None:
         super().__init__(host, direction, request, source, symmetric=symmetric)
         self._invite: OutgoingInvite | None = None
+        self._referrals: Transfers | None = None
         self._targeted: dict[Refer, Transfers] | None = None
+
+    @property
+    @abc.abstractmethod
+    def _transfers(self) -> Transfers:
+        """The transfers in this dialog; made when first needed."""
 
     def receive(self, request: Request, transaction: ServerTransaction) -> None:
         """Take a request of the peer inside the dialog."""

@@ -131,6 +131,12 @@ class InviteAnswer:
         self._finish()
         self.acknowledged()
 
+    def forget(self) -> None:
+        """Tell nothing more: the session is over, and need not be kept for it."""
+        self.close()
+        self._on_silence = _ignore
+        self.transaction.on_cancel = None
+
     def _finish(self) -> None:
         self._stop_refresh()
         if self.reliable is not None:
@@ -157,3 +163,7 @@ class InviteAnswer:
         if self._refresh is not None:
             self._refresh.cancel()
             self._refresh = None
+
+
+def _ignore() -> None:
+    """Stand for a session that is over."""

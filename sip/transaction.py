@@ -153,7 +153,7 @@ class ClientTransaction(_Transaction):
     transport.
     """
 
-    __slots__ = ("_datagram_way", "_on_response", "challenger", "local_failure", "request")
+    __slots__ = ("_datagram_way", "challenger", "local_failure", "on_response", "request")
 
     def __init__(
         self, layer: TransactionLayer, key: Key, request: Request, destination: Address, on_response: ResponseCallback
@@ -165,7 +165,7 @@ class ClientTransaction(_Transaction):
         """Whether the final response was made here, because the peer said nothing."""
         self.challenger: Address | None = None
         """Where a 401 or 407 came from."""
-        self._on_response: ResponseCallback = on_response
+        self.on_response: ResponseCallback = on_response
         self._datagram_way: tuple[Address, str] | None = None
         """Destination and Via of a large request that goes by TCP, in case that TCP is refused."""
 
@@ -235,7 +235,7 @@ class ClientTransaction(_Transaction):
 
     def _act(self, action: Action, message: Request | Response | None) -> None:
         if action is Action.DELIVER and isinstance(message, Response):
-            self._on_response(message, self)
+            self.on_response(message, self)
         elif action is Action.ACKNOWLEDGE and isinstance(message, Response):
             self.payload = acknowledge_failure(self.request, message)
             self._layer.send(self.payload, self.destination)
@@ -248,7 +248,7 @@ class ClientTransaction(_Transaction):
 
     def _report(self, status: int, reason: str) -> None:
         self.local_failure = True
-        self._on_response(response_to(self.request, status, reason), self)
+        self.on_response(response_to(self.request, status, reason), self)
 
 
 class ServerTransaction(_Transaction):
@@ -413,7 +413,12 @@ class TransactionLayer:
     def forget(self, transaction: _Transaction) -> None:
         """Take a transaction out of the table; called by the transaction itself."""
         table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
-        table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
+        if isinstance(transaction, ClientTransaction):
+            # Nothing more will be told, and who listened knows the transaction: a circle that would keep both.
+            transaction.on_response = ignore_response
+            table = self._clients
+        else:
+            table = self._servers
         table.pop(transaction.key, None)
 
     def _lifetime(self, transaction: _Transaction) -> float:
@@ -461,3 +466,7 @@ def cancel_request(request: Request) -> Request:
     headers += [(name, value) for name, value in request.headers if name in ("Route", "From", "To", "Call-ID")]
     headers.append(("CSeq", f"{request.cseq[0]} CANCEL"))
     return Request("CANCEL", request.uri, headers)
+
+
+def ignore_response(_response: Response, _transaction: ClientTransaction) -> None:
+    """Stand for a user who has heard the last word."""

@@ -61,7 +61,6 @@ async def follow(
     visited: set[str] = set()
     referral: Headers = (("Referred-By", referred_by),) if referred_by else ()
     while True:
-        log.debug("routed", call_id=call.id, explanation=list(decision.explanation))
         match decision:
             case ToExtension(extension):
                 domain = call.equipment.config.domain
