@@ -262,7 +262,8 @@ class Settings(_Section):
     @property
     def web_url(self) -> str:
         """Where the web app is."""
-        return self.web.public_url or f"http://{self.listen}:{self.web.port}"
+        host = f"[{self.listen}]" if ":" in self.listen else self.listen
+        return self.web.public_url or f"http://{host}:{self.web.port}"
 
 
 def ports_from_base(base: int) -> dict[str, dict[str, int]]:

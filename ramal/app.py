@@ -197,7 +197,7 @@ async def serve(settings: Settings) -> None:
         log.info(
             "ramal_runs",
             web=settings.web_url,
-            sip=f"{settings.sip_address}:{settings.sip.port}",
+            sip=Address(settings.sip_address, settings.sip.port).host_port,
             data=str(settings.data),
         )
         if ramal.administrator_password is not None:

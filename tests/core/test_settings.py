@@ -37,6 +37,10 @@ def test_the_tls_ports_follow_the_others_unless_they_are_chosen() -> None:
     assert ports(SIP_PORT="65535", WEB_PORT="65534") == (0, 0)
 
 
+def test_the_web_address_of_ipv6_is_written_as_a_url() -> None:
+    assert load_settings(environment={"RAMAL_LISTEN": "::1"}).web_url == "http://[::1]:8080"
+
+
 def test_sip_listens_on_several_addresses(tmp_path: Path) -> None:
     assert load_settings(environment={"RAMAL_LISTEN": "127.0.0.2"}).sip_hosts == ("127.0.0.2",)
     settings = load_settings(environment={"RAMAL_SIP_LISTEN": "192.0.2.1, 2001:db8::1"})

@@ -19,7 +19,7 @@ from tests.support.audio import make_speech
 from tests.support.baresip import Baresip
 from tests.support.certificates import Authority, serial_of
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
-from tests.support.tones import complete, seconds_of
+from tests.support.tones import complete, loudness, read, seconds_of
 
 LISTEN = [Address("127.0.0.1", 0, "udp"), Address("127.0.0.1", 0, "tcp"), Address("127.0.0.1", 0, "tls")]
 
@@ -136,22 +136,36 @@ async def test_baresip_calls_and_is_called_over_tls(server: RamalServer, tmp_pat
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_baresip_registers_over_ipv6(tmp_path: Path, prompts: Path, transport: str) -> None:
+async def test_baresip_rings_and_talks_over_ipv6(tmp_path: Path, prompts: Path, transport: str) -> None:
     listen = [Address("::1", 0, "udp"), Address("::1", 0, "tcp"), Address("127.0.0.1", 0, "udp")]
-    speech = make_speech(tmp_path / "speech.wav", "One")
-    async with ramal_server(tmp_path / "server", prompts=prompts, listen=listen) as server:
-        await server.exchange.directory.create_extension(number="1001", name="Ana", password=PASSWORD)
-        async with Baresip(
-            tmp_path / "baresip",
-            "1001",
-            speech,
-            server=where(server, transport),
-            password=PASSWORD,
-            transport=transport,
-            address="::1",
-        ) as bare:
-            await bare.registered()
+    speech = make_speech(tmp_path / "speech.wav", "One two three four five six seven eight nine ten")
+    async with ramal_server(tmp_path / "server", prompts=prompts, listen=listen, media_address="::1") as server:
+        for number in ("1001", "1002"):
+            await server.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
+
+        def bare(username: str) -> Baresip:
+            return Baresip(
+                tmp_path / username,
+                username,
+                speech,
+                server=where(server, transport),
+                password=PASSWORD,
+                transport=transport,
+                address="::1",
+                auto_answer=username == "1002",
+            )
+
+        async with bare("1001") as ana, bare("1002") as boris:
+            for one in (ana, boris):
+                await one.registered()
             (binding,) = server.exchange.sip.bindings("1001")
-            assert binding.source[0] == "::1"
-            assert binding.uri.host == "::1"
-            assert await server.exchange.sip.ping(binding.uri, destination=binding.source)
+            assert (binding.source[0], binding.uri.host) == ("::1", "::1")
+            await ana.command("dial", "1002")
+            await ana.wait_for("CALL_ESTABLISHED")
+            await server.fact(MediaAlive)
+            await asyncio.sleep(1.0)
+            await ana.command("hangup")
+            await boris.wait_for("CALL_CLOSED")
+            await server.quiet()
+            for one in (ana, boris):
+                assert loudness(read(one.heard()[0])) > 0.01
