@@ -92,3 +92,17 @@ def test_networks_that_are_never_banned_are_read_and_wrong_ones_refused() -> Non
     for wrong in ("office", "0.0.0.0/0", "10.0.0.0/33"):
         with pytest.raises(SettingsError, match=r"sip\.never_ban"):
             load_settings(None, {"RAMAL_SIP_NEVER_BAN": wrong})
+
+
+def test_dns_servers_are_read_with_their_ports_and_wrong_ones_refused() -> None:
+    text = "192.0.2.53, 192.0.2.54:5353,[2001:db8::53]:54, 2001:db8::54"
+    assert load_settings(None, {"RAMAL_SIP_DNS_SERVERS": text}).sip.dns == (
+        ("192.0.2.53", 53),
+        ("192.0.2.54", 5353),
+        ("2001:db8::53", 54),
+        ("2001:db8::54", 53),
+    )
+    assert load_settings(None, {}).sip.dns == ()
+    for wrong in ("dns.example", "192.0.2.53:0", "192.0.2.53:x", "[2001:db8::53]x"):
+        with pytest.raises(SettingsError, match=r"DNS server|port"):
+            load_settings(None, {"RAMAL_SIP_DNS_SERVERS": wrong})

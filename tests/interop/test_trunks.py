@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from core.events import CallEnded, Disposition, LegAnswered, LegCreated, LegEnded
-from ramal.softphone.controller import SoftPhone
+from ramal.softphone.controller import PhoneSetup, SoftPhone
 from tests.interop.conftest import PhoneFactory
+from tests.support.dns_server import dns_server
 from tests.support.ports import free_port
-from tests.support.ramal_server import RamalServer
+from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.sipp import SippResult, run_sipp
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -161,3 +162,34 @@ async def test_a_trunk_speaks_its_own_codecs_and_shows_the_number_it_is_told_to(
         await call.over(15)
         assert server.told(LegAnswered)
         assert server.told(LegEnded)
+
+
+async def test_a_carrier_known_by_its_srv_records_is_called_where_they_lead(tmp_path: Path, prompts: Path) -> None:
+    async with (
+        dns_server() as dns,
+        carrier_host("refuse.xml", tmp_path) as (first, refused),
+        carrier_host("answer.xml", tmp_path) as (second, answered),
+        ramal_server(tmp_path / "server", prompts=prompts, dns=dns.servers) as server,
+    ):
+        dns.add(
+            "_sip._udp.carrier.example", "SRV", f"1 0 {first} a.carrier.example.", f"2 0 {second} b.carrier.example."
+        )
+        for name in ("a.carrier.example", "b.carrier.example"):
+            dns.add(name, "A", "127.0.0.1")
+        await server.exchange.directory.create_extension(number="1001", name="Ana", password=PASSWORD)
+        await route_by(server, "carrier.example")
+        setup = PhoneSetup(
+            server=server.address, username="1001", port=free_port(), rtp_port=free_port(), password=PASSWORD
+        )
+        ana = await SoftPhone.start(setup)
+        try:
+            call = await ana.call(NUMBER)
+            await call.confirmed()
+            await call.over(15)
+            assert [one.successful for one in await asyncio.gather(refused, answered)] == [1, 1]
+            # A dead DNS changes nothing for the next call: what is known serves on.
+            dns.silent = True
+            trunk = server.exchange.directory.snapshot.trunks["carrier"]
+            assert [address.port for address in await server.exchange.trunks.servers(trunk)] == [second]
+        finally:
+            await ana.close()

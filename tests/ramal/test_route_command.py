@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.clock import SystemClock
@@ -58,6 +59,10 @@ async def test_beside_a_server_it_tells_how_the_trunks_stand(tmp_path: Path) -> 
         assert not told["lines"][0].startswith("no server")
         assert told["tries"][0]["trunk"] == "carrier"
         assert told["tries"][0]["servers"] == [] or told["tries"][0]["servers"][0].startswith("udp:127.0.0.2:")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            figures = (await client.get(f"http://127.0.0.1:{server.web_port}/metrics")).text
+        assert 'ramal_trunk_calls_out{trunk="carrier"} 0.0' in figures
+        assert 'ramal_trunk_usable{trunk="carrier"}' in figures
         async with server.api() as api:
             labels = [token["label"] for token in (await api.get("tokens"))["items"]]
         assert "ramal route test" not in labels, "the token it asked with is gone"

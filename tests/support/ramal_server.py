@@ -117,6 +117,7 @@ async def ramal_server(
     callers: CallerDirectory | None = None,
     flows: Mapping[str, Flow] | None = None,
     pbx: Mapping[str, Any] | None = None,
+    dns: Sequence[tuple[str, int]] = (),
     port: int = 0,
     rtp_ports: tuple[int, int] = RTP_PORTS,
     prompts: Path | None = None,
@@ -132,6 +133,7 @@ async def ramal_server(
         callers: one who knows callers' names.
         flows: named call flows.
         pbx: changed knobs of `PbxConfig`.
+        dns: addresses and ports of DNS servers, in place of the machine's.
         port: SIP port; 0 takes a free one.
         rtp_ports: both ends of the range.
         prompts: a folder of sounds to share between tests.
@@ -153,7 +155,7 @@ async def ramal_server(
     sockets = tuple(listen or (Address("127.0.0.1", port, "udp"), Address("127.0.0.1", port, "tcp")))
     exchange = Exchange(
         config,
-        SipConfig(listen=sockets, tls=tls, min_expires=1),
+        SipConfig(listen=sockets, tls=tls, min_expires=1, dns_servers=tuple(dns)),
         database=database,
         journal=journal,
         bus=bus,
