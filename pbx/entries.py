@@ -150,6 +150,11 @@ class Trunk:
     """Whether it has to prove with a certificate that it is one of its hosts, over TLS and in both directions."""
 
     @property
+    def limited(self) -> bool:
+        """Whether there is a limit to its calls."""
+        return bool(self.max_calls or self.max_calls_in or self.max_calls_out or self.calls_per_second)
+
+    @property
     def targets(self) -> tuple[Target, ...]:
         """Its hosts in the order in which they are tried."""
         transport = "" if self.transport is Transport.AUTO else self.transport.value

@@ -9,7 +9,7 @@ from typing import Final
 from pbx.entries import Trunk
 from sip.address import Address
 from sip.registration import Locate, TrunkAccount, TrunkPing, TrunkRegistration, TrunkState
-from sip.resolver import Target
+from sip.resolver import Target, direct
 from sip.stack import SipStack
 from sip.uri import Uri
 
@@ -76,6 +76,7 @@ class TrunkWatch:
             monotonic: seconds that never go back.
         """
         self.trunk = trunk
+        self._limited = trunk.limited
         self.traffic = traffic
         self.hosts = [HostWatch(target) for target in trunk.targets]
         self.registration: TrunkRegistration | None = None
@@ -85,6 +86,16 @@ class TrunkWatch:
         self._monotonic = monotonic
         self._registered: tuple[TrunkState, str] = (TrunkState.UNKNOWN, "")
         self._penalties: dict[Address, float] = {}
+        addresses = [direct(host.target) for host in self.hosts]
+        self._fixed = [one[0] for one in addresses if one is not None] if None not in addresses else []
+        """The servers of a trunk that is set up by addresses alone."""
+        self._up = True
+        """Whether neither the registration nor any host is down."""
+
+    def renew(self, trunk: Trunk) -> None:
+        """Take a changed entry whose hosts and login are the same."""
+        self.trunk = trunk
+        self._limited = trunk.limited
 
     def start(self) -> None:
         """Begin to register and to ask."""
@@ -121,6 +132,8 @@ class TrunkWatch:
 
     def refusal(self) -> str:
         """Return why no call may be sent to it now, or an empty string."""
+        if self._up and not self._penalties and not self._limited:
+            return ""
         state, reason = self.state
         if state in _DOWN:
             return f"is {state}: {reason}" if reason else f"is {state}"
@@ -137,6 +150,8 @@ class TrunkWatch:
 
     async def servers(self) -> list[Address]:
         """Return the servers to send a call to, in their order; none when no name of it is known."""
+        if self._fixed and self._up and not self._penalties and (self.registration is None or len(self._fixed) == 1):
+            return self._fixed.copy()
         found: list[Address] = []
         for host in self.hosts:
             if host.state in _DOWN:
@@ -178,12 +193,17 @@ class TrunkWatch:
 
     def _penalised(self, server: Address) -> bool:
         until = self._penalties.get(server)
-        return until is not None and until > self._monotonic()
+        if until is None:
+            return False
+        if until > self._monotonic():
+            return True
+        del self._penalties[server]
+        return False
 
     def _ping(self, host: HostWatch) -> None:
         def changed(state: TrunkState, reason: str) -> None:
             host.state, host.reason = state, reason
-            self._changed(self)
+            self._state_changed()
 
         target = host.target
         uri = Uri("sip", "", target.host, target.port, (("transport", target.transport),) if target.transport else ())
@@ -225,7 +245,9 @@ class TrunkWatch:
         if servers and servers != host.servers:
             host.servers = servers
             self._moved()
-            self._penalties = {server: until for server, until in self._penalties.items() if self._penalised(server)}
+            for server in tuple(self._penalties):
+                # Those that are over go; the servers of before may come back.
+                self._penalised(server)
 
     def _heard(self, server: Address, alive: bool) -> None:
         if alive:
@@ -235,6 +257,10 @@ class TrunkWatch:
 
     def _registration_changed(self, state: TrunkState, reason: str) -> None:
         self._registered = state, reason
+        self._state_changed()
+
+    def _state_changed(self) -> None:
+        self._up = self._registered[0] not in _DOWN and all(host.state not in _DOWN for host in self.hosts)
         self._changed(self)
 
 

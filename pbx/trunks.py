@@ -73,7 +73,7 @@ class Trunks:
                 watch.stop()
                 del self._watches[name]
             else:
-                watch.trunk = trunk
+                watch.renew(trunk)
         self._traffic = {name: traffic for name, traffic in self._traffic.items() if name in wanted or traffic.calls}
         for name, trunk in wanted.items():
             if name not in self._watches:

@@ -85,6 +85,8 @@ class SipCore:
         """Who is kept out, and who asks too much."""
         self._peers: frozenset[Address] = frozenset()
         self._peers_until = clock.monotonic()
+        self.connection_watchers: list[Callable[[Address], None]] = []
+        """Called with each address that nothing can be delivered to any more."""
         self._send = send
         self._connected = connected
         self._overloaded = overloaded
@@ -162,6 +164,8 @@ class SipCore:
     def transport_failed(self, destination: Address) -> None:
         """Take the news that nothing can be delivered to an address."""
         self.transactions.transport_failed(destination)
+        for watcher in tuple(self.connection_watchers):
+            watcher(destination)
         self.inbound.registrations.connection_lost(destination)
 
     # Out: what sessions and requests need (client_request.SessionHost).

@@ -33,6 +33,10 @@ _SHORTEST_LIFE = 20
 _LONGEST_LIFE = 86_400
 _LONGEST_WAIT = 3600
 """Seconds: the longest Retry-After that is heeded."""
+_RECONNECT_PAUSE = 2.0
+"""Seconds until a registration whose connection broke is made anew."""
+_SHORTEST_CONNECTION = 30.0
+"""Seconds between two registrations of a carrier that closes its connections at once."""
 _PATIENCE = 5.0
 """Seconds after which a server that says nothing is given up for the next one."""
 _PING_AGAIN = 2.0
@@ -160,17 +164,21 @@ class TrunkRegistration(_Watch):
         self._expires = account.expires
         self._lengthened = False
         self._failures = 0
+        self._registered_at = 0.0
         self._request: ClientRequest | None = None
 
     def start(self) -> None:
         """Begin to register."""
         if not self._running:
             self._running = True
+            self._core.connection_watchers.append(self._connection_lost)
             self._register()
 
     def stop(self) -> None:
         """Take the registration back and stop; the answer is not waited for."""
         registered = self.state is TrunkState.REGISTERED
+        if self._running:
+            self._core.connection_watchers.remove(self._connection_lost)
         self._halt()
         if registered and self.server is not None:
             self._send(0, (self.server,))
@@ -178,6 +186,14 @@ class TrunkRegistration(_Watch):
 
     def _register(self) -> None:
         self._locate(self._located)
+
+    def _connection_lost(self, address: Address) -> None:
+        """Register anew when the connection breaks by which the carrier's calls come (RFC 5626 section 4.5)."""
+        if address != self.server or not address.reliable or self.state is not TrunkState.REGISTERED:
+            return
+        lasted = self._core.clock.monotonic() - self._registered_at
+        # A carrier that closes after each answer is not asked all the time.
+        self._after(max(_RECONNECT_PAUSE, _SHORTEST_CONNECTION - lasted), self._register)
 
     def _located(self, servers: tuple[Address, ...]) -> None:
         if not self._running:
@@ -223,6 +239,7 @@ class TrunkRegistration(_Watch):
             self._answered(transaction)
         if response.status < 300:
             self._failures, self._lengthened = 0, False
+            self._registered_at = self._core.clock.monotonic()
             life = min(max(self._granted(response), _SHORTEST_LIFE), _LONGEST_LIFE)
             self._after(life * _REFRESH_AT, self._register)
             self._change(TrunkState.REGISTERED, response.reason)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from core.bus import EventBus, LiveEvent
+from core.clock import ManualClock
 from pbx import snapshot, validation
 from pbx.entries import Transport, Trunk
 from pbx.trunks import Trunks
@@ -38,6 +39,8 @@ class Watched:
     def __init__(self) -> None:
         self.core = self.timers = self.names = self
         self.asked: list[str] = []
+        self.connection_watchers: list[Any] = []
+        self.clock = ManualClock()
         self.answers: list[tuple[Callable[[Response, Any], None], Address]] = []
         self.known: dict[str, tuple[Address, ...]] = {}
 

@@ -212,3 +212,29 @@ def test_failures_are_spread_and_ever_further_apart() -> None:
     for gap, pause in zip(gaps, (10, 20, 40, 80, 160, 320, 640, 900), strict=False):
         assert pause <= gap <= pause * 1.21
     assert len({round(gap % 1, 3) for gap in gaps}) > 3
+
+
+def test_a_registration_is_made_anew_when_its_connection_breaks_but_not_all_the_time() -> None:
+    network = Network()
+    carrier = PhoneApplication()
+    carrier.users = {"74951234567": "secret"}
+    us = network.add("10.0.0.1", PhoneApplication(), transport="tcp")
+    network.add("10.0.0.2", carrier, transport="tcp", config=SipConfig(max_expires=7200))
+    uri = CARRIER.with_(parameters=(("transport", "tcp"),))
+    registration = TrunkRegistration(us, TrunkAccount(uri, "74951234567", "secret"), States())
+    registration.start()
+    network.run(100)
+    assert network.count("200 REGISTER") == 1
+    us.transport_failed(Address("10.0.0.9", 5060, "tcp"))
+    network.run(10)
+    assert network.count("200 REGISTER") == 1
+    us.transport_failed(Address("10.0.0.2", 5060, "tcp"))
+    network.run(3)
+    assert network.count("200 REGISTER") == 2
+    us.transport_failed(Address("10.0.0.2", 5060, "tcp"))
+    network.run(20)
+    assert network.count("200 REGISTER") == 2
+    network.run(12)
+    assert network.count("200 REGISTER") == 3
+    registration.stop()
+    assert us.connection_watchers == []
