@@ -78,7 +78,7 @@ class TrunkWatch:
         self.trunk = trunk
         self._limited = trunk.limited
         self.traffic = traffic
-        self.hosts = [HostWatch(target) for target in trunk.targets]
+        self.hosts = [HostWatch(target, servers=direct(target) or ()) for target in trunk.targets]
         self.registration: TrunkRegistration | None = None
         self._sip = sip
         self._changed = changed
@@ -86,8 +86,8 @@ class TrunkWatch:
         self._monotonic = monotonic
         self._registered: tuple[TrunkState, str] = (TrunkState.UNKNOWN, "")
         self._penalties: dict[Address, float] = {}
-        addresses = [direct(host.target) for host in self.hosts]
-        self._fixed = [one[0] for one in addresses if one is not None] if None not in addresses else []
+        by_address = all(host.servers for host in self.hosts)
+        self._fixed = [server for host in self.hosts for server in host.servers] if by_address else []
         """The servers of a trunk that is set up by addresses alone."""
         self._up = True
         """Whether neither the registration nor any host is down."""

@@ -223,6 +223,17 @@ async def test_only_watched_trunks_are_usable_and_a_server_that_failed_is_passed
     assert made.trunks.refusal(carrier) == "", "it showed life"
 
 
+async def test_a_trunk_that_is_never_asked_is_passed_over_after_a_call_that_failed() -> None:
+    carrier = replace(trunk("carrier"), ping_seconds=0)
+    made = Made(carrier)
+    (server,) = await made.trunks.servers(carrier)
+    made.trunks.call_failed(carrier, server)
+    assert "gave no sign" in made.trunks.refusal(carrier)
+    made.seconds.now = 31.0
+    assert made.trunks.refusal(carrier) == ""
+    assert await made.trunks.servers(carrier) == [server]
+
+
 async def test_a_trunk_with_several_hosts_uses_those_that_live() -> None:
     carrier = replace(trunk("carrier"), backup_hosts=("192.0.2.2:5080", "b.carrier.example"))
     made = Made(carrier, known={"b.carrier.example": (Address("192.0.2.3", 5070), Address("192.0.2.4", 5070))})
