@@ -329,4 +329,6 @@ class Inbound:
 
 def _unknown_options(request: Request) -> list[str]:
     """Return the option tags that a peer requires and that mean nothing here (RFC 3261 section 8.2.2.3)."""
+    if request.get("Require") is None:
+        return []
     return [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]

@@ -142,6 +142,8 @@ class SessionBase(abc.ABC):
 
     def caller_has(self, option: str, header: str = "Supported") -> bool:
         """Incoming: whether the INVITE lists an option tag, as one that is supported or (`Require`) demanded."""
+        if self.request.get(header) is None:
+            return False
         return any(has_option(value, option) for value in self.request.get_all(header))
 
     def move(self, move: Move) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -30,7 +31,10 @@ LONGEST: Final = 7 * 86_400
 """Seconds: what a peer asks beyond this counts as this."""
 _LONGEST_NOTICE: Final = 32.0
 """Seconds before the end of the interval at which the side that waits for refreshes ends the call (section 10)."""
+_TELLING: Final = frozenset(("Allow", "Supported", "Session-Expires", "Min-SE"))
 _REFRESHER = re.compile(r";\s*refresher\s*=\s*(uac|uas)\b", re.IGNORECASE)
+_LONGEST_VALUE: Final = 500
+"""Characters: longer values are not read, so that remembering what was read costs little."""
 _UPDATE_IS_UNKNOWN = (405, 501)
 
 
@@ -54,29 +58,45 @@ def terms_of(message: Message) -> Terms:
     expires, refresher, minimum, supported = None, "", 0, False
     updates: bool | None = None
     for name, value in message.headers:
-        if name == "Allow":
-            updates = bool(updates) or "UPDATE" in value.upper()
-        elif name == "Supported":
-            supported = supported or ("timer" in value.lower() and has_option(value, "timer"))
-        elif name == "Session-Expires":
-            expires = _seconds(value)
-            match = _REFRESHER.search(value)
-            refresher = match[1].lower() if match is not None else ""
-        elif name == "Min-SE":
-            minimum = _seconds(value) or 0
+        if name in _TELLING and len(value) <= _LONGEST_VALUE:
+            if name == "Allow":
+                updates = bool(updates) or _names_update(value)
+            elif name == "Supported":
+                supported = supported or has_option(value, "timer")
+            elif name == "Session-Expires":
+                expires, refresher = _interval(value)
+            else:
+                minimum = _interval(value)[0] or 0
     return Terms(expires, refresher, minimum, supported, updates)
+
+
+# The same few values come with every call of a phone or trunk.
 
 
 def has_option(value: str, option: str) -> bool:
     """Tell whether a list of option tags holds this one."""
+    return len(value) <= _LONGEST_VALUE and _has_option(value, option)
+
+
+@lru_cache(maxsize=1024)
+def _has_option(value: str, option: str) -> bool:
     return option in [tag.strip() for tag in value.lower().split(",")]
 
 
-def _seconds(value: str) -> int | None:
+@lru_cache(maxsize=256)
+def _names_update(value: str) -> bool:
+    return "UPDATE" in [method.strip() for method in value.upper().split(",")]
+
+
+@lru_cache(maxsize=256)
+def _interval(value: str) -> tuple[int | None, str]:
+    """Return seconds and refresher of a Session-Expires."""
+    match = _REFRESHER.search(value)
+    refresher = match[1].lower() if match is not None else ""
     try:
-        return min(parse_seconds(value), LONGEST)
+        return min(parse_seconds(value), LONGEST), refresher
     except MalformedMessageError:
-        return None
+        return None, refresher
 
 
 def offered_terms(config: SipConfig) -> tuple[tuple[str, str], ...]:
@@ -90,10 +110,9 @@ def offered_terms(config: SipConfig) -> tuple[tuple[str, str], ...]:
 
 def is_too_brief(message: Message, config: SipConfig) -> bool:
     """Tell whether a request is to be refused with 422: too short an interval, of one who understands that."""
-    if message.get("Session-Expires") is None:
-        return False
-    terms = terms_of(message)
-    return terms.supported and terms.expires is not None and terms.expires < config.min_session_expires
+    value = message.get("Session-Expires")
+    expires = _interval(value)[0] if value is not None and len(value) <= _LONGEST_VALUE else None
+    return expires is not None and expires < config.min_session_expires and terms_of(message).supported
 
 
 def accept_terms(session: SessionBase, message: Message) -> list[tuple[str, str]]:

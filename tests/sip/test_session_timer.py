@@ -263,6 +263,7 @@ def test_timers_switched_off_are_still_kept_for_a_peer_that_asks() -> None:
         ("3600", "600", "600"),
         ("nonsense", "", "120"),
         ("99999999999999", "", "120"),
+        ("100" + " " * 600 + ";x", "", "120"),
     ],
 )
 def test_the_callee_shortens_the_interval_but_never_below_the_minimum(asked: str, minimum: str, agreed: str) -> None:
