@@ -19,7 +19,6 @@ from pbx.exchange import Exchange
 from ramal.doctor import addresses, audio, certificates, ports, recent_calls, registrations, storage, trunks, work
 from ramal.doctor.findings import Finding, Severity
 from ramal.pauses import LoopPauses
-from sip.resolver import Target
 from sip.trace.tracer import Tracer
 
 log = structlog.get_logger(__name__)
@@ -58,22 +57,16 @@ class Examination:
                 certificate_findings, self._settings, self._folder, self._services.clock.now()
             )
             findings += rtp_findings(self._settings, taken=0)
-            findings += trunks.examine(await self._trunks())
+            findings += trunks.examine(
+                await trunks.gather(
+                    self._exchange.directory.snapshot, self._exchange.sip.locate, self._exchange.trunks.status
+                )
+            )
             findings += registrations.examine(self._logins())
             findings += await self._audio()
             findings += storage.examine(await asyncio.to_thread(storage.gather, self._folder))
             findings += work.examine(await self._work())
             return findings
-
-    async def _trunks(self) -> list[trunks.TrunkFacts]:
-        directory, sip = self._exchange.directory.snapshot, self._exchange.sip
-        facts = []
-        for trunk in directory.trunks.values():
-            state, reason = self._exchange.trunks.state(trunk.name)
-            target = Target(trunk.host, trunk.port or None, trunk.transport.value)
-            servers = await sip.locate(target) if trunk.enabled else ()
-            facts.append(trunks.facts_of(trunk, servers, directory, state=state, reason=reason))
-        return facts
 
     def _logins(self) -> list[registrations.LoginFacts]:
         facts = []

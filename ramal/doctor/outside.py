@@ -26,7 +26,6 @@ from ramal.doctor.findings import Finding, Severity, ok
 from ramal.doctor.inside import certificate_findings, rtp_findings
 from ramal.tools import opened
 from sip.name_service import NameService, SystemDns
-from sip.resolver import Target
 
 _SUBJECT: Final = "server"
 _PATIENCE: Final = 30.0
@@ -106,23 +105,14 @@ async def _examine_database(settings: Settings) -> list[Finding]:
         async with opened(settings) as database:
             async with database.reading() as session:
                 directory = await snapshot.load(session)
-            facts = await _resolve(directory)
+            names = NameService(SystemClock(), SystemDns())
+            try:
+                facts = await trunks.gather(directory, names.locate)
+            finally:
+                names.close()
             return [*trunks.examine(facts), *await _audio(settings, database)]
     except RamalError as error:
         return [Finding("database", Severity.PROBLEM, "database_unusable", error.message, error.hint)]
-
-
-async def _resolve(directory: snapshot.Snapshot) -> list[trunks.TrunkFacts]:
-    names = NameService(SystemClock(), SystemDns())
-    facts = []
-    try:
-        for trunk in directory.trunks.values():
-            target = Target(trunk.host, trunk.port or None, trunk.transport.value)
-            servers = await names.locate(target) if trunk.enabled else ()
-            facts.append(trunks.facts_of(trunk, servers, directory))
-    finally:
-        names.close()
-    return facts
 
 
 async def _audio(settings: Settings, database: Database) -> list[Finding]:

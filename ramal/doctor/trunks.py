@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pbx.entries import Trunk
 from pbx.snapshot import Snapshot
+from pbx.trunks import TrunkStatus
 from ramal.doctor.findings import Finding, Severity, ok
 from sip.address import Address
+from sip.resolver import Target
 
 _SUBJECT: Final = "trunks"
+
+
+@dataclass(slots=True, frozen=True)
+class HostFacts:
+    """One host of a trunk."""
+
+    name: str
+    """As it is set up, with its port and transport where they are set."""
+    servers: tuple[str, ...]
+    """Where the name leads (NAPTR, SRV, addresses); empty when nowhere."""
+    state: str = ""
+    """As the running server sees it; empty when none runs."""
+    reason: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -19,12 +33,8 @@ class TrunkFacts:
     """A trunk."""
 
     name: str
-    host: str
-    port: int
-    transport: str
     enabled: bool
-    servers: tuple[str, ...]
-    """Where its name leads (NAPTR, SRV, addresses); empty when nowhere."""
+    hosts: tuple[HostFacts, ...]
     state: str = ""
     """As the running server sees it; empty when none runs."""
     reason: str = ""
@@ -32,29 +42,34 @@ class TrunkFacts:
     """How many outgoing routes use it."""
 
 
-def facts_of(
-    trunk: Trunk, servers: Sequence[Address], directory: Snapshot, *, state: str = "", reason: str = ""
-) -> TrunkFacts:
-    """Return what is known of a trunk of the directory.
+Locate = Callable[[Target], Awaitable[Sequence[Address]]]
+"""Returns the servers of a target, best first; none when the DNS knows none."""
+
+
+async def gather(
+    directory: Snapshot, locate: Locate, status: Callable[[str], TrunkStatus] | None = None
+) -> list[TrunkFacts]:
+    """Return what is known of the trunks of a directory.
 
     Args:
-        trunk: the trunk.
-        servers: where its name leads.
-        directory: whose routes count.
-        state: as the running server sees it.
-        reason: for the state.
+        directory: has the trunks and the routes.
+        locate: asks the DNS.
+        status: returns how the running server sees a trunk; None: none runs.
     """
-    return TrunkFacts(
-        name=trunk.name,
-        host=trunk.host,
-        port=trunk.port,
-        transport=trunk.transport.value,
-        enabled=trunk.enabled,
-        servers=tuple(str(server) for server in servers),
-        state=state,
-        reason=reason,
-        routes=sum(trunk.name in route.trunks for route in directory.routes),
-    )
+    facts = []
+    for trunk in directory.trunks.values():
+        seen = status(trunk.name) if status is not None else None
+        states = {host.host: host for host in seen.hosts} if seen is not None else {}
+        hosts = []
+        for target in trunk.targets if trunk.enabled else ():
+            found = states.get(str(target))
+            servers = tuple(map(str, await locate(target)))
+            told = (found.state, found.reason) if found is not None else ("", "")
+            hosts.append(HostFacts(str(target), servers, *told))
+        routes = sum(trunk.name in route.trunks for route in directory.routes)
+        state = (seen.state, seen.reason) if seen is not None else ("", "")
+        facts.append(TrunkFacts(trunk.name, trunk.enabled, tuple(hosts), *state, routes))
+    return facts
 
 
 def examine(trunks: Sequence[TrunkFacts]) -> list[Finding]:
@@ -76,32 +91,48 @@ def examine(trunks: Sequence[TrunkFacts]) -> list[Finding]:
 
 
 def _examine_one(trunk: TrunkFacts) -> list[Finding]:
-    where = f"{trunk.host}:{trunk.port} over {trunk.transport.upper()}" if trunk.port else trunk.host
-    if not trunk.servers:
-        message = f"{trunk.name}: the name {trunk.host} does not resolve, so no call reaches it."
-        advice = f"Correct the trunk's host, or this machine's DNS (try: getent hosts {trunk.host})."
-        return [Finding("dns", Severity.PROBLEM, "name_unknown", message, advice, trunk.name)]
+    unknown = [host for host in trunk.hosts if not host.servers]
+    findings = [_unknown_name(trunk, host) for host in unknown]
+    where = ", ".join(host.name for host in trunk.hosts)
+    if len(unknown) == len(trunk.hosts):
+        return findings
     if trunk.state == "unreachable":
         message = f"{trunk.name} at {where} does not answer{_because(trunk.reason)}."
         advice = (
-            f"Check its address, port and transport, that the firewall lets {trunk.transport.upper()} {trunk.port} out and the answers "
-            f"in, and that the carrier lets this machine's public address in. Its OPTIONS may also be switched off there."
+            "Check its host, port and transport, that the firewall lets them out and the answers in, and that the carrier lets this "
+            "machine's public address in. A carrier that answers no OPTIONS at all is not to be asked (ping_seconds 0)."
         )
-        return [Finding(_SUBJECT, Severity.PROBLEM, "trunk_unreachable", message, advice, trunk.name)]
+        return [*findings, Finding(_SUBJECT, Severity.PROBLEM, "trunk_unreachable", message, advice, trunk.name)]
     if trunk.state == "refused":
         message = f"{trunk.name} at {where} refuses our registration{_because(trunk.reason)}."
         advice = "Check the trunk's user name and password, and at the carrier whether the account is open and not used elsewhere."
-        return [Finding(_SUBJECT, Severity.PROBLEM, "trunk_refused", message, advice, trunk.name)]
+        return [*findings, Finding(_SUBJECT, Severity.PROBLEM, "trunk_refused", message, advice, trunk.name)]
+    for host in trunk.hosts:
+        if host.state == "unreachable":
+            message = (
+                f"{trunk.name}: its host {host.name} does not answer{_because(host.reason)}; calls go by another one."
+            )
+            advice = "Ask the carrier whether it is still in use; else take it out of the trunk."
+            findings.append(Finding(_SUBJECT, Severity.WARNING, "host_unreachable", message, advice, trunk.name))
     if trunk.state == "unknown":
         message = f"{trunk.name} at {where} has not answered yet."
-        return [Finding(_SUBJECT, Severity.NOTE, "trunk_unknown", message, "Ask again in half a minute.", trunk.name)]
+        findings.append(
+            Finding(_SUBJECT, Severity.NOTE, "trunk_unknown", message, "Ask again in half a minute.", trunk.name)
+        )
     if not trunk.routes:
         message = f"{trunk.name} is {trunk.state or 'set up'}, but no outgoing route uses it."
         advice = (
             "Nothing to do where it only brings calls in; else add a route in the web app or with POST /api/v1/routes."
         )
-        return [Finding(_SUBJECT, Severity.NOTE, "trunk_unused", message, advice, trunk.name)]
-    return [ok(_SUBJECT, "trunk_works", f"{trunk.name} at {where} is {trunk.state or 'found in the DNS'}.")]
+        findings.append(Finding(_SUBJECT, Severity.NOTE, "trunk_unused", message, advice, trunk.name))
+    return findings or [ok(_SUBJECT, "trunk_works", f"{trunk.name} at {where} is {trunk.state or 'found in the DNS'}.")]
+
+
+def _unknown_name(trunk: TrunkFacts, host: HostFacts) -> Finding:
+    alone = len(trunk.hosts) == 1
+    message = f"{trunk.name}: the name {host.name} does not resolve, so no call reaches it{'' if alone else ' there'}."
+    advice = "Correct the trunk's host, or this machine's DNS (/etc/resolv.conf)."
+    return Finding("dns", Severity.PROBLEM if alone else Severity.WARNING, "name_unknown", message, advice, trunk.name)
 
 
 def _because(reason: str) -> str:

@@ -121,42 +121,35 @@ def test_files_that_are_no_certificate_or_show_their_key_are_told(tmp_path: Path
 # Trunks.
 
 
-def trunk(**changes: object) -> trunks.TrunkFacts:
-    facts: dict[str, object] = {
-        "name": "carrier",
-        "host": "sip.example.net",
-        "port": 5060,
-        "transport": "udp",
-        "enabled": True,
-        "servers": ("udp:192.0.2.1:5060",),
-        "state": "registered",
-    }
-    return trunks.TrunkFacts(**(facts | changes))  # type: ignore[arg-type]
+HOST = trunks.HostFacts("sip.example.net:5060", ("udp:192.0.2.1:5060",), "reachable")
+LOST = trunks.HostFacts("old.example.net", ())
+DEAD = trunks.HostFacts("192.0.2.9:5060", ("udp:192.0.2.9:5060",), "unreachable", "408 Request Timeout")
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "severity"),
+    ("trunk", "told"),
     [
-        ({}, "trunk_works", Severity.OK),
-        ({"state": ""}, "trunk_works", Severity.OK),
-        ({"servers": ()}, "name_unknown", Severity.PROBLEM),
-        ({"state": "unreachable", "reason": "no answer"}, "trunk_unreachable", Severity.PROBLEM),
-        ({"state": "refused", "reason": "403 Forbidden"}, "trunk_refused", Severity.PROBLEM),
-        ({"state": "unknown"}, "trunk_unknown", Severity.NOTE),
-        ({"routes": 0}, "trunk_unused", Severity.NOTE),
-        ({"enabled": False, "servers": ()}, "trunk_disabled", Severity.NOTE),
+        (trunks.TrunkFacts("c", True, (HOST,), "registered"), {"trunk_works": Severity.OK}),
+        (trunks.TrunkFacts("c", True, (HOST,)), {"trunk_works": Severity.OK}),
+        (trunks.TrunkFacts("c", True, (LOST,), "unreachable"), {"name_unknown": Severity.PROBLEM}),
+        (trunks.TrunkFacts("c", True, (HOST, LOST), "reachable"), {"name_unknown": Severity.WARNING}),
+        (
+            trunks.TrunkFacts("c", True, (DEAD,), "unreachable", "408 Request Timeout"),
+            {"trunk_unreachable": Severity.PROBLEM},
+        ),
+        (trunks.TrunkFacts("c", True, (HOST, DEAD), "reachable"), {"host_unreachable": Severity.WARNING}),
+        (trunks.TrunkFacts("c", True, (HOST,), "refused", "403 Forbidden"), {"trunk_refused": Severity.PROBLEM}),
+        (trunks.TrunkFacts("c", True, (HOST,), "unknown"), {"trunk_unknown": Severity.NOTE}),
+        (trunks.TrunkFacts("c", True, (HOST,), "reachable", routes=0), {"trunk_unused": Severity.NOTE}),
+        (trunks.TrunkFacts("c", False, ()), {"trunk_disabled": Severity.NOTE}),
     ],
 )
 def test_a_trunk_that_does_not_work_is_told_with_the_reason(
-    changes: dict[str, object], code: str, severity: Severity
+    trunk: trunks.TrunkFacts, told: dict[str, Severity]
 ) -> None:
-    (finding,) = trunks.examine([trunk(**changes)])
-    assert (finding.code, finding.severity, finding.about) == (
-        code,
-        severity,
-        "carrier" if code != "trunk_works" else "",
-    )
-    assert str(changes.get("reason", "")) in finding.message
+    findings = trunks.examine([trunk])
+    assert codes(findings) == told
+    assert trunk.reason in findings[0].message
     assert trunks.examine([])[0].code == "no_trunks"
 
 
