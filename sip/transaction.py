@@ -336,6 +336,9 @@ class TransactionLayer:
         """
         if sent_by:
             via = f"SIP/2.0/{destination.transport.upper()} {sent_by};branch={new_branch()};rport"
+            if destination.transport == "tls":
+                # The peer may send its requests back over this connection (RFC 5923 section 5).
+                via += ";alias"
             request.headers.insert(0, ("Via", via))
             request.forget()
         key = (request.via.branch, request.method)

@@ -41,6 +41,8 @@ class ConnectionTable(Generic[C]):
         self.limits = limits
         self.figures = ConnectionFigures()
         self._connections: dict[tuple[str, int], C] = {}
+        self._aliases: dict[tuple[str, int], C] = {}
+        """Connections of peers that listen at another port than the one they opened it from (RFC 5923)."""
         self._sources: dict[str, int] = {}
         self._admitted = 0
 
@@ -50,7 +52,8 @@ class ConnectionTable(Generic[C]):
 
     def get(self, host: str, port: int) -> C | None:
         """Return the connection with this peer, or None."""
-        return self._connections.get((host, port))
+        key = (host, port)
+        return self._connections.get(key) or self._aliases.get(key)
 
     def all(self) -> list[C]:
         """Return the open connections."""
@@ -62,7 +65,9 @@ class ConnectionTable(Generic[C]):
         held = self._sources.get(source, 0)
         if self._admitted >= self.limits.max_connections or held >= self.limits.max_per_source:
             self.figures.refused += 1
-            log.warning("connection_refused", source=host, of_source=held, of_all=self._admitted)
+            if self.figures.refused.bit_count() == 1:
+                # The first, the second, the fourth, ...: a flood of connections is none of lines in the log.
+                log.warning("connection_refused", source=host, of_source=held, refused=self.figures.refused)
             return False
         self._sources[source] = held + 1
         self._admitted += 1
@@ -81,12 +86,22 @@ class ConnectionTable(Generic[C]):
         """Enter an open connection; an older one with the same peer is not found any more."""
         self._connections[peer[:2]] = connection
 
+    def alias(self, connection: C, host: str, port: int) -> None:
+        """Find a connection also by the port that its peer listens at."""
+        self._aliases[host, port] = connection
+
+    def aliases_of(self, connection: C) -> list[tuple[str, int]]:
+        """Return the further addresses by which a connection is found."""
+        return [key for key, other in self._aliases.items() if other is connection]
+
     def remove(self, connection: C) -> bool:
         """Take out a connection that is gone; False when another one has its place, or it was never entered."""
         peer = connection.peer
         if peer is None or self._connections.get(peer[:2]) is not connection:
             return False
         del self._connections[peer[:2]]
+        for key in self.aliases_of(connection) if self._aliases else ():
+            del self._aliases[key]
         return True
 
     def sweep(self, now: float) -> None:

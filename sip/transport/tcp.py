@@ -13,6 +13,7 @@ import structlog
 from sip.address import Address
 from sip.errors import MalformedMessageError, TransportError
 from sip.framing import KeepAlive, StreamParser
+from sip.message import Request, Response
 from sip.transport.connections import ConnectionTable
 from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host
 from sip.transport.tls import Tls, TlsPeer, certified
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
 _BACKLOG = 1024
+_TLS_PORT = 5061
 _ACCEPT_PAUSE = 0.5
 """Seconds to wait where the system has no descriptor for a new connection."""
 _KERNEL_IDLE, _KERNEL_INTERVAL, _KERNEL_PROBES = 120, 30, 4
@@ -103,6 +105,8 @@ class TcpConnection(asyncio.Protocol):
             elif item is KeepAlive.PONG:
                 self._answers_pings = True
             elif not isinstance(item, KeepAlive):
+                if self.expected is not None and not self._ours:
+                    self._owner.note_alias(self, item)
                 receiver.receive_message(item, self.peer)
         if self._parser.broken:
             # Not abort: the answer to what broke it should still leave.
@@ -308,8 +312,9 @@ class TcpTransport:
             if peer is None:
                 sock.close()
             elif self._handshakes >= self.limits.max_handshakes:
-                log.warning("tls_handshake_refused", peer=str(peer), under_way=self._handshakes)
                 self.figures.refused += 1
+                if self.figures.refused.bit_count() == 1:
+                    log.warning("tls_handshake_refused", peer=str(peer), refused=self.figures.refused)
                 self.let_out(peer.host)
                 sock.close()
             else:
@@ -358,12 +363,23 @@ class TcpTransport:
         self._table.add(connection, peer)
         return True
 
+    def note_alias(self, connection: TcpConnection, message: Request | Response) -> None:
+        """Use a connection for our requests to the port that its peer listens at, too, if the peer wants that and proved who it is."""
+        peer = connection.peer
+        if peer is None or not self.proved(*peer[:2]) or not isinstance(message, Request):
+            return
+        via = message.via
+        if via.parameter("alias") is not None and self._table.get(peer.host, via.port or _TLS_PORT) is None:
+            self._table.alias(connection, peer.host, via.port or _TLS_PORT)
+
     def remove(self, connection: TcpConnection, *, failed: bool) -> None:
         """Take out a connection that is gone."""
         peer = connection.peer
+        aliases = self._table.aliases_of(connection)
         if self._table.remove(connection) and peer is not None and not self._closed:
             log.debug("tcp_connection_gone", peer=str(peer), failed=failed)
-            self._on_failure(peer)
+            for host, port in (peer[:2], *aliases):
+                self._on_failure(Address(host, port, peer.transport))
 
     def close(self) -> None:
         """Stop listening and close all connections."""

@@ -189,6 +189,34 @@ async def test_both_sides_show_their_certificates_where_both_are_checked(tls: Tl
         assert there.figures.opened == 0
 
 
+async def test_a_proved_peer_is_asked_over_the_connection_it_opened_where_it_wants_that(tls: Tls) -> None:
+    expected = TlsPeer("127.0.0.1", checked=True)
+    aliased = OPTIONS.replace(b"127.0.0.1;branch", b"127.0.0.1:5999;branch=z9hG4bK2;alias;old")
+    for message, reused in ((OPTIONS, False), (aliased, True)):
+        theirs, ours = Catcher(), Catcher()
+        async with listening(theirs, tls, expected=expected) as there, listening(ours, tls, expected=expected) as here:
+            here.send(message, *there.local[:2])
+            await until(lambda: theirs.messages)  # noqa: B023 - waited for here
+            assert there.connected("127.0.0.1", 5999) is reused
+            assert there.open_connections == 1
+            there.send(OPTIONS, "127.0.0.1", 5999)
+            if reused:
+                await until(lambda: ours.messages)  # noqa: B023
+                here.close()
+            await until(lambda: Address("127.0.0.1", 5999, "tls") in theirs.failed)  # noqa: B023
+            assert not there.connected("127.0.0.1", 5999)
+
+
+async def test_a_stranger_cannot_have_the_requests_for_another_port_sent_to_it(tls: Tls, authority: Authority) -> None:
+    catcher = Catcher()
+    async with listening(catcher, tls) as transport:
+        _, writer = await connect(transport, authority.client_context())
+        writer.write(OPTIONS.replace(b"127.0.0.1;branch", b"127.0.0.1:5999;branch=z9hG4bK2;alias;old"))
+        await until(lambda: catcher.messages)
+        assert not transport.connected("127.0.0.1", 5999)
+        await close(writer)
+
+
 async def test_handshakes_that_do_not_end_are_bounded_in_number_and_time(tls: Tls, authority: Authority) -> None:
     limits = StreamLimits(max_handshakes=2, handshake_seconds=0.3)
     async with listening(Catcher(), tls, limits) as transport:
