@@ -61,6 +61,9 @@ class TrunkIn(Input):
     )
     caller_id_format: NumberFormat = Field(NumberFormat.PLUS_E164, description="How the number is written.")
     asserted_identity: bool = Field(default=False, description="Send the number as P-Asserted-Identity, too.")
+    realm: Annotated[Line, NullIsEmpty] = Field(
+        "", description="The only realm that our password is proved for; empty: the one it asks for."
+    )
     trust_identity: bool = Field(
         default=True, description="Believe its P-Asserted-Identity and Diversion, and tell it who calls anonymously."
     )
@@ -100,6 +103,7 @@ class TrunkChanges(Input):
     enabled: bool | None = None
     backup_hosts: Hosts | None = None
     domain: Domain | None = None
+    realm: Line | None = None
     codecs: Codecs | None = None
     caller_id_policy: CallerIdPolicy | None = None
     caller_id_format: NumberFormat | None = None
@@ -139,6 +143,7 @@ class TrunkOut(Output):
     enabled: bool
     backup_hosts: list[str]
     domain: str
+    realm: str
     codecs: list[str]
     caller_id_policy: CallerIdPolicy
     caller_id_format: NumberFormat
@@ -195,6 +200,7 @@ async def create_trunk(
         enabled=trunk.enabled,
         backup_hosts=trunk.backup_hosts,
         domain=trunk.domain,
+        realm=trunk.realm,
         codecs=trunk.codecs,
         caller_id_policy=trunk.caller_id_policy.value,
         caller_id_format=trunk.caller_id_format.value,
@@ -262,6 +268,7 @@ def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
         enabled=trunk.enabled,
         backup_hosts=list(trunk.backup_hosts),
         domain=trunk.domain,
+        realm=trunk.realm,
         codecs=list(trunk.codecs),
         caller_id_policy=trunk.caller_id_policy,
         caller_id_format=trunk.caller_id_format,

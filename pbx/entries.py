@@ -131,6 +131,8 @@ class Trunk:
     caller_id_format: NumberFormat = NumberFormat.PLUS_E164
     asserted_identity: bool = False
     """Whether the number is also sent as P-Asserted-Identity (RFC 3325)."""
+    realm: str = ""
+    """The only realm that our password is proved for; empty: the one that it asks for."""
     trust_identity: bool = True
     """Whether it is believed who calls and who sent a call on, and told who does not want to be known (RFC 3325)."""
     max_calls: int = 0
@@ -285,6 +287,7 @@ class TrunkFields(TypedDict, total=False):
     enabled: bool
     backup_hosts: list[str]
     domain: str
+    realm: str
     codecs: list[str]
     caller_id_policy: str
     caller_id_format: str

@@ -34,6 +34,7 @@ _TRUNK_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "caller_id_policy": validation.caller_id_policy,
     "caller_id_format": validation.caller_id_format,
     "asserted_identity": bool,
+    "realm": _text("realm", 200),
     "trust_identity": bool,
     "max_calls": lambda value: validation.limit("max_calls", value),
     "max_calls_in": lambda value: validation.limit("max_calls_in", value),

@@ -168,6 +168,7 @@ def trunk_entry(row: TrunkRow) -> Trunk:
         networks=validation.networks(row.allow_from),
         backup_hosts=tuple(row.backup_hosts),
         domain=row.domain,
+        realm=row.realm,
         codecs=tuple(row.codecs),
         caller_id_policy=CallerIdPolicy(row.caller_id_policy),
         caller_id_format=NumberFormat(row.caller_id_format),

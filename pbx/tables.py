@@ -67,6 +67,7 @@ class TrunkRow(Base):
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
     backup_hosts: Mapped[list[str]] = mapped_column(JSON, default=list)
     domain: Mapped[str] = mapped_column(String(255), default="")
+    realm: Mapped[str] = mapped_column(String(200), default="")
     codecs: Mapped[list[str]] = mapped_column(JSON, default=list)
     caller_id_policy: Mapped[str] = mapped_column(String(8), default="default")
     caller_id_format: Mapped[str] = mapped_column(String(8), default="+e164")
@@ -160,6 +161,7 @@ def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
         enabled=True,
         backup_hosts=[],
         domain="",
+        realm="",
         codecs=[],
         caller_id_policy="default",
         caller_id_format="+e164",

@@ -102,7 +102,7 @@ class TrunkWatch:
         trunk = self.trunk
         if trunk.register:
             registrar = Uri("sip", "", trunk.domain or trunk.host, None if trunk.domain else trunk.port or None)
-            account = TrunkAccount(registrar, trunk.username, trunk.password)
+            account = TrunkAccount(registrar, trunk.username, trunk.password, realm=trunk.realm)
             self.registration = TrunkRegistration(
                 self._sip.core, account, self._registration_changed, locate=self._locate_all, on_server=self._heard
             )

@@ -261,5 +261,6 @@ def _connection(trunk: Trunk) -> tuple[object, ...]:
         trunk.domain,
         trunk.username,
         trunk.password,
+        trunk.realm,
         trunk.ping_seconds,
     )

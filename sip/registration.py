@@ -81,6 +81,8 @@ class TrunkAccount:
     """Where requests are sent, when it is not what `registrar` says (an outbound proxy)."""
     expires: int = 600
     """The seconds we ask for."""
+    realm: str = ""
+    """The only realm that the password is proved for; empty: the one that is asked for."""
 
     @property
     def where(self) -> Address:
@@ -216,7 +218,7 @@ class TrunkRegistration(_Watch):
             to=party,
             destination=servers[0],
             headers=[("Contact", contact), ("Expires", str(expires))],
-            credentials=ClientCredentials(account.username, account.password),
+            credentials=ClientCredentials(account.username, account.password, account.realm),
             call_id=self._call_id,
             cseq=self._cseq,
             alternatives=servers[1:],

@@ -115,7 +115,7 @@ def _invite(
     if trunk.username:
         # Its names, too: in a dialog the carrier may name a host as it likes.
         hosts = frozenset([*(server.host for server in servers), *(target.host for target in trunk.targets)])
-        credentials = ClientCredentials(trunk.username, trunk.password, hosts=hosts, networks=trunk.networks)
+        credentials = ClientCredentials(trunk.username, trunk.password, trunk.realm, hosts, trunk.networks)
 
     def invite(offer: bytes, leg: Leg) -> InviteSession:
         return equipment.sip.invite(

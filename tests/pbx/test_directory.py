@@ -201,6 +201,7 @@ async def test_a_trunk_keeps_its_hosts_limits_and_rules(directory: Directory) ->
     fields: dict[str, Any] = {
         "backup_hosts": ["sip2.carrier.example", "192.0.2.7:5080", "[2001:db8::7]:5090"],
         "domain": "carrier.example",
+        "realm": "Carrier Sign-In",
         "codecs": ["pcmu", "PCMA"],
         "caller_id": "84951112233",
         "caller_id_policy": "fixed",

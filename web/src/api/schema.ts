@@ -4595,6 +4595,8 @@ export interface components {
             backup_hosts?: string[] | null;
             /** Domain */
             domain?: string | null;
+            /** Realm */
+            realm?: string | null;
             /** Codecs */
             codecs?: string[] | null;
             caller_id_policy?: components["schemas"]["CallerIdPolicy"] | null;
@@ -4718,6 +4720,12 @@ export interface components {
              */
             asserted_identity: boolean;
             /**
+             * Realm
+             * @description The only realm that our password is proved for; empty: the one it asks for.
+             * @default
+             */
+            realm: string | null;
+            /**
              * Trust Identity
              * @description Believe its P-Asserted-Identity and Diversion, and tell it who calls anonymously.
              * @default true
@@ -4809,6 +4817,8 @@ export interface components {
             backup_hosts: string[];
             /** Domain */
             domain: string;
+            /** Realm */
+            realm: string;
             /** Codecs */
             codecs: string[];
             caller_id_policy: components["schemas"]["CallerIdPolicy"];
