@@ -33,7 +33,7 @@ from sip.session_timer import offered_terms
 from sip.timers import TimerHeap
 from sip.trace.tap import MessageTap
 from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, ignore_response, new_branch
-from sip.uri import NameAddress, Uri
+from sip.uri import NameAddress, Uri, secured
 
 log = structlog.get_logger(__name__)
 
@@ -269,6 +269,7 @@ class SipCore:
             on_failover: hears of each server that was given up.
         """
         where = destination or address_of(target)
+        contact = self.contact(where, contact_user or from_.uri.user)
         tag = random_hex(6)
         lines = [
             ("Max-Forwards", str(max_forwards)),
@@ -276,7 +277,7 @@ class SipCore:
             ("To", str(to) if to is not None else f"<{target}>"),
             ("Call-ID", random_hex(12)),
             ("CSeq", "1 INVITE"),
-            ("Contact", self.contact(where, contact_user or from_.uri.user)),
+            ("Contact", contact if target.scheme != "sips" else secured(contact)),
             *self._session_headers,
             *headers,
         ]

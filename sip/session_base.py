@@ -18,7 +18,7 @@ from sip.session_tables import SESSION, Move
 from sip.session_timer import SessionTimer, has_option
 from sip.transaction import ClientTransaction, ResponseCallback
 from sip.transfer import Replaces
-from sip.uri import NameAddress
+from sip.uri import NameAddress, secured
 
 if TYPE_CHECKING:
     from sip.session import InviteSession
@@ -123,7 +123,8 @@ class SessionBase(abc.ABC):
         if not self._contact:
             incoming = self.direction is Direction.INCOMING
             user = self.request.uri.user if incoming else self.request.from_.uri.user
-            self._contact = self.host.contact(self.source, user)
+            contact = self.host.contact(self.source, user)
+            self._contact = secured(contact) if self.request.uri.scheme == "sips" else contact
         return self._contact
 
     @property

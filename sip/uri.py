@@ -80,6 +80,11 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def secured(contact: str) -> str:
+    """Return a Contact for a call that was asked for by `sips`: it stays secure at both ends (RFC 3261 sections 8.1.1.8, 12.1.1)."""
+    return contact.replace("<sip:", "<sips:", 1)
+
+
 @dataclass(slots=True, frozen=True)
 class Uri:
     """A URI. With `sip:` and `sips:` every part is set; with another scheme (`tel:`, `urn:`) `user` holds the rest."""

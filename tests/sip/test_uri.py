@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip.errors import MalformedMessageError
-from sip.uri import NameAddress, Uri
+from sip.uri import NameAddress, Uri, secured
 
 users = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 hosts = st.one_of(
@@ -140,3 +140,7 @@ def test_escaped_control_characters_stay_escaped(text: str) -> None:
     uri = Uri.parse(text)
     assert (uri.user + uri.password).isprintable()
     assert str(uri) == text
+
+
+def test_the_contact_of_a_secure_call_is_secure() -> None:
+    assert secured("<sip:ana@192.0.2.1:5061;transport=tls>") == "<sips:ana@192.0.2.1:5061;transport=tls>"
