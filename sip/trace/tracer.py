@@ -140,6 +140,7 @@ class Tracer:
     def _write_waiting(self) -> None:
         waiting = self._waiting
         compress = len(waiting) < _BUSY
+        ends = self._ends
         records: list[bytes] = []
         size, first, last = 0, 0.0, 0.0
         for count in range(1, len(waiting) + 1):
@@ -147,11 +148,10 @@ class Tracer:
             self._bytes_out += room
             payload = _worth_keeping(data if isinstance(data, bytes) else _encoded(data))
             if payload is not None:
-                record = encode_record(at, self._ends[sent].get(peer) or self._ends_of(sent, peer), payload)
+                records.append(encode_record(at, ends[sent].get(peer) or self._ends_of(sent, peer), payload))
                 first = first or at
                 last = at
-                size += len(record)
-                records.append(record)
+                size += room
             if size > _BLOCK_BYTES:
                 self._write(records, first, last, compress=compress)
                 records, size, first = [], 0, 0.0
@@ -181,13 +181,14 @@ class Tracer:
 def _worth_keeping(raw: bytes) -> bytes | None:
     """Return a message without its secrets, or None when it belongs to no call."""
     lowered = raw.lower()
-    start = lowered.find(b"\ncseq")
-    method = lowered[start : lowered.find(b"\n", start + 6)].split()[-1:] if start >= 0 else ()
-    if method and method[0] in _NOT_OF_CALLS:
-        return None
-    if lowered.startswith(b"notify") and b"refer" not in lowered:
-        return None
-    return masked(raw, lowered)
+    if lowered.startswith(b"sip/2"):
+        start = lowered.find(b"\ncseq")
+        method = lowered[start : lowered.find(b"\n", start + 6)].rstrip().rpartition(b" ")[2]
+    else:
+        method = lowered[: lowered.find(b" ")]
+        if method == b"notify" and b"refer" not in lowered:
+            return None
+    return None if method in _NOT_OF_CALLS else masked(raw, lowered)
 
 
 def _encoded(snapshot: Snapshot) -> bytes:

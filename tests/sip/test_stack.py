@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from sip.errors import TransportError
 from sip.session import InviteSession
 from sip.session_events import Answered, Ended, Rejected, SessionEvent, SessionState
 from sip.stack import SipStack
+from sip.trace.segments import find
+from sip.trace.tracer import Tracer
 from sip.uri import NameAddress, Uri
 from tests.sip.network import ANSWER, OFFER, PhoneApplication
 
@@ -171,3 +174,28 @@ async def test_closing_ends_the_wait_for_a_response() -> None:
         await asyncio.sleep(0.05)
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_the_tracer_sees_every_message_of_a_call_both_ways(transport: str, tmp_path: Path) -> None:
+    bob_app = PhoneApplication(lambda session: session.answer(ANSWER))
+    tracer = Tracer(tmp_path, most_bytes=1 << 20, most_seconds=3600)
+    listen = (Address("127.0.0.1", 0, "udp"), Address("127.0.0.1", 0, "tcp"))
+    bob = SipStack(SipConfig(listen=listen), bob_app, tracer=tracer)
+    async with running(PhoneApplication()) as alice:
+        await bob.start()
+        listener = QueueListener()
+        session = alice.invite(target(where(bob, transport)), from_=ALICE, listener=listener, sdp=OFFER)
+        await listener.next()
+        session.hang_up()
+        async with asyncio.timeout(5):
+            while bob.core.sessions:
+                await asyncio.sleep(0.01)
+        await bob.close()
+    tracer.close()
+    found = find(tmp_path, {session.call_id}, None, most=20).messages
+    told = [message.summary for message in found if message.summary != "100 Trying"]
+    assert told == ["INVITE SDP", "200 OK SDP", "ACK", "BYE", "200 OK (BYE)"]
+    assert {message.transport for message in found} == {transport}
+    assert {str(message.local) for message in found} == {f"127.0.0.1:{found[0].local.port}"}
+    assert found[0].payload.endswith(OFFER)
