@@ -6,6 +6,9 @@ server does after a run, until every fact has had its effects, counts as well; w
 
 from __future__ import annotations
 
+import functools
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from bench import sipp
-from bench.server import EXTENSION, Server, create_company, running_server, wait_until
+from bench.server import CARRIER, EXTENSION, Server, create_company, pinned, running_server, wait_until
 
 _PHONE_PORT: Final = 45_500
-_CALL_RATE: Final = 100
-_CALLS: Final = 1500
+_CALL_RATES: Final = (500, 400, 300, 200, 100)
+"""The first of these calls a second that the machine carries cleanly is the one a call's cost is told at."""
+_COST_SECONDS: Final = 10
 _HELD_CALLS: Final = 400
 _REGISTRATIONS: Final = 2000
 _REGISTRATION_RATE: Final = 200
@@ -26,8 +30,15 @@ _CONTACTS_EACH: Final = 10
 _REST_SECONDS: Final = 3.0
 _CONTACT_RATE: Final = 100
 _SETTLE_SECONDS: Final = 36
-_RATES: Final = (150, 200, 250, 300, 350, 400, 500, 600)
+_RATES: Final = (200, 300, 400, 500, 600, 700, 800, 1000, 1200)
 _RATE_SECONDS: Final = 6
+_OVERLOAD: Final = 1.5
+_OVERLOAD_SECONDS: Final = 10
+_LOSSY_PORT: Final = 45_600
+_LOSSY_RATE: Final = 100
+_LOSSY_CALLS: Final = 1000
+_LOSS: Final = 0.05
+_MANY_CALLS: Final = 20_000
 
 
 def measure() -> dict[str, float]:
@@ -37,28 +48,73 @@ def measure() -> dict[str, float]:
         with running_server() as server:
             password = create_company(server, record=False)
             _register_phone(folder, server, password)
+            rate, cost = call_cost(folder, server)
             results = {
-                "b2bua_call_cpu_ms": call_cost(folder, server),
+                "b2bua_call_cpu_ms": cost,
+                "b2bua_call_rate": rate,
                 "register_cpu_ms": registration_cost(folder, server, password),
+                "b2bua_lossy_call_cpu_ms": lossy_call_cost(folder, server),
+                "longest_pause_ms": server.metric("ramal_loop_longest_pause_seconds") * 1000,
             }
         with running_server() as server:
             _register_phone(folder, server, create_company(server, record=False))
-            results["b2bua_max_cps"] = highest_rate(folder, server)
+            best = highest_rate(folder, server)
+            results["b2bua_max_cps"] = best
+            results["b2bua_overload_goodput"] = overload_goodput(folder, server, best)
+        results["memory_growth_percent"] = _memory_growth(folder, rate)
         results["memory_per_call_kb"] = _memory_of_calls(folder, record=False)
         results["memory_per_recorded_call_kb"] = _memory_of_calls(folder, record=True)
         results["memory_per_contact_kb"] = _memory_of_contacts(folder)
         return results
 
 
-def call_cost(folder: Path, server: Server) -> float:
-    """Return the processor milliseconds of a call, from INVITE to its bill; every call must leave an answered record."""
-    _calls(folder, server, calls=200, rate=_CALL_RATE)
-    server.caught_up()
-    before = _answered_records(server)
-    cost = _cost(server, lambda: _calls(folder, server, calls=_CALLS, rate=_CALL_RATE))
-    if (records := _answered_records(server) - before) != _CALLS:
-        raise RuntimeError(f"{_CALLS} calls left {records} records")
-    return cost / _CALLS
+def call_cost(folder: Path, server: Server) -> tuple[int, float]:
+    """Return a rate that is carried cleanly, and at it the processor milliseconds of a call, from INVITE to its bill.
+
+    Every call must leave an answered record.
+    """
+    _calls(folder, server, calls=200, rate=_CALL_RATES[-1])
+    for rate in _CALL_RATES:
+        server.caught_up()
+        before, calls = _answered_records(server), rate * _COST_SECONDS
+        try:
+            cost = _cost(server, functools.partial(_calls, folder, server, calls=calls, rate=rate))
+        except sipp.SippError as error:
+            print(f"  {rate} calls a second are too many: {error}", flush=True)
+            continue
+        if (records := _answered_records(server) - before) != calls:
+            raise RuntimeError(f"{calls} calls left {records} records")
+        return rate, cost / calls
+    raise RuntimeError("not even the lowest rate was carried cleanly")
+
+
+def lossy_call_cost(folder: Path, server: Server) -> float:
+    """Return the processor milliseconds of a call whose caller loses 5 % of all packets both ways; all calls must succeed."""
+    command = [*pinned(1), sys.executable, "-m", "tests.support.lossy_relay", f"{CARRIER}:{_LOSSY_PORT}"]
+    command += [f"127.0.0.1:{server.sip_port}", "--loss", str(_LOSS), "--upstream", CARRIER]
+    relay = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if relay.stdout is None or not relay.stdout.readline():
+            raise RuntimeError("the lossy relay did not start")
+        lossy = functools.partial(_calls, calls=_LOSSY_CALLS, rate=_LOSSY_RATE, port=_LOSSY_PORT, repeated=10.0)
+        return _cost(server, lambda: lossy(folder, server)) / _LOSSY_CALLS
+    finally:
+        relay.kill()
+        relay.communicate()
+
+
+def overload_goodput(folder: Path, server: Server, limit: int) -> float:
+    """Return the calls that succeed of 1.5 times the limit, as a share of the limit; the others are told 503 at once."""
+    rate = int(limit * _OVERLOAD)
+    seconds = 20.0 + _OVERLOAD_SECONDS
+    phone = sipp.callee(folder, _PHONE_PORT, seconds=seconds + 10)
+    try:
+        offered = sipp.caller(
+            folder, server, calls=rate * _OVERLOAD_SECONDS, rate=rate, talk_ms=0, seconds=seconds
+        ).finish()
+    finally:
+        phone.stop()
+    return offered.successful / (limit * _OVERLOAD_SECONDS)
 
 
 def registration_cost(folder: Path, server: Server, password: str) -> float:
@@ -119,6 +175,20 @@ def _memory_of_contacts(folder: Path) -> float:
         return (server.memory_kb() - before) / len(others)
 
 
+def _memory_growth(folder: Path, rate: int) -> float:
+    """Return by how many percent the resident memory has grown after 20,000 calls have come and gone."""
+    with running_server() as server:
+        _register_phone(folder, server, create_company(server, record=False))
+        _calls(folder, server, calls=rate * _COST_SECONDS, rate=rate, repeated=1.0)
+        server.caught_up()
+        time.sleep(_SETTLE_SECONDS)
+        before = server.memory_kb()
+        _calls(folder, server, calls=_MANY_CALLS, rate=rate, repeated=1.0)
+        server.caught_up()
+        time.sleep(_SETTLE_SECONDS)
+        return (server.memory_kb() - before) / before * 100
+
+
 def _register_phone(folder: Path, server: Server, password: str) -> None:
     """Register the extension's phone at the port where `sipp.callee` will answer."""
     _register(folder, server, [(EXTENSION, password, EXTENSION)], rate=10)
@@ -128,16 +198,19 @@ def _register(folder: Path, server: Server, phones: list[tuple[str, str, str]], 
     sipp.phones(folder, server, phones, port=_PHONE_PORT, rate=rate, seconds=20 + len(phones) / rate).finish().check()
 
 
-def _calls(folder: Path, server: Server, *, calls: int, rate: int) -> None:
-    """Have the carrier place calls that the phone answers and that end at once.
+def _calls(
+    folder: Path, server: Server, *, calls: int, rate: int, port: int | None = None, repeated: float = 0.02
+) -> None:
+    """Have the carrier place calls that the phone answers and that end at once; `repeated` messages a call may be sent again.
 
     Raises:
-        SippError: a call failed, or a message had to be repeated.
+        SippError: a call failed, or too many messages had to be repeated.
     """
     seconds = 20 + calls / rate
     phone = sipp.callee(folder, _PHONE_PORT, seconds=seconds + 10)
     try:
-        sipp.caller(folder, server, calls=calls, rate=rate, talk_ms=0, seconds=seconds).finish().check()
+        outcome = sipp.caller(folder, server, calls=calls, rate=rate, talk_ms=0, seconds=seconds, port=port).finish()
+        outcome.check(repeated=repeated)
         if not phone.still_runs():
             raise sipp.SippError("the phone ended before its time")
     finally:

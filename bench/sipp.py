@@ -102,12 +102,16 @@ def caller(
     rate: int,
     talk_ms: int,
     seconds: float,
-    scenario: str = "caller.xml",
+    port: int | None = None,
 ) -> Sipp:
-    """Start the carrier: so many calls in, at so many a second, each of `talk_ms`."""
+    """Start the carrier: so many calls in, at so many a second, each of `talk_ms`.
+
+    With `port` they go to that port of the carrier's own address, where a bad network begins.
+    """
+    target = f"127.0.0.1:{server.sip_port}" if port is None else f"{CARRIER}:{port}"
     numbers = folder / "numbers.csv"
     numbers.write_text("SEQUENTIAL\n" + "".join(f"+7916{index:07};\n" for index in range(1000)))
-    arguments = ["-sf", str(SCENARIOS / scenario), f"127.0.0.1:{server.sip_port}", "-i", CARRIER, "-p", "5060"]
+    arguments = ["-sf", str(SCENARIOS / "caller.xml"), target, "-i", CARRIER, "-p", "5060"]
     arguments += ["-mi", CARRIER, "-mp", "47000", "-s", COMPANY_NUMBER, "-inf", str(numbers)]
     arguments += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(talk_ms), *extra]
     return Sipp(folder, "caller", *arguments, seconds=seconds)
