@@ -75,7 +75,8 @@ def phone_text(events: list[dict[str, str]]) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed")
-async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, tmp_path: Path, transport: str) -> None:
     speech = write_tone(tmp_path / "tone.wav", 440)
     phone = Baresip(
         tmp_path / "baresip",
@@ -83,6 +84,7 @@ async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, 
         speech,
         server=server.address,
         password=PASSWORD,
+        transport=transport,
         modules=("presence", "mwi"),
         contacts=f'"Ana" <sip:1001@{server.address}>;presence=p2p\n',
     )
