@@ -215,6 +215,7 @@ _RESOURCES: Final = {
     "call": Resource.CALLS,
     "leg": Resource.CALLS,
     "transfer": Resource.CALLS,
+    "message": Resource.MESSAGES,
     "recording": Resource.RECORDINGS,
     "transcript": Resource.TRANSCRIPTS,
     "cdr": Resource.CDRS,

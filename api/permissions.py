@@ -26,6 +26,7 @@ class Resource(enum.StrEnum):
     ROUTES = "routes"
     BANS = "bans"
     CALLS = "calls"
+    MESSAGES = "messages"
     CDRS = "cdrs"
     RECORDINGS = "recordings"
     TRANSCRIPTS = "transcripts"
@@ -105,6 +106,8 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.CALLS, _A.CREATE): (_OWN, _ALL, _NO, _ALL),
     (_R.CALLS, _A.CONTROL): (_OWN, _ALL, _NO, _ALL),
     (_R.CALLS, _A.TRACE): (_NO, _NO, _NO, _ALL),
+    (_R.MESSAGES, _A.READ): (_OWN, _ALL, _NO, _ALL),
+    (_R.MESSAGES, _A.CREATE): (_OWN, _ALL, _NO, _ALL),
     (_R.CDRS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.RECORDINGS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.RECORDINGS, _A.LISTEN): (_OWN, _ALL, _ALL, _ALL),

@@ -20,6 +20,7 @@ from pbx.bans import BanKeeper
 from pbx.call_trace import CallTraces
 from pbx.cdrs.queries import CdrQueries
 from pbx.directory import Directory
+from pbx.messages import Messages
 from pbx.switch import Switch
 from pbx.trunks import Trunks
 from recordings.service import Recordings
@@ -62,6 +63,7 @@ class Services:
     company: Company
     directory: Directory
     switch: Switch
+    messages: Messages
     trunks: Trunks
     bans: BanKeeper
     cdrs: CdrQueries

@@ -6,15 +6,15 @@ said is in no log and no event.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
-
-import structlog
 
 from core.bus import EventBus
 from core.clock import Clock
 from pbx.directory import Directory
 from pbx.entries import Extension
+from pbx.errors import InvalidEntryError, UnreachableError
 from pbx.watched import extension_named
 from sip.message import Response
 from sip.registrar import Binding
@@ -23,8 +23,6 @@ from sip.text_message import TextMessage
 from sip.timers import Timer
 from sip.transaction import ClientTransaction
 from sip.uri import NameAddress, Uri
-
-log = structlog.get_logger(__name__)
 
 _PATIENCE: Final = 4.0
 """Seconds a sender waits for a phone's answer; a sender's own transaction ends after 32."""
@@ -63,30 +61,56 @@ class Messages:
         if sender is None or target is None or not target.enabled:
             message.answer(403 if sender is None else 404)
             return
-        phones = [
-            binding
-            for username in snapshot.usernames.get(target.number, ())
-            if username != message.sender
-            for binding in self._sip.targets(username)
-        ]
-        if not phones:
-            message.answer(480)
-        elif self._under_way >= _MOST:
-            log.warning("too_many_texts", sender=message.sender)
-            message.answer(503)
-        else:
-            self._send(message, sender, target, phones)
+        self._send(message.text, sender, target, self._phones(target, but=message.sender), message.answer)
 
-    def _send(self, message: TextMessage, sender: Extension, target: Extension, phones: list[Binding]) -> None:
+    async def send(self, from_extension: str, to_extension: str, text: str) -> bool:
+        """Send a text on behalf of an extension; tell whether a phone has taken it, or it is still on its way.
+
+        Raises:
+            InvalidEntryError: there is no such extension.
+            UnreachableError: no phone is registered, or none takes the text.
+        """
+        extensions = self._directory.snapshot.extensions
+        sender, target = extensions.get(from_extension), extensions.get(to_extension)
+        if sender is None or target is None or not target.enabled:
+            missing = "from" if sender is None else "to"
+            raise InvalidEntryError(f"{missing}: there is no such extension.")
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def answered(status: int) -> None:
+            if not answer.done():
+                answer.set_result(status)
+
+        self._send(text, sender, target, self._phones(target), answered)
+        status = await answer
+        if status >= 300:
+            raise UnreachableError(f"No phone of extension {target.number} has taken the text (SIP {status}).")
+        return status == 200
+
+    def _phones(self, target: Extension, *, but: str = "") -> list[Binding]:
+        return [
+            binding
+            for username in self._directory.snapshot.usernames.get(target.number, ())
+            if username != but
+            for binding in self._sip.bindings(username)
+        ]
+
+    def _send(
+        self, text: str, sender: Extension, target: Extension, phones: list[Binding], answer: Callable[[int], None]
+    ) -> None:
+        if not phones or self._under_way >= _MOST:
+            answer(503 if phones else 480)
+            return
+
         def told(status: int) -> None:
-            message.answer(status)
+            answer(status)
             payload = {
                 "from_extension": sender.number,
                 "to_extension": target.number,
                 "extensions": [sender.number, target.number],
                 "at": self._clock.now().isoformat(),
                 "status": status,
-                "characters": len(message.text),
+                "characters": len(text),
             }
             self._bus.publish("message.sent", payload)
 
@@ -107,7 +131,7 @@ class Messages:
                 destination=self._sip.way_to(binding),
                 headers=[("Route", edge) for edge in binding.path],
                 content_type="text/plain;charset=UTF-8",
-                body=message.text.encode(),
+                body=text.encode(),
             )
 
 

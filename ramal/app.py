@@ -142,6 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
             traces=CallTraces(cdrs, ground.folder.trace, tracer.flush if tracer is not None else None),
             directory=exchange.directory,
             switch=exchange.switch,
+            messages=exchange.watching.messages,
             trunks=exchange.trunks,
             bans=exchange.bans,
             recordings=Recordings(ground.database, store, ground.bus),

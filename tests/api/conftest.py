@@ -134,6 +134,7 @@ async def server_on(database: Database, folder: Path) -> AsyncIterator[Server]:
         company=company,
         directory=exchange.directory,
         switch=exchange.switch,
+        messages=exchange.watching.messages,
         trunks=exchange.trunks,
         bans=exchange.bans,
         cdrs=CdrQueries(database),

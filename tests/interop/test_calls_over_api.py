@@ -67,6 +67,7 @@ async def api(server: RamalServer, tmp_path: Path) -> AsyncIterator[Api]:
         company=company,
         directory=exchange.directory,
         switch=exchange.switch,
+        messages=exchange.watching.messages,
         trunks=exchange.trunks,
         cdrs=CdrQueries(database),
         recordings=Recordings(database, RecordingStore(server.recordings), bus),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pbx.errors import InvalidEntryError, UnreachableError
 from pbx.extension_states import ExtensionState
 from sip.message_summary import MailboxCounts
 from sip.presence_document import PresenceState, parse_presence, presence_document
@@ -214,6 +215,21 @@ async def test_texts_reach_all_phones_of_an_extension(server: RamalServer) -> No
             ("1001", "1002", 415),
         ]
         assert text not in str(told)
+
+
+async def test_a_text_from_the_web_reaches_a_phone_or_says_why_not(server: RamalServer) -> None:
+    messages = server.exchange.watching.messages
+    async with watching_phone(server, "1002") as boris:
+        with pytest.raises(UnreachableError):
+            await messages.send("1001", "1002", "nobody there")
+        with pytest.raises(InvalidEntryError, match="to:"):
+            await messages.send("1001", "7777", "nobody")
+        await boris.register()
+        assert await messages.send("1001", "1002", "обед?")
+        assert boris.texts == ["обед?"]
+        boris.answer = 603
+        with pytest.raises(UnreachableError, match="603"):
+            await messages.send("1001", "1002", "and now?")
 
 
 async def test_a_text_to_a_silent_phone_is_taken_for_now(server: RamalServer) -> None:

@@ -296,6 +296,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Message
+         * @description Send a text to all phones of an extension.
+         */
+        post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cdrs": {
         parameters: {
             query?: never;
@@ -4341,6 +4361,42 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * TextIn
+         * @description A text, and whom it is for.
+         */
+        TextIn: {
+            /**
+             * From
+             * @description An agent's own extension when left out.
+             */
+            from?: string | null;
+            /**
+             * To
+             * @example 1001
+             */
+            to: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * TextOut
+         * @description A text that is on its way; what it says is not kept.
+         */
+        TextOut: {
+            /** From Extension */
+            from_extension: string;
+            /** To Extension */
+            to_extension: string;
+            /** @description `delivered`: a phone has it. `accepted`: none has answered yet. */
+            state: components["schemas"]["TextState"];
+        };
+        /**
+         * TextState
+         * @description How far a text got.
+         * @enum {string}
+         */
+        TextState: "delivered" | "accepted";
+        /**
          * TokenIn
          * @description A new token.
          */
@@ -5977,6 +6033,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["api__contacts__ContactOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextOut"];
                 };
             };
             /** @description A problem */

@@ -1,0 +1,58 @@
+"""`/api/v1/messages`: texts to the phones of extensions."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.errors import FieldError, InvalidFieldsError
+from api.fields import ExtensionNumber, Input, Output
+from api.permissions import Action, Resource
+from api.security import Access, permit
+from api.services import Rooms
+
+router = APIRouter(prefix="/messages", tags=["messages"])
+
+
+class TextIn(Input):
+    """A text, and whom it is for."""
+
+    from_: ExtensionNumber | None = Field(None, alias="from", description="An agent's own extension when left out.")
+    to: ExtensionNumber
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class TextState(enum.StrEnum):
+    """How far a text got."""
+
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+
+
+class TextOut(Output):
+    """A text that is on its way; what it says is not kept."""
+
+    from_extension: str
+    to_extension: str
+    state: TextState = Field(description="`delivered`: a phone has it. `accepted`: none has answered yet.")
+
+
+@router.post("", status_code=202)
+async def send_message(
+    message: TextIn, rooms: Rooms, access: Annotated[Access, permit(Resource.MESSAGES, Action.CREATE)]
+) -> TextOut:
+    """Send a text to all phones of an extension."""
+    sender = message.from_ or access.principal.extension
+    if not sender:
+        rule = FieldError("body.from", "Field required: you have no extension of your own")
+        raise InvalidFieldsError("Say which extension the text is from.", errors=[rule])
+    access.require_extension(sender)
+    delivered = await rooms.messages.send(sender, message.to, message.text)
+    return TextOut(
+        from_extension=sender,
+        to_extension=message.to,
+        state=TextState.DELIVERED if delivered else TextState.ACCEPTED,
+    )
