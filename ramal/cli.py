@@ -18,6 +18,7 @@ import uvloop
 from core.errors import InvalidInputError, RamalError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from ramal.open_files import allow_open_files
 from ramal.pauses import collect_rarely
 
 cli = typer.Typer(
@@ -63,6 +64,7 @@ def serve(data: Data = None, config: ConfigFile = None) -> None:
     from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
 
     settings = _settings(data, config)
+    allow_open_files()
     _run(run_server(settings))
 
 
