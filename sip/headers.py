@@ -48,6 +48,9 @@ _CSEQ: Final = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
 )
+_PLAIN_PAIR: Final = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(?:\"([^\"\\]*)\"|([^\s,\"]*))\s*(?:,|$)")
+_PLAIN_PAIRS: Final = re.compile(rf"(?:{_PLAIN_PAIR.pattern})+")
+"""What nearly all credentials are: pairs without escapes."""
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 REASONS: Final = {
@@ -129,7 +132,12 @@ def parse_pairs(text: str) -> dict[str, str]:
     Raises:
         MalformedMessageError: it has another form, or a name twice.
     """
-    pairs: dict[str, str] = {}
+    if _PLAIN_PAIRS.fullmatch(text) is not None:
+        found = _PLAIN_PAIR.findall(text)
+        pairs = {name.lower(): quoted or plain for name, quoted, plain in found}
+        if len(pairs) == len(found):
+            return pairs
+    pairs = {}
     position = 0
     while position < len(text):
         match = _PAIR.match(text, position)

@@ -136,6 +136,9 @@ class Registrar:
         Raises:
             MalformedMessageError: a contact or interval cannot be read; nothing was changed.
         """
+        return self._refresh(aor, request, source, now) or self._carry_out(aor, request, source, now)
+
+    def _carry_out(self, aor: str, request: Request, source: Source, now: datetime) -> RegisterResult:
         items = request.get_all("Contact")
         if not items:
             return self._answer(aor, request, now, ())
@@ -156,6 +159,22 @@ class Registrar:
         for wish in wishes:
             changes += self._apply(aor, wish, request, source, now, path, alone=len(wishes) == 1)
         return self._answer(aor, request, now, tuple(changes))
+
+    def _refresh(self, aor: str, request: Request, source: Source, now: datetime) -> RegisterResult | None:
+        """Carry out what nearly every REGISTER is: the only contact of a user, once more as it stands. None: it is another one."""
+        bindings, contacts = self._users.get(aor), request.contacts
+        if bindings is None or len(bindings) != 1 or len(contacts) != 1:
+            return None
+        held, contact = bindings[0], contacts[0]
+        seconds = self._seconds(contact, request)
+        if seconds < max(self._config.min_seconds, 1) or not _says_the_same(held, contact, request, source):
+            return None
+        if held.expires_at <= now or request.cseq[0] <= held.cseq:
+            return None
+        held.expires_at, held.refreshed_at, held.cseq = now + timedelta(seconds=seconds), now, request.cseq[0]
+        self._wake(aor, held.expires_at)
+        change = Change(aor, ChangeKind.REFRESHED, held)
+        return RegisterResult(200, (("Contact", _shown(held, seconds)),), (change,))
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
         """Return the live contacts of a user, the one that was heard of last first."""
@@ -210,6 +229,9 @@ class Registrar:
     def _wish(self, aor: str, contact: NameAddress, request: Request) -> _Wish:
         if not contact.uri.is_sip:
             raise MalformedMessageError("A contact is no SIP URI.", request=request)
+        return _Wish(contact, self._seconds(contact, request), self._find(aor, contact))
+
+    def _seconds(self, contact: NameAddress, request: Request) -> int:
         own = contact.parameter("expires")
         if own is not None:
             # What is no number counts as an hour (RFC 3261 section 10.2.1.1).
@@ -217,7 +239,7 @@ class Registrar:
         else:
             asked = _header_seconds(request)
             seconds = self._config.default_seconds if asked is None else asked
-        return _Wish(contact, min(seconds, self._config.max_seconds), self._find(aor, contact))
+        return min(seconds, self._config.max_seconds)
 
     def _find(self, aor: str, contact: NameAddress) -> Binding | None:
         bindings = self._users.get(aor)
@@ -262,6 +284,7 @@ class Registrar:
         )
         changes: list[Change] = []
         if held is not None and held.is_refreshed_by(binding):
+            # One of several that a phone refreshes together, or the only one from an edge.
             held.expires_at, held.refreshed_at, held.cseq = binding.expires_at, now, binding.cseq
             self._wake(aor, held.expires_at)
             return [Change(aor, ChangeKind.REFRESHED, held)]
@@ -310,17 +333,37 @@ class Registrar:
                 del self._flows[binding.source]
 
     def _answer(self, aor: str, request: Request, now: datetime, changes: tuple[Change, ...]) -> RegisterResult:
-        headers: list[tuple[str, str]] = []
-        for binding in self.bindings(aor, now):
-            seconds = max(1, round((binding.expires_at - now).total_seconds()))
-            instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
-            reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
-            headers.append(("Contact", f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"))
+        headers = [
+            ("Contact", _shown(binding, max(1, round((binding.expires_at - now).total_seconds()))))
+            for binding in self.bindings(aor, now)
+        ]
         if request.get("Path") is not None and _supports(request, "path"):
             headers += [("Path", edge) for edge in request.get_list("Path")]
         if changes and any(change.binding.reg_id for change in changes) and _keeps_flows(request):
             headers += _FLOW_HEADERS
         return RegisterResult(200, tuple(headers), changes)
+
+
+def _says_the_same(held: Binding, contact: NameAddress, request: Request, source: Source) -> bool:
+    """Tell whether a REGISTER with one contact says of it what is held already, but for the times; no edge is on the way."""
+    return (
+        held.source == source
+        and held.call_id == request.call_id
+        and held.uri == contact.uri
+        and not (held.path or held.reg_id or _reg_id(contact))
+        and held.instance == _instance(contact)
+        and held.q == _preference(contact)
+        and held.user_agent == (request.get("User-Agent") or "")[:200]
+        and request.get("Path") is None
+        and "*" not in request.get_all("Contact")[0]
+    )
+
+
+def _shown(binding: Binding, seconds: int) -> str:
+    """Return a contact as the answer to a REGISTER shows it, with the seconds that it has left."""
+    instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
+    reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
+    return f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"
 
 
 def _in_order(held: Binding | None, request: Request, now: datetime) -> bool:

@@ -285,3 +285,34 @@ def test_no_contact_makes_the_registrar_fall(contacts: list[str], expires: str) 
         assert hosts(registrar) == []
         return
     assert result.status in (200, 400, 403, 423)
+
+
+def test_a_refresh_keeps_the_contact_that_is_held_and_a_difference_does_not() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@192.168.1.7>")
+    (held,) = registrar.bindings(AOR, NOW)
+    later = NOW + timedelta(seconds=100)
+    result = register(registrar, "<sip:1001@192.168.1.7>", cseq=2, now=later, headers=(("Expires", "700"),))
+    assert (result.status, [change.kind for change in result.changes]) == (200, [ChangeKind.REFRESHED])
+    assert result.headers == (("Contact", "<sip:1001@192.168.1.7>;expires=700"),)
+    (same,) = registrar.bindings(AOR, later)
+    assert same is held
+    assert (same.refreshed_at, same.expires_at, same.cseq) == (later, later + timedelta(seconds=700), 2)
+    moved: Source = ("192.0.2.99", 5062, "udp")
+    register(registrar, "<sip:1001@192.168.1.7>", cseq=3, source=moved, now=later)
+    (other,) = registrar.bindings(AOR, later)
+    assert other is not held
+    assert registrar.reaches(moved)
+    assert not registrar.reaches(HOME)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [(("User-Agent", "Phone 8"),), (("Path", "<sip:edge.example;lr>"),), (("Expires", "0"),)],
+)
+def test_whatever_else_a_refresh_says_is_taken_over(headers: tuple[tuple[str, str], ...]) -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@192.168.1.7>")
+    (held,) = registrar.bindings(AOR, NOW)
+    assert register(registrar, "<sip:1001@192.168.1.7>", cseq=2, headers=headers).status == 200
+    assert all(binding is not held for binding in registrar.bindings(AOR, NOW))
