@@ -264,7 +264,8 @@ class MediaNegotiation:
                 # It names the session, so it stays when the voice moves to another address (RFC 8866 section 5.2).
                 self._origin = f"IN {family} {self.address}"
             self._version += 1
-            self._written = f"v=0\r\no=- {self.session_id} {self._version} {self._origin}\r\n".encode() + content
+            # A user name of letters: scripts look for one (SIPp's own scenario "regexp"), though a dash is legal.
+            self._written = f"v=0\r\no=ramal {self.session_id} {self._version} {self._origin}\r\n".encode() + content
         return self._written
 
 

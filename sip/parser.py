@@ -46,7 +46,8 @@ def parse_message(data: bytes) -> Request | Response:
 
 def _cut_body(message: Message, rest: bytes) -> bytes:
     length = content_length(message)
-    if length is not None and length > len(rest):
+    # Some devices count two bytes for every line end and send one; a body that is shorter than that is cut off.
+    if length is not None and length > len(rest) + rest.count(b"\n"):
         raise MalformedMessageError("The body is shorter than its Content-Length.")
     return rest if length is None else rest[:length]
 
@@ -71,11 +72,12 @@ def end_of_head(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
 
     Bare line feeds count as line ends, too: some devices send them.
     """
-    end = data.find(b"\r\n\r\n", start)
+    end = data.find(b"\n\r\n", start)
     bare = data.find(b"\n\n", start, end if end >= 0 else len(data))
-    if bare >= 0:
-        return bare, 2
-    return (end, 4) if end >= 0 else (-1, 0)
+    if bare < 0 and end < 0:
+        return -1, 0
+    first, gap = (bare, 2) if bare >= 0 else (end, 3)
+    return (first - 1, gap + 1) if data[first - 1 : first] == b"\r" else (first, gap)
 
 
 def parse_head(head: bytes | bytearray) -> Request | Response:

@@ -17,7 +17,7 @@ _SIP_URI: Final = re.compile(
     r"(?P<scheme>sips?):"
     r"(?:(?P<user>[^@\s<>\"\x00-\x1f\x7f]*)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
-    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?::(?P<port>[0-9]{0,5}))?"
     r"(?P<parameters>(?:;[^;?\s<>\"\x00-\x1f\x7f]*)*)"
     r"(?:\?(?P<headers>[^\s<>\"\x00-\x1f\x7f]*))?",
     re.IGNORECASE,

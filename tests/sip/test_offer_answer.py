@@ -250,7 +250,7 @@ def test_the_origin_stays_when_the_voice_moves_to_another_address() -> None:
     local.offer()
     local.address, local.port = "10.0.0.9", 21000
     moved = local.offer().decode()
-    assert "o=- 77 2 IN IP4 10.0.0.1\r\n" in moved
+    assert "o=ramal 77 2 IN IP4 10.0.0.1\r\n" in moved
     assert "c=IN IP4 10.0.0.9\r\n" in moved
 
 
