@@ -34,7 +34,8 @@ class PhoneSetup:
 
     `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `port` is that of SIP, `rtp_port` the
     first of 8 UDP ports for voices; 0 takes free ones. `codecs` names what is offered (`PCMA`, `PCMU`, `G722`, ...), the preferred one
-    first; none means all that the phone knows.
+    first; none means all that the phone knows. With `extensions` it demands reliable provisional responses (RFC 3262) and offers session
+    timers (RFC 4028).
     """
 
     server: str
@@ -47,6 +48,7 @@ class PhoneSetup:
     transport: str = "udp"
     display_name: str = ""
     codecs: tuple[str, ...] = ()
+    extensions: bool = False
 
 
 @dataclass(slots=True)

@@ -228,8 +228,9 @@ class Phone:
         transport: str,
         display_name: str,
         codecs: Sequence[str] = (),
+        extensions: bool = False,
     ) -> dict[str, Any]:
-        """Open the sockets and the line."""
+        """Open the sockets and the line; with extensions it demands reliable ringing and offers session timers."""
         config = pj.EpConfig()
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
@@ -257,7 +258,9 @@ class Phone:
         if register:
             line.regConfig.registrarUri = f"sip:{server}{self.suffix}"
             line.regConfig.timeoutSec = 300
-        line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_INACTIVE
+        line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if extensions else pj.PJSUA_SIP_TIMER_INACTIVE
+        if extensions:
+            line.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         media = line.mediaConfig.transportConfig
         media.port, media.boundAddress, media.publicAddress = rtp_port or _free_port(address), address, address
         self.account = PhoneAccount(self)

@@ -46,7 +46,7 @@ async def phone(server: RamalServer) -> AsyncIterator[PhoneFactory]:
     """Starts registered phones, and closes them at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(username: str, *, register: bool = True, port: int = 0) -> SoftPhone:
+        async def start(username: str, *, register: bool = True, port: int = 0, extensions: bool = False) -> SoftPhone:
             setup = PhoneSetup(
                 server=server.address,
                 username=username,
@@ -55,6 +55,7 @@ async def phone(server: RamalServer) -> AsyncIterator[PhoneFactory]:
                 password=PASSWORD if register else "",
                 register=register,
                 display_name=username,
+                extensions=extensions,
             )
             started = await SoftPhone.start(setup)
             stack.push_async_callback(started.close)
