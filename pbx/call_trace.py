@@ -22,6 +22,7 @@ from sip.trace.segments import Window, find
 from sip.trace.values import End, TracedMessage
 
 _MOST_MESSAGES: Final = 5000
+_LONGEST_ID: Final = 255
 _BEFORE_SECONDS: Final = 10.0
 """A call's record begins when its INVITE was understood, its messages may be challenged ones before that."""
 _AFTER_SECONDS: Final = 70.0
@@ -176,6 +177,8 @@ class CallTraces:
         Raises:
             TraceNotFoundError: no messages are kept of such a call.
         """
+        if not 0 < len(call) <= _LONGEST_ID or not call.isprintable():
+            raise TraceNotFoundError("That is neither the id of a call nor a SIP Call-ID.")
         async with self._reading:
             if self._flush is not None:
                 await asyncio.to_thread(self._flush)

@@ -130,6 +130,9 @@ class Tracer:
                 if not self._refused:
                     log.warning("sip_trace_not_written", problem=str(error))
                 self._refused = True
+            except Exception:
+                # The thread goes on: what it could not take is lost, what comes next is not.
+                log.exception("sip_trace_failed")
             else:
                 self._refused = False
 

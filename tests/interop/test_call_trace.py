@@ -120,3 +120,7 @@ async def test_a_call_that_is_not_kept_is_told_in_two_lines(tmp_path: Path) -> N
         assert (code, output) == (2, b"")
         assert "RAMAL_TRACE_DAYS" in errors
         assert "Traceback" not in errors
+        for odd in ("\udcff", "x" * 300, "a\nb"):
+            code, _output, errors = await ramal(server, "trace", odd)
+            assert code == 2
+            assert "Traceback" not in errors

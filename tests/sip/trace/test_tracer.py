@@ -210,6 +210,21 @@ def test_a_disk_that_refuses_is_counted_and_tried_again(open_tracer: Open, monke
     assert [message.summary for message in find(tracer.folder, {"one@phone"}, None, most=9).messages] == ["BYE"]
 
 
+def test_a_message_that_cannot_be_written_does_not_end_the_trace(open_tracer: Open) -> None:
+    tracer = open_tracer()
+
+    def fails(_host: str) -> str:
+        raise LookupError("no such name")
+
+    working, tracer.ip_address = tracer.ip_address, fails
+    tracer.received(request(), PEER)
+    tracer.flush()
+    tracer.ip_address = working
+    tracer.received(request("BYE"), PEER)
+    tracer.flush()
+    assert [message.summary for message in find(tracer.folder, {"one@phone"}, None, most=9).messages] == ["BYE"]
+
+
 @pytest.mark.parametrize("damage", ["torn", "header", "middle"])
 def test_a_damaged_file_hides_its_rest_and_not_the_other_files(open_tracer: Open, clock: Clock, damage: str) -> None:
     for moment in ("first", "second"):
