@@ -447,3 +447,11 @@ def test_every_state_of_the_tables_can_be_reached_and_left() -> None:
     assert {state for state, _ in SUBSCRIPTION} | {SubscriptionState.TERMINATED} == set(SubscriptionState)
     assert {state for state, _ in DELIVERY.values()} == set(DeliveryState)
     assert {state for state, _ in DELIVERY} | {DeliveryState.CLOSED} == set(DeliveryState)
+
+
+def test_options_tells_what_can_be_watched_and_figures_tell_what_is() -> None:
+    stage = scene()
+    answer = stage.watcher.send_once(stage.watcher.build("OPTIONS", "sip:10.0.0.2"))
+    assert answer.get("Allow-Events") == "dialog"
+    assert "SUBSCRIBE, PUBLISH, MESSAGE" in (answer.get("Allow") or "")
+    assert stage.notifier.count_by_event() == {"dialog": 1}
