@@ -21,6 +21,7 @@ from sip.transport.tls import TlsPeer
 
 log = structlog.get_logger(__name__)
 
+_OF_BROWSERS: Final = frozenset({"ws", "wss"})
 _MOST_SOURCES: Final = 4096
 """Addresses of which it is remembered whose they are."""
 
@@ -176,8 +177,11 @@ class Trunks:
         """Return the trunk a call comes from by its address, or None.
 
         A trunk's own host and port say it at once. An address of its networks says it unless the caller claims to be one of our
-        users: phones and carriers may share an address, and users have to prove who they are.
+        users: phones and carriers may share an address, and users have to prove who they are. A WebSocket never says it: behind a web
+        proxy all browsers of the world have the proxy's address.
         """
+        if source.transport in _OF_BROWSERS:
+            return None
         if snapshot is not self._sources_of or len(self._sources) >= _MOST_SOURCES:
             self._sources.clear()
             self._sources_of = snapshot

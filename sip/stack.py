@@ -315,6 +315,16 @@ class SipStack:
             phones.setdefault(binding.instance if binding.reg_id else str(index), binding)
         return list(phones.values())
 
+    def other_flows(self, aor: str, binding: Binding) -> tuple[Address, ...]:
+        """Return the further ways to the same phone, the freshest first, for when the one of this contact fails."""
+        if not binding.reg_id:
+            return ()
+        return tuple(
+            self.way_to(other)
+            for other in self.registrations.bindings(aor)
+            if other is not binding and other.reg_id and other.instance == binding.instance
+        )
+
     def way_to(self, binding: Binding) -> Address:
         """Return where requests for a contact are sent."""
         return self.core.way_to(binding)

@@ -57,14 +57,22 @@ def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()
     equipment = call.equipment
     party = Party(extension.number, extension.name, extension=extension.number)
     return [
-        Attempt(party, PartyRole.AGENT, _invite(equipment, extension, binding, shown, call.hops_left, headers))
+        Attempt(
+            party, PartyRole.AGENT, _invite(equipment, extension, username, binding, shown, call.hops_left, headers)
+        )
         for username in equipment.directory.snapshot.usernames.get(extension.number, ())
         for binding in equipment.sip.targets(username)
     ]
 
 
 def _invite(
-    equipment: Equipment, extension: Extension, binding: Binding, shown: Party, hops: int, headers: Headers
+    equipment: Equipment,
+    extension: Extension,
+    username: str,
+    binding: Binding,
+    shown: Party,
+    hops: int,
+    headers: Headers,
 ) -> Callable[[bytes, Leg], InviteSession]:
     domain = equipment.config.domain
 
@@ -76,6 +84,7 @@ def _invite(
             sdp=offer,
             listener=leg,
             destination=equipment.sip.way_to(binding),
+            alternatives=equipment.sip.other_flows(username, binding),
             headers=[*[("Route", path) for path in binding.path], *headers],
             symmetric=True,
             max_forwards=hops,

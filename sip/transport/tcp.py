@@ -286,9 +286,12 @@ class TcpTransport:
                     await self._loop.create_connection(lambda: connection, *key)
                 else:
                     name = expected.name if expected is not None else peer.host
+                    # Refused before there is a socket to be left behind.
+                    name.encode("idna")
                     context = self._tls.client_context(expected)
                     await self._loop.create_connection(lambda: connection, *key, ssl=context, server_hostname=name)
-        except OSError as error:  # TimeoutError and ssl.SSLError are such, too
+        except (OSError, ValueError) as error:
+            # Timeouts and what TLS finds are OSErrors, too; a name that TLS cannot ask for is a ValueError.
             log.info("tcp_connect_failed", peer=str(peer), problem=str(error) or type(error).__name__)
             self._opening.pop(key, None)
             self._on_failure(peer)

@@ -177,6 +177,8 @@ def test_over_tls_a_trunk_is_expected_at_its_addresses_by_the_name_it_was_set_up
         ("+79161112233", Address("198.51.100.1", 5080, "tcp"), "other"),
         ("+79161112233", Address("198.51.100.9", 5060), None),
         ("+79161112233", Address("8.8.8.8", 5060), None),
+        ("+79161112233", Address("192.0.2.1", 5060, "wss"), None),
+        ("+79161112233", Address("203.0.113.77", 5060, "ws"), None),
         ("1001", Address("203.0.113.77", 5060), None),
         ("1001", Address("192.0.2.1", 5060), "carrier"),
         ("1002", Address("not-an-address", 5060), None),

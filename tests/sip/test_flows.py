@@ -11,10 +11,11 @@ import pytest
 from sip.address import Address
 from sip.config import SipConfig
 from sip.registrar import Binding
+from sip.session_events import Answered
 from sip.stack import SipStack
 from sip.uri import Uri
-from tests.sip.network import PhoneApplication
-from tests.sip.test_stack import running, where
+from tests.sip.network import ANSWER, OFFER, PhoneApplication
+from tests.sip.test_stack import ALICE, QueueListener, running, where
 
 NOW = datetime.now(UTC)
 PHONE = "sip:1001@127.0.0.1:5070;transport=tcp"
@@ -101,6 +102,30 @@ async def test_a_phone_with_several_flows_is_rung_over_the_freshest(stack: SipSt
     plain = binding("sip:a@127.0.0.1:4", ("127.0.0.1", 4, "udp"), age=90)
     stack.registrations.restore("1001", [old, new, other, plain])
     assert stack.targets("1001") == [new, other, plain]
+    assert stack.other_flows("1001", new) == (Address("127.0.0.1", 1, "udp"),)
+    assert stack.other_flows("1001", other) == stack.other_flows("1001", plain) == ()
+
+
+async def test_a_call_whose_flow_fails_goes_by_the_other_one_of_the_phone() -> None:
+    phone_app = PhoneApplication(lambda session: session.answer(ANSWER))
+    async with running(PhoneApplication()) as server, running(phone_app) as phone:
+        there = where(phone, "udp")
+        dead = binding(PHONE, ("192.168.77.7", 9, "ws"), instance="<urn:uuid:1>", reg_id="2")
+        lives = binding(f"sip:1001@{there.host_port}", tuple(there), instance="<urn:uuid:1>", reg_id="1", age=60)
+        server.registrations.registrar.restore("1001", [dead, lives])
+        listener = QueueListener()
+        (chosen,) = server.targets("1001")
+        server.invite(
+            chosen.uri,
+            from_=ALICE,
+            listener=listener,
+            sdp=OFFER,
+            destination=server.way_to(chosen),
+            symmetric=True,
+            alternatives=server.other_flows("1001", chosen),
+        )
+        assert chosen is dead
+        assert await listener.next() == Answered(ANSWER)
 
 
 async def test_websockets_of_before_a_restart_are_not_restored(stack: SipStack) -> None:

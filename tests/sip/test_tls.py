@@ -177,6 +177,17 @@ async def test_a_server_that_is_not_who_it_should_be_is_not_spoken_to(tls: Tls) 
     assert not theirs.messages
 
 
+async def test_a_name_that_tls_cannot_ask_for_is_told_as_a_failure(tls: Tls) -> None:
+    ours = Catcher()
+    async with (
+        listening(Catcher(), tls) as there,
+        listening(ours, tls, expected=TlsPeer(f"{'a' * 70}..example", checked=False)) as here,
+    ):
+        here.send(OPTIONS, *there.local[:2])
+        await until(lambda: ours.failed)
+        assert not here.connected(*there.local[:2])
+
+
 async def test_both_sides_show_their_certificates_where_both_are_checked(tls: Tls) -> None:
     theirs, ours = Catcher(), Catcher()
     expected = TlsPeer("127.0.0.1", checked=True)
