@@ -46,8 +46,8 @@ class TrunkStates(Protocol):
         """Note that a call went past the trunk."""
         ...
 
-    def call_failed(self, trunk: Trunk, server: Address | None = None) -> None:
-        """Note that the trunk could not carry a call, and which server gave no sign of life."""
+    def call_failed(self, trunk: Trunk, server: Address, retry_after: int = 0) -> None:
+        """Note that a server of the trunk could not carry a call, and for how many seconds it wants to be left alone."""
         ...
 
     def call_began(self, name: str, *, incoming: bool) -> None:

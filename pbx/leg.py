@@ -105,6 +105,7 @@ class Leg:
         "owner",
         "party",
         "redirects",
+        "retry_after",
         "role",
         "sip_call_id",
         "sip_status",
@@ -138,6 +139,8 @@ class Leg:
         self.cause = ""
         """The Reason header with which the party ended it, to be passed on (RFC 3326)."""
         self.redirects: tuple[Uri, ...] = ()
+        self.retry_after = 0
+        """Seconds that the one who refused the call wants to be left alone; 0: it did not say."""
         """Where the party's phone sent the call instead (3xx)."""
 
     @property
@@ -389,6 +392,7 @@ class Leg:
 
     def _rejected(self, event: Rejected) -> None:
         self.cause, self.redirects = event.cause, event.contacts
+        self.retry_after = event.retry_after or 0
         self._end(event.status, event.reason)
 
     def _cancelled(self, event: Cancelled) -> None:

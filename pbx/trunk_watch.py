@@ -16,6 +16,8 @@ from sip.uri import Uri
 _DOWN: Final = frozenset({TrunkState.UNREACHABLE, TrunkState.REFUSED})
 _PENALTY_SECONDS: Final = 30.0
 """How long a server that gave no sign to a call is passed over, unless it shows life earlier."""
+_LONGEST_PENALTY: Final = 900
+"""Seconds: the longest time that a server may ask to be left alone."""
 
 Told = Callable[["TrunkWatch"], None]
 """Called when a trunk's state changed."""
@@ -165,9 +167,9 @@ class TrunkWatch:
             found.sort(key=lambda server: server != registrar)
         return found
 
-    def failed(self, server: Address) -> None:
-        """Pass a server over for a while: it gave no sign to a call, or took none."""
-        self._penalties[server] = self._monotonic() + _PENALTY_SECONDS
+    def failed(self, server: Address, retry_after: int = 0) -> None:
+        """Pass a server over for a while: it gave no sign to a call, or took none; `retry_after` seconds, if it said so."""
+        self._penalties[server] = self._monotonic() + (min(retry_after, _LONGEST_PENALTY) or _PENALTY_SECONDS)
 
     def began(self, *, incoming: bool) -> None:
         """Count a call."""

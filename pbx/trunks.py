@@ -148,12 +148,15 @@ class Trunks:
         """Take note that a call went past the trunk."""
         self._traffic_of(trunk.name).refused += 1
 
-    def call_failed(self, trunk: Trunk, server: Address | None = None) -> None:
-        """Take note that the trunk could not carry a call; a server that was silent or out of order is passed over for a while."""
+    def call_failed(self, trunk: Trunk, server: Address, retry_after: int = 0) -> None:
+        """Take note that a server of the trunk was silent or out of order: it is passed over for a while.
+
+        `retry_after` is how long it said itself, in seconds (RFC 3261 section 21.5.4); 0: it did not.
+        """
         self._traffic_of(trunk.name).failed += 1
         watch = self._watches.get(trunk.name)
-        if watch is not None and server is not None:
-            watch.failed(server)
+        if watch is not None:
+            watch.failed(server, retry_after)
 
     def call_began(self, name: str, *, incoming: bool) -> None:
         """Count a call of a trunk."""

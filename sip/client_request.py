@@ -14,6 +14,7 @@ import structlog
 from sip.address import Address, is_ip_address
 from sip.authentication import authorise, realm_of
 from sip.bans import Network
+from sip.bodies import retry_after_of
 from sip.config import SipConfig
 from sip.dialog import Dialog
 from sip.errors import SipError
@@ -93,8 +94,9 @@ class SessionHost(Protocol):
         ...
 
 
-FailedOver = Callable[[Address, int], None]
-"""Called with a server that was given up for the next one, and the status that said so: its 503, or 408 or 503 made here."""
+FailedOver = Callable[[Address, int, int], None]
+"""Called with a server that was given up for the next one, the status that said so (its 503, or 408 or 503 made here), and the seconds
+of its Retry-After, or 0."""
 
 
 class ClientRequest:
@@ -203,7 +205,7 @@ class ClientRequest:
         # The next server challenges on its own account.
         self._attempts = 1
         if self._on_failover is not None:
-            self._on_failover(given_up, response.status)
+            self._on_failover(given_up, response.status, retry_after_of(response) or 0)
         self.transaction = self._host.send_request(request, self.destination, self._responded)
         if self._silence_limit:
             self._watch_silence()

@@ -130,7 +130,7 @@ class _Watch:
             self._timer.cancel()
             self._timer = None
 
-    def _failed_over(self, server: Address, _status: int) -> None:
+    def _failed_over(self, server: Address, _status: int, _retry_after: int) -> None:
         self._on_server(server, False)
 
     def _answered(self, transaction: ClientTransaction) -> None:

@@ -113,12 +113,12 @@ class InviteSession(PeerRequests):
         """Send the INVITE of an outgoing session."""
         self._invite = OutgoingInvite(self, self.request, self.source, self.credentials, self._alternatives)
 
-    def failed_over(self, given_up: Address, status: int) -> None:
+    def failed_over(self, given_up: Address, status: int, retry_after: int) -> None:
         """Take note that the INVITE goes to the next server."""
         if self._invite is not None:
             self.source, self._contact = self._invite.client.destination, ""
         if self._on_failover is not None:
-            self._on_failover(given_up, status)
+            self._on_failover(given_up, status, retry_after)
 
     @property
     def heard(self) -> bool:

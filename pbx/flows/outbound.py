@@ -9,10 +9,8 @@ import structlog
 from pbx import outbound_call
 from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
-from pbx.equipment import Equipment
 from pbx.forwarding import forwarder
 from pbx.leg import Leg
-from pbx.outbound_call import OutboundCall
 from pbx.outbound_routes import OutboundStep
 from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
@@ -58,6 +56,7 @@ class _Attempts:
         self._step = step
         self._servers = servers
         self._at = 0
+        self._leg: Leg | None = None
         self._party = Party(destination.number, trunk=step.trunk.name, forwarded_by=forwarder(destination.way))
         self._sent = outbound_call.prepare(
             step,
@@ -81,55 +80,34 @@ class _Attempts:
             )
             silent = result.leg is None and result.outcome is Outcome.FAILED and result.status == 408
             if silent or (result.leg is None and result.status == 503):
-                trunks.call_failed(trunk, self._servers[self._at])
+                wait = self._leg.retry_after if self._leg is not None else 0
+                trunks.call_failed(trunk, self._servers[self._at], wait)
             if not silent or self._at + 1 >= len(self._servers):
                 return result
             self._at += 1
 
     def _invite(self) -> Callable[[bytes, Leg], InviteSession]:
-        return _invite(
-            self._call.equipment,
-            self._step,
-            self._sent,
-            self._servers[self._at :],
-            hops=self._call.hops_left,
-            on_failover=self._failed_over,
-        )
+        call, trunk, sent = self._call, self._step.trunk, self._sent
+        first, *others = self._servers[self._at :]
 
-    def _failed_over(self, server: Address, _status: int) -> None:
+        def invite(offer: bytes, leg: Leg) -> InviteSession:
+            self._leg = leg
+            return call.equipment.sip.invite(
+                sent.uri,
+                from_=sent.from_,
+                sdp=offer,
+                listener=leg,
+                destination=first,
+                headers=sent.headers,
+                credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
+                contact_user=trunk.username,
+                max_forwards=call.hops_left,
+                alternatives=others,
+                on_failover=self._failed_over,
+            )
+
+        return invite
+
+    def _failed_over(self, server: Address, _status: int, retry_after: int) -> None:
         self._at += 1
-        self._call.equipment.trunks.call_failed(self._step.trunk, server)
-
-
-def _invite(
-    equipment: Equipment,
-    step: OutboundStep,
-    sent: OutboundCall,
-    servers: list[Address],
-    *,
-    hops: int,
-    on_failover: Callable[[Address, int], None],
-) -> Callable[[bytes, Leg], InviteSession]:
-    trunk = step.trunk
-    credentials = None
-    if trunk.username:
-        # Its names, too: in a dialog the carrier may name a host as it likes.
-        hosts = frozenset([*(server.host for server in servers), *(target.host for target in trunk.targets)])
-        credentials = ClientCredentials(trunk.username, trunk.password, trunk.realm, hosts, trunk.networks)
-
-    def invite(offer: bytes, leg: Leg) -> InviteSession:
-        return equipment.sip.invite(
-            sent.uri,
-            from_=sent.from_,
-            sdp=offer,
-            listener=leg,
-            destination=servers[0],
-            headers=sent.headers,
-            credentials=credentials,
-            contact_user=trunk.username,
-            max_forwards=hops,
-            alternatives=servers[1:],
-            on_failover=on_failover,
-        )
-
-    return invite
+        self._call.equipment.trunks.call_failed(self._step.trunk, server, retry_after)

@@ -15,8 +15,8 @@ from pbx.service_codes import SERVICES
 
 log = structlog.get_logger(__name__)
 
-_NOWHERE: Final = frozenset({404, 482})
-"""Refusals of routing that will not pass by themselves: an unknown number, a circle."""
+_NOWHERE: Final = frozenset({403, 404, 482})
+"""Refusals of routing that will not pass by themselves: what the extension may not call, an unknown number, a circle."""
 
 
 def service(decision: ToService) -> Flow:

@@ -77,7 +77,7 @@ async def test_a_call_goes_to_the_second_server_when_the_first_is_out_of_order(t
             sdp=OFFER,
             destination=first,
             alternatives=others,
-            on_failover=lambda server, status: given_up.append((server.port, status)),
+            on_failover=lambda server, status, _wait: given_up.append((server.port, status)),
         )
         await asyncio.wait_for(call.over, 10)
         results = await asyncio.gather(refusing, answering)

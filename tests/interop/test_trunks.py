@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -100,7 +101,9 @@ async def test_a_trunk_whose_only_host_is_out_of_order_gives_way_to_the_next_tru
         assert (await refused).successful == 1
         assert [fact.trunk for fact in server.told(LegCreated, incoming=False)] == ["cheap", "carrier"]
         cheap = directory.snapshot.trunks["cheap"]
-        assert "gave no sign" in server.exchange.trunks.refusal(cheap)
+        refusal = re.search("passed over for ([0-9]+) s", server.exchange.trunks.refusal(cheap))
+        assert refusal is not None
+        assert 60 < int(refusal[1]) <= 90, "it asked to be left alone for so long"
         await call.hang_up()
         await server.fact(CallEnded)
 

@@ -236,6 +236,17 @@ async def test_a_trunk_that_is_never_asked_is_passed_over_after_a_call_that_fail
     assert await made.trunks.servers(carrier) == [server]
 
 
+def test_a_server_is_left_alone_for_as_long_as_it_asks_but_not_for_ever() -> None:
+    carrier = replace(trunk("carrier"), ping_seconds=0)
+    made = Made(carrier)
+    for asked, over in ((120, 121.0), (86_400, 1_100.0)):
+        made.trunks.call_failed(carrier, Address("192.0.2.1", 5060), asked)
+        made.seconds.now += 31
+        assert "is passed over" in made.trunks.refusal(carrier)
+        made.seconds.now += over
+        assert made.trunks.refusal(carrier) == ""
+
+
 async def test_a_trunk_with_several_hosts_uses_those_that_live() -> None:
     carrier = replace(trunk("carrier"), backup_hosts=("192.0.2.2:5080", "b.carrier.example"))
     made = Made(carrier, known={"b.carrier.example": (Address("192.0.2.3", 5070), Address("192.0.2.4", 5070))})

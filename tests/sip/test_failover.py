@@ -30,6 +30,7 @@ class Servers:
             self.network.add(address.host, application)
         self.final: list[int] = []
         self.given_up: list[tuple[str, int]] = []
+        self.wait = 0
 
     def request(self, method: str = "OPTIONS", *, silence_limit: float = 0.0) -> ClientRequest:
         return self.us.request(
@@ -61,8 +62,9 @@ class Servers:
         if response.status >= 200:
             self.final.append(response.status)
 
-    def failed_over(self, server: Address, status: int) -> None:
+    def failed_over(self, server: Address, status: int, retry_after: int) -> None:
         self.given_up.append((server.host, status))
+        self.wait = retry_after
 
     def dead(self, *addresses: Address) -> None:
         self.network.drop = lambda packet: packet.destination in addresses
@@ -131,13 +133,14 @@ def test_each_attempt_has_a_branch_of_its_own_and_the_same_call_id(servers: Serv
 
 
 def test_a_call_that_is_refused_with_503_goes_to_the_next_server(servers: Servers) -> None:
-    servers.applications[0].on_invite = lambda session: session.reject(503)
+    servers.applications[0].on_invite = lambda session: session.reject(503, headers=[("Retry-After", "120")])
     servers.applications[1].on_invite = lambda session: session.answer(ANSWER)
     listener = Listener()
     session = servers.invite(listener)
     servers.network.run(1)
     assert listener.names == ["Answered"]
     assert servers.given_up == [("10.0.0.2", 503)]
+    assert servers.wait == 120
     assert session.source == SECOND
     session.hang_up()
     servers.network.run(40)
