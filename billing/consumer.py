@@ -21,7 +21,7 @@ from billing.charging import EndedLeg, charge_row
 from billing.rate_book import RateBookCache
 from billing.tables import ChargeLegRow, ChargeRow
 from core.company import Company
-from core.events import CallEnded, LegAnswered, LegCreated, LegEnded, LegMoved
+from core.events import CallEnded, Fact, LegAnswered, LegCreated, LegEnded, LegMoved
 from core.journal import Entry
 from core.phone_numbers import classify
 
@@ -55,6 +55,7 @@ class BillingConsumer:
     """Turns the legs of the journal into charges."""
 
     name = "billing"
+    facts: frozenset[type[Fact]] = frozenset({LegCreated, LegAnswered, LegMoved, LegEnded, CallEnded})
 
     def __init__(self, company: Company, rates: RateBookCache) -> None:
         """Prepare.

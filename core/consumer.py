@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Database
 from core.errors import RamalError, StorageError
+from core.events import Fact
 from core.journal import Entry, Journal
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,8 @@ times as long as the last one took: alone it is quick, under load it works in la
 _REST_AN_ENTRY: Final = 0.005
 """Seconds of rest for each entry of the last batch, at least: so that a flood of facts gathers, however quick the database is."""
 _LONGEST_REST: Final = 1.0
+_MOST_PASSED: Final = 50_000
+"""Entries that may be passed over before the position is stored all the same: so many are looked at again after a restart."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 
@@ -49,6 +52,8 @@ class Consumer(Protocol):
 
     name: str
     """A stable name: the position is stored under it."""
+    facts: frozenset[type[Fact]]
+    """The kinds of facts that mean something to it; it is told of no others."""
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Write what these entries mean, in the given transaction; never commit and never wait for a network."""
@@ -150,16 +155,23 @@ class JournalFollower(abc.ABC):
 
 
 class ConsumerRunner(JournalFollower):
-    """Feeds one consumer from one node's journal."""
+    """Feeds one consumer from one node's journal.
+
+    Facts that mean nothing to it cost no transaction: they are passed over in memory, and looked at again after a restart.
+    """
 
     def __init__(self, journal: Journal, database: Database, consumer: Consumer, *, batch: int = _BATCH) -> None:
         super().__init__(journal, consumer.name, batch=batch)
         self._database = database
         self._consumer = consumer
         self._position_known = False
+        self._stored = 0
+        """The position in the database, once known."""
 
     async def step(self) -> int:
         """Digest one batch in one transaction; return how many entries it had."""
+        if self._position_known and (passed := await self._pass_over()):
+            return passed
         # Whatever goes wrong, the position may have been stored or not: the next step asks the database.
         known, self._position_known = self._position_known, False
         node = self._journal.node
@@ -167,11 +179,25 @@ class ConsumerRunner(JournalFollower):
             position = self.position if known else (await stored_position(session, self.name, node)).sequence
             entries = self._journal.read(position, self.batch)
             if entries:
-                await self._consumer.consume(session, node, entries)
+                told = [entry for entry in entries if type(entry.fact) in self._consumer.facts]
+                if told:
+                    await self._consumer.consume(session, node, told)
                 position = entries[-1].sequence
                 await store_position(session, self.name, node, position)
+        self._stored = position
         await self._reached(position)
         self._position_known = True
+        return len(entries)
+
+    async def _pass_over(self) -> int:
+        """Step over a batch without a transaction, if nothing in it means anything; return how many entries it had."""
+        entries = self._journal.read(self.position, self.batch)
+        if not entries or entries[-1].sequence - self._stored > _MOST_PASSED:
+            return 0
+        facts = self._consumer.facts
+        if any(type(entry.fact) in facts for entry in entries):
+            return 0
+        await self._reached(entries[-1].sequence)
         return len(entries)
 
 

@@ -21,6 +21,7 @@ from core.events import (
     CallTransferred,
     ContactRequested,
     Direction,
+    Fact,
     LeadRequested,
     RecordingStarted,
     TransferResult,
@@ -51,6 +52,7 @@ class CrmConsumer:
     """Follows the journal for the embedded CRM."""
 
     name = "crm"
+    facts: frozenset[type[Fact]] = frozenset(_RELEVANT)
 
     def __init__(self, crm: EmbeddedCrm, company: CompanyReader) -> None:
         self._crm = crm
@@ -58,9 +60,7 @@ class CrmConsumer:
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Write what these entries mean for the CRM."""
-        facts = [entry.fact for entry in entries if isinstance(entry.fact, _RELEVANT)]
-        if not facts:
-            return
+        facts = [entry.fact for entry in entries]
         book = await self._crm.calls.open(session, {fact.call_id for fact in facts})
         for fact in facts:
             await self._digest(session, book, fact)

@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.consumer import ConsumerRunner
-from core.events import CallEnded, CallOffered
+from core.events import CallEnded, CallOffered, Fact
 from core.journal import Entry
 from pbx.tables import OpenCallRow
 
@@ -31,6 +31,7 @@ class OpenCalls:
     """The consumer that notes beginnings and ends."""
 
     name = "open_calls"
+    facts: frozenset[type[Fact]] = frozenset({CallOffered, CallEnded})
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Add the calls that began in these entries and drop those that ended."""

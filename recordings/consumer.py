@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.events import (
     CallFact,
+    Fact,
     RecordingFailed,
     RecordingPaused,
     RecordingResumed,
@@ -39,6 +40,9 @@ class RecordingConsumer:
     """Follows the journal for the recordings."""
 
     name = "recordings"
+    facts: frozenset[type[Fact]] = frozenset(
+        {RecordingStarted, RecordingPaused, RecordingResumed, RecordingFailed, RecordingStopped}
+    )
 
     def __init__(self, wake_sealer: Callable[[], None]) -> None:
         self._wake_sealer = wake_sealer

@@ -14,7 +14,7 @@ from typing import Final, cast
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.events import CallTransferred, LegMoved
+from core.events import CallTransferred, Fact, LegMoved
 from core.journal import Entry
 from pbx.cdrs.assembly import FACTS, Assembly, CallRecord, Draft, LegRecord, TransferRecord
 from pbx.cdrs.rows import Rows
@@ -50,14 +50,12 @@ class CdrConsumer:
     """Turns facts into call detail records."""
 
     name = "cdrs"
+    facts: frozenset[type[Fact]] = frozenset(FACTS)
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Write what these entries add to the records."""
-        told = [entry for entry in entries if isinstance(entry.fact, FACTS)]
-        if not told:
-            return
-        assembly = Assembly(node, await _load(session, _call_ids(told)))
-        for entry in told:
+        assembly = Assembly(node, await _load(session, _call_ids(entries)))
+        for entry in entries:
             assembly.add(entry)
         await _store(session, assembly.drafts.values())
 

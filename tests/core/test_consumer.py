@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.consumer import ConsumerRunner, refuse_lost_journal
 from core.database import Base, Database
 from core.errors import StorageError
-from core.events import CallEnded, Disposition
+from core.events import CallEnded, Disposition, Fact, MediaAlive
 from core.journal import Entry, Journal
 
 
@@ -25,6 +25,7 @@ class Seen(Base):
 
 class Notes:
     name = "notes"
+    facts: frozenset[type[Fact]] = frozenset({CallEnded})
 
     def __init__(self) -> None:
         self.fails_at: int | None = None
@@ -81,6 +82,36 @@ async def test_a_running_consumer_follows_new_facts(database: Database, journal:
     assert await seen(database) == list(range(1, 12))
     assert runner.lag == 0
     await runner.close()
+
+
+async def test_facts_that_mean_nothing_are_passed_over_without_a_transaction(
+    database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = ConsumerRunner(journal, database, Notes())
+    await runner.step()
+    for _ in range(3):
+        journal.append(MediaAlive(at=datetime(2026, 1, 1, tzinfo=UTC), call_id="c1"))
+    await journal.flushed()
+    with monkeypatch.context() as idle:
+        idle.setattr(Database, "transaction", None)
+        assert await runner.step() == 3
+    assert runner.lag == 0
+    assert await seen(database) == list(range(1, 11))
+    again = ConsumerRunner(journal, database, Notes())
+    assert await again.step() == 3
+
+
+async def test_the_position_is_stored_now_and_then_even_where_nothing_means_anything(
+    database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.consumer._MOST_PASSED", 2)
+    runner = ConsumerRunner(journal, database, Notes())
+    await runner.step()
+    for _ in range(3):
+        journal.append(MediaAlive(at=datetime(2026, 1, 1, tzinfo=UTC), call_id="c1"))
+    await journal.flushed()
+    await runner.step()
+    assert await ConsumerRunner(journal, database, Notes()).step() == 0
 
 
 async def test_a_journal_that_was_lost_is_refused_before_new_facts_pass_for_old_ones(

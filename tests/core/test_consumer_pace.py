@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.consumer import ConsumerRunner
 from core.database import Database
-from core.events import CallEnded, Disposition
+from core.events import CallEnded, Disposition, Fact
 from core.journal import Entry, Journal
 
 
 class Counting:
     name = "counting"
+    facts: frozenset[type[Fact]] = frozenset({CallEnded})
 
     def __init__(self) -> None:
         self.batches: list[int] = []
