@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from ramal.demo.company import COLLEAGUE, CUSTOMER_NUMBER, MOBILE
+from ramal.demo.company import COLLEAGUE, CUSTOMER_NUMBER, DESK, MOBILE
 from tests.web.conftest import Shop, Visits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -89,3 +89,33 @@ async def test_a_transfer_to_nowhere_says_why_and_the_call_stays(visits: Visits,
     await expect(row).to_contain_text("Talking")
     await desk.hang_up()
     await customer.over()
+
+
+async def test_an_agent_forwards_the_own_calls_and_is_left_in_peace(visits: Visits, shop: Shop) -> None:
+    page = await visits.sign_in("desk")
+    dialog = page.get_by_role("dialog")
+    await page.get_by_role("button", name="Forwarding").click()
+    await dialog.get_by_role("textbox", name="When busy, forward to").fill(DESK)
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("circles")
+    await dialog.get_by_role("textbox", name="When busy, forward to").fill(COLLEAGUE)
+    await dialog.get_by_role("switch", name="Do not disturb").click()
+    await dialog.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Do not disturb").click()
+    own = next(one for one in (await shop.api.get("extensions"))["items"] if one["number"] == DESK)
+    assert (own["do_not_disturb"], own["forward_busy_to"], own["call_waiting"]) == (True, COLLEAGUE, True)
+    await dialog.get_by_role("textbox", name="When busy, forward to").fill("")
+    await dialog.get_by_role("switch", name="Do not disturb").click()
+    await dialog.get_by_role("textbox", name="Forward all calls to").fill(COLLEAGUE)
+    await dialog.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name=f"Forwarded to {COLLEAGUE}").click()
+    await dialog.get_by_role("textbox", name="Forward all calls to").fill("")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="Forwarding")).to_be_visible()
+    own = next(one for one in (await shop.api.get("extensions"))["items"] if one["number"] == DESK)
+    assert [own[name] for name in ("forward_to", "forward_busy_to", "do_not_disturb", "call_waiting")] == [
+        None,
+        None,
+        False,
+        True,
+    ]

@@ -286,6 +286,18 @@ export const en = {
     keepPassword: "Leave empty to keep the present one.",
     passwordHelp: "Leave empty: a good one is made and shown once.",
   },
+  forwarding: {
+    title: "Forwarding",
+    to: (target: string) => `Forwarded to ${target}`,
+    doNotDisturb: "Do not disturb",
+    doNotDisturbHelp: "Your phones do not ring.",
+    callWaiting: "Call waiting",
+    callWaitingHelp: "A second call rings while you talk; off: the line is busy.",
+    busyTo: "When busy, forward to",
+    noAnswerTo: "When nobody answers, forward to",
+    seconds: "Seconds it rings before; 0 as for everybody",
+    unavailableTo: "While no phone is registered, forward to",
+  },
   trunks: {
     about: "Lines to the operators that connect the company with the world.",
     create: "New trunk",

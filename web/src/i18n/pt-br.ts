@@ -288,6 +288,18 @@ export const ptBR: Dictionary = {
     keepPassword: "Deixe vazio para manter a atual.",
     passwordHelp: "Deixe vazio: uma boa senha é criada e mostrada uma única vez.",
   },
+  forwarding: {
+    title: "Desvio de chamadas",
+    to: (target) => `Desviado para ${target}`,
+    doNotDisturb: "Não perturbe",
+    doNotDisturbHelp: "Os seus telefones não tocam.",
+    callWaiting: "Chamada em espera",
+    callWaitingHelp: "Uma segunda chamada toca enquanto você fala; desligado: linha ocupada.",
+    busyTo: "Se ocupado, desviar para",
+    noAnswerTo: "Se ninguém atender, desviar para",
+    seconds: "Segundos tocando antes; 0 como para todos",
+    unavailableTo: "Sem telefone registrado, desviar para",
+  },
   trunks: {
     about: "Linhas com as operadoras que ligam a empresa ao mundo.",
     create: "Novo tronco",

@@ -12,6 +12,7 @@ import { clock, secondsBetween } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
 import { CallActions } from "./call-actions";
 import { DialBox } from "./dial-box";
+import { ForwardingButton } from "./forwarding-button";
 
 /** Milliseconds between readings of the list; events bring changes sooner. */
 const REFRESH_MS = 10_000;
@@ -48,7 +49,12 @@ export function LivePage() {
   ];
 
   return (
-    <Page title={t.pages.live} about={t.live.about} actions={<DialBox />}>
+    <Page title={t.pages.live} about={t.live.about} actions={
+        <Group gap="xs" align="flex-start">
+          <ForwardingButton />
+          <DialBox />
+        </Group>
+      }>
       <DataTable
         label={t.pages.live}
         columns={columns}
