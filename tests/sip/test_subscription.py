@@ -425,6 +425,23 @@ def test_a_phone_that_registers_from_another_address_is_told_there() -> None:
     assert moved.bodies[-1] == "2"
 
 
+def test_a_phone_whose_connection_broke_is_told_over_its_next_one() -> None:
+    stage = scene(transport="tcp")
+    stage.watcher.answer = None
+    stage.set(1)
+    stage.run(0.1)
+    stage.core.transport_failed(stage.watcher.address)
+    stage.run(0.5)
+    assert len(stage.notifier) == 1
+    again = Watcher(stage.network, port=50_123, transport="tcp")
+    stage.notifier.registered("alice", [binding(stage, again.address)])
+    stage.run(0.5)
+    assert again.bodies == ["1"]
+    stage.run(200)
+    assert [body for body in again.bodies if body != "1"] == []
+    assert all(subscription.told for subscription in stage.notifier.subscriptions())
+
+
 def test_one_whom_everybody_watches_is_told_of_in_turns() -> None:
     stage = Scene(max_subscriptions_per_user=500)
     for number in range(120):

@@ -16,7 +16,7 @@ from sip.notifier import Notifier
 from sip.parser import parse_message
 from sip.timers import TimerHeap
 from sip.uri import Uri
-from tests.sip.network import BOB, Network, Packet, PhoneApplication
+from tests.sip.network import Network, Packet, PhoneApplication
 
 PASSWORD = "secret"
 
@@ -24,9 +24,12 @@ PASSWORD = "secret"
 class Watcher:
     """One phone at an address of the simulated network."""
 
-    def __init__(self, network: Network, host: str = "10.0.0.1", user: str = "alice") -> None:
+    def __init__(
+        self, network: Network, host: str = "10.0.0.1", user: str = "alice", *, transport: str = "udp", port: int = 5060
+    ) -> None:
         self.network = network
-        self.address = Address(host, 5060)
+        self.address = Address(host, port, transport)
+        self.server = Address("10.0.0.2", 5060, transport)
         self.user = user
         self.timers = TimerHeap(network.clock)
         self.notifies: list[Request] = []
@@ -63,7 +66,7 @@ class Watcher:
         self.cseq += 1
         to = f"<{uri}>" + (f";tag={self.server_tag}" if inside else "")
         lines = [
-            ("Via", f"SIP/2.0/UDP {self.address.host}:5060;branch=z9hG4bK{secrets.token_hex(4)};rport"),
+            ("Via", self._via()),
             ("Max-Forwards", "70"),
             ("From", f"<sip:{self.user}@10.0.0.2>;tag={self.tag}"),
             ("To", to),
@@ -76,6 +79,10 @@ class Watcher:
             lines.append(("Content-Type", content_type))
         return Request(method, uri, lines, body)
 
+    def _via(self) -> str:
+        transport = self.address.transport.upper()
+        return f"SIP/2.0/{transport} {self.address.host}:5060;branch=z9hG4bK{secrets.token_hex(4)};rport"
+
     def send(self, request: Request, *, password: str = PASSWORD) -> Response:
         """Send a request, answer a challenge, and return the final response."""
         response = self.send_once(request)
@@ -87,7 +94,7 @@ class Watcher:
             else ("Proxy-Authenticate", "Proxy-Authorization")
         )
         again = Request(request.method, request.uri, list(request.headers), request.body)
-        again.set("Via", f"SIP/2.0/UDP {self.address.host}:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+        again.set("Via", self._via())
         self.cseq += 1
         again.set("CSeq", f"{self.cseq} {request.method}")
         challenge = response.get_all(asks)
@@ -97,7 +104,7 @@ class Watcher:
     def send_once(self, request: Request) -> Response:
         before = len(self.responses)
         for _ in range(8):
-            self.network.carry(Packet(request.encode(), self.address, BOB))
+            self.network.carry(Packet(request.encode(), self.address, self.server))
             self.network.run(0.1)
             if len(self.responses) > before:
                 return self.responses[-1]
@@ -171,15 +178,17 @@ class CounterFeed:
 class Scene:
     """A server with one event package, and a watcher."""
 
-    def __init__(self, *, loss: float = 0.0, seed: int = 1, **config: Any) -> None:
+    def __init__(self, *, loss: float = 0.0, seed: int = 1, transport: str = "udp", **config: Any) -> None:
         self.network = Network(loss=loss, seed=seed)
         self.application = PhoneApplication()
         self.application.users = {"alice": PASSWORD, "carol": PASSWORD}
-        self.core: SipCore = self.network.add("10.0.0.2", self.application, config=SipConfig(**config))
+        self.core: SipCore = self.network.add(
+            "10.0.0.2", self.application, transport=transport, config=SipConfig(**config)
+        )
         self.counter = Counter()
         self.notifier: Notifier = self.core.inbound.notifier
         self.notifier.offer(self.counter)
-        self.watcher = Watcher(self.network)
+        self.watcher = Watcher(self.network, transport=transport)
 
     def set(self, value: int, resource: str = "bob") -> None:
         self.counter.values[resource] = value
