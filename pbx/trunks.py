@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,6 @@ from sip.transport.tls import TlsPeer
 log = structlog.get_logger(__name__)
 
 _OF_BROWSERS: Final = frozenset({"ws", "wss"})
-_MOST_SOURCES: Final = 4096
-"""Addresses of which it is remembered whose they are."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,6 +51,27 @@ class TrunkStatus:
     refused: int = 0
 
 
+class Sources:
+    """Whose addresses are whose: hosts with their ports, hosts, networks. Of several trunks the first one has it."""
+
+    def __init__(self, hosts: Mapping[str, set[tuple[str, int]]], trunks: Sequence[Trunk]) -> None:
+        self.at_port: dict[tuple[str, int], str] = {}
+        self._at_host: dict[str, str] = {}
+        for name, addresses in hosts.items():
+            for host, port in addresses:
+                self.at_port.setdefault((host, port), name)
+                self._at_host.setdefault(host, name)
+        self._networks = [(network, trunk.name) for trunk in trunks for network in trunk.networks]
+
+    def at_address(self, host: str) -> str | None:
+        """Return the trunk at an IP address, or with it in one of its networks."""
+        name = self._at_host.get(host)
+        if name is not None or not self._networks or not is_ip_address(host):
+            return name
+        address = ipaddress.ip_address(host)
+        return next((name for network, name in self._networks if address in network), None)
+
+
 class Trunks:
     """Keeps a watch on every enabled trunk of the directory."""
 
@@ -62,7 +81,8 @@ class Trunks:
         self._monotonic = monotonic
         self._watches: dict[str, TrunkWatch] = {}
         self._traffic: dict[str, Traffic] = {}
-        self._sources: dict[tuple[str, int], tuple[str | None, str | None]] = {}
+        self._sources: Sources | None = None
+        """Whose addresses are whose, until the directory or an address changes."""
         self._sources_of: Snapshot | None = None
 
     def update(self, snapshot: Snapshot) -> None:
@@ -79,9 +99,7 @@ class Trunks:
         for name, trunk in wanted.items():
             if name not in self._watches:
                 traffic = self._traffic.setdefault(name, Traffic())
-                watch = TrunkWatch(
-                    self._sip, trunk, traffic, self._changed, self._sources.clear, monotonic=self._monotonic
-                )
+                watch = TrunkWatch(self._sip, trunk, traffic, self._changed, self._moved, monotonic=self._monotonic)
                 self._watches[name] = watch
                 watch.start()
 
@@ -185,21 +203,17 @@ class Trunks:
         """
         if source.transport in _OF_BROWSERS:
             return None
-        if snapshot is not self._sources_of or len(self._sources) >= _MOST_SOURCES:
-            self._sources.clear()
-            self._sources_of = snapshot
-        key = (source.host, source.port)
-        known = self._sources.get(key)
-        if known is None:
-            known = self._sources[key] = self._whose(snapshot, source)
-        at_port, at_address = known
-        if at_port is not None or at_address is None:
-            return self._checked(at_port, source)
-        return None if request.from_.uri.user in snapshot.logins else self._checked(at_address, source)
+        sources = self._known_sources(snapshot)
+        name = sources.at_port.get((source.host, source.port))
+        if name is None:
+            name = sources.at_address(source.host)
+            if name is None or request.from_.uri.user in snapshot.logins:
+                return None
+        return self._checked(name, source)
 
     def owns(self, snapshot: Snapshot, host: str) -> bool:
         """Tell whether an enabled trunk is at an IP address, or has it in one of its networks."""
-        return self._whose(snapshot, Address(host, 0))[1] is not None
+        return self._known_sources(snapshot).at_address(host) is not None
 
     def tls_peer(self, host: str) -> TlsPeer | None:
         """Return who is expected over TLS at an IP address, or None when it is nobody's that we know."""
@@ -214,27 +228,23 @@ class Trunks:
 
     # --- inside ----------------------------------------------------------------------------------------------------------
 
-    def _whose(self, snapshot: Snapshot, source: Address) -> tuple[str | None, str | None]:
-        """Return the trunk whose host and port this is, and the one whose address."""
-        trunks = [trunk for trunk in snapshot.trunks.values() if trunk.enabled]
-        hosts = {trunk.name: self._addresses(trunk) for trunk in trunks}
-        at_port = next((t.name for t in trunks if (source.host, source.port) in hosts[t.name]), None)
-        if not is_ip_address(source.host):
-            return at_port, None
-        address = ipaddress.ip_address(source.host)
-        for trunk in trunks:
-            known = {host for host, _ in hosts[trunk.name]}
-            if source.host in known or any(address in network for network in trunk.networks):
-                return at_port, trunk.name
-        return at_port, None
+    def _known_sources(self, snapshot: Snapshot) -> Sources:
+        if self._sources is None or snapshot is not self._sources_of:
+            trunks = [trunk for trunk in snapshot.trunks.values() if trunk.enabled]
+            self._sources = Sources({trunk.name: self._addresses(trunk) for trunk in trunks}, trunks)
+            self._sources_of = snapshot
+        return self._sources
 
-    def _checked(self, name: str | None, source: Address) -> str | None:
+    def _checked(self, name: str, source: Address) -> str | None:
         """Return the name of a trunk, unless it has to prove who it is and has not."""
-        watch = self._watches.get(name) if name is not None else None
+        watch = self._watches.get(name)
         if watch is None or not watch.trunk.tls_verify:
             return name
         proved = self._sip.proved(source)
         return name if any(target.host == proved for target in watch.trunk.targets) else None
+
+    def _moved(self) -> None:
+        self._sources = None
 
     def _addresses(self, trunk: Trunk) -> set[tuple[str, int]]:
         """Return the addresses and ports of a trunk's hosts, as far as they are known."""
