@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sip.client_request import SessionHost
 
 _RACK: Final = re.compile(r"\s*([0-9]{1,10})\s+([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)\s*")
+_OF_ONE_RESPONSE: Final = frozenset(("Require", "RSeq", "Content-Type", "Content-Length"))
 _MOST_WAITING: Final = 16
 """Responses that may wait behind one without a PRACK."""
 
@@ -30,6 +31,7 @@ class ReliableProvisionals:
         "_deadline",
         "_host",
         "_interval",
+        "_last",
         "_number",
         "_on_silence",
         "_queue",
@@ -54,6 +56,7 @@ class ReliableProvisionals:
         self._queue: deque[Response] = deque()
         self._number = secrets.randbelow(1 << 30)
         self._sent: Response | None = None
+        self._last: Response | None = None
         self._repeat: Timer | None = None
         self._interval = 0.0
         self._deadline = 0.0
@@ -80,7 +83,7 @@ class ReliableProvisionals:
         if state is None:
             return
         self.state = state
-        response = self._sent = self._queue.popleft()
+        response = self._sent = self._last = self._queue.popleft()
         self._number += 1
         response.add("Require", "100rel")
         response.add("RSeq", str(self._number))
@@ -120,6 +123,13 @@ class ReliableProvisionals:
         self.state, self._sent = state, None
         self._stop()
         return True
+
+    def refresh(self) -> None:
+        """Send the last response once more under a new number and without its description: the old one is acknowledged."""
+        last = self._last
+        if last is not None and self.state is Reliability.IDLE:
+            lines = [pair for pair in last.headers if pair[0] not in _OF_ONE_RESPONSE]
+            self.send(Response(last.status, last.reason, lines))
 
     def proceed(self) -> None:
         """Send what waited for the PRACK, which is answered by now."""

@@ -143,7 +143,8 @@ class PeerRequests(IncomingSide):
         refer = transfers.receive(request, transaction)
         if refer is None:
             return
-        self._targeted = {**(self._targeted or {}), refer: transfers}
+        under_way = {known: own for known, own in (self._targeted or {}).items() if not known.finished}
+        self._targeted = {**under_way, refer: transfers}
         if not self.emit(Referred(refer)):
             transfers.reject(refer, 500)
 

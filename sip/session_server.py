@@ -155,8 +155,10 @@ class InviteAnswer:
 
     def _refresh_due(self) -> None:
         if self.open:
-            # A reliable one is repeated, too: the caller has it, but a proxy's patience begins anew.
-            self._host.send(self.transaction.payload, self.transaction.destination)
+            if self.reliable is not None:
+                self.reliable.refresh()
+            else:
+                self._host.send(self.transaction.payload, self.transaction.destination)
             self._refresh = self._host.timers.schedule(_PROVISIONAL_REFRESH, self._refresh_due)
 
     def _stop_refresh(self) -> None:

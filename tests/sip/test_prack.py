@@ -273,14 +273,36 @@ def test_an_offer_in_a_prack_is_answered_in_its_200() -> None:
     assert pair.network.sent[-1].message.body == OTHER
 
 
-def test_the_ringing_of_a_demanding_caller_is_repeated_every_minute() -> None:
+def test_the_ringing_of_a_demanding_caller_comes_every_minute_under_a_new_number() -> None:
     pair = Pair.make(lambda session: session.progress(180))
     pair.network.rewrite = require_100rel
     listener = Listener()
     pair.call(listener)
     pair.network.run(130)
-    assert pair.network.count("180 INVITE") == 3
-    assert listener.names == ["Progressed"]
+    numbers = [int(response.get("RSeq") or "0") for response in responses(pair, 180)]
+    assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
+    assert pair.network.count("200 PRACK") == 3
+
+
+def test_early_media_is_refreshed_every_minute_without_its_description() -> None:
+    pair = Pair.make(early)
+    listener = Listener()
+    pair.call(listener)
+    pair.network.run(70)
+    assert [bool(response.body) for response in responses(pair, 183)] == [True, False]
+    assert listener.events == [Progressed(183, "Session Progress", ANSWER), Progressed(183, "Session Progress", None)]
+    assert pair.network.count("200 PRACK") == 2
+
+
+def test_over_a_reliable_transport_only_the_response_is_repeated() -> None:
+    pair = Pair.make(early, transport="tcp")
+    pair.network.drop = lambda packet: packet.what == "PRACK"
+    pair.call(Listener())
+    pair.network.run(10)
+    assert pair.network.count("183 INVITE") == 5
+    assert pair.network.count("PRACK") == 1
+    pair.network.run(120)
+    assert pair.settled()
 
 
 def test_a_refusal_ends_the_wait_for_the_prack() -> None:
