@@ -61,7 +61,7 @@ class ConnectionTable(Generic[C]):
 
     def admit(self, host: str) -> bool:
         """Count a connection that a peer opened; False when there are too many, of all or of this source."""
-        source = _source(host)
+        source = source_of(host)
         held = self._sources.get(source, 0)
         if self._admitted >= self.limits.max_connections or held >= self.limits.max_per_source:
             self.figures.refused += 1
@@ -76,7 +76,7 @@ class ConnectionTable(Generic[C]):
 
     def release(self, host: str) -> None:
         """Take note that an admitted connection is gone."""
-        source = _source(host)
+        source = source_of(host)
         held = self._sources.pop(source, 0) - 1
         if held > 0:
             self._sources[source] = held
@@ -122,7 +122,7 @@ class ConnectionTable(Generic[C]):
 
 
 @lru_cache(maxsize=4096)
-def _source(host: str) -> str:
+def source_of(host: str) -> str:
     """Return what counts as one source: an IPv4 address, or the network that an IPv6 site may choose addresses from."""
     if ":" not in host:
         return host

@@ -98,6 +98,8 @@ class StreamLimits:
     """How long a peer may take for the TLS handshake."""
     max_handshakes: int = 500
     """TLS handshakes under way at one time."""
+    max_handshakes_per_source: int = 100
+    """Of these, so that one source cannot keep all others out."""
     message_seconds: float = 60.0
     """How long a new connection may take to bring something whole, and a message to be completed."""
     ping_seconds: float = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import cast
 
@@ -14,7 +15,7 @@ from sip.address import Address
 from sip.errors import MalformedMessageError, TransportError
 from sip.framing import KeepAlive, StreamParser
 from sip.message import Request, Response
-from sip.transport.connections import ConnectionTable
+from sip.transport.connections import ConnectionTable, source_of
 from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host
 from sip.transport.tls import Tls, TlsPeer, certified
 
@@ -188,7 +189,8 @@ class TcpTransport:
         self._table: ConnectionTable[TcpConnection] = ConnectionTable(limits)
         self._opening: dict[tuple[str, int], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handshakes = 0
+        self._handshakes: Counter[str] = Counter()
+        """TLS handshakes under way, by source."""
         self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -314,15 +316,19 @@ class TcpTransport:
             peer = self.let_in(name)
             if peer is None:
                 sock.close()
-            elif self._handshakes >= self.limits.max_handshakes:
+            elif not self._may_shake_hands(source_of(peer.host)):
                 self.figures.refused += 1
                 if self.figures.refused.bit_count() == 1:
                     log.warning("tls_handshake_refused", peer=str(peer), refused=self.figures.refused)
                 self.let_out(peer.host)
                 sock.close()
             else:
-                self._handshakes += 1
+                self._handshakes[source_of(peer.host)] += 1
                 self._start(self._shake_hands(sock, peer))
+
+    def _may_shake_hands(self, source: str) -> bool:
+        limits, under_way = self.limits, self._handshakes
+        return under_way[source] < limits.max_handshakes_per_source and under_way.total() < limits.max_handshakes
 
     async def _shake_hands(self, sock: socket.socket, peer: Address) -> None:
         expected = self._tls_peer(peer.host)
@@ -338,7 +344,9 @@ class TcpTransport:
             self.figures.handshakes_failed += 1
             log.info("tls_handshake_failed", peer=str(peer), problem=str(error) or type(error).__name__)
         finally:
-            self._handshakes -= 1
+            self._handshakes.subtract([source_of(peer.host)])
+            # Without what is zero: sources come and go.
+            self._handshakes = +self._handshakes
             if not connection.open:
                 sock.close()
                 connection.leave()

@@ -241,6 +241,19 @@ async def test_handshakes_that_do_not_end_are_bounded_in_number_and_time(tls: Tl
         await close(writer, *(writer for _, writer in silent))
 
 
+async def test_one_source_that_does_not_end_its_handshakes_leaves_room_for_others(
+    tls: Tls, authority: Authority
+) -> None:
+    limits = StreamLimits(max_handshakes=4, max_handshakes_per_source=2)
+    async with listening(Catcher(), tls, limits) as transport:
+        silent = [await asyncio.open_connection("127.0.0.1", transport.local.port) for _ in range(4)]
+        await until(lambda: transport.figures.refused == 2)
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", transport.local.port, ssl=authority.client_context(), local_addr=("127.0.0.9", 0)
+        )
+        await close(writer, *(writer for _, writer in silent))
+
+
 async def test_plain_text_on_the_tls_port_is_no_harm(tls: Tls, authority: Authority) -> None:
     catcher = Catcher()
     async with listening(catcher, tls) as transport:
