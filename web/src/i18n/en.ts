@@ -318,6 +318,8 @@ export const en = {
     callerIdHelp: "Empty: the company's first number.",
     enabled: "Switched on",
     allowFromHelp: "Networks the operator calls from, such as 203.0.113.0/24.",
+    tlsVerify: "Check its certificate",
+    tlsVerifyHelp: "Only over TLS: the operator has to prove who it is, in calls of both directions.",
   },
   numbers: {
     about: "Where calls to the company's public numbers go.",

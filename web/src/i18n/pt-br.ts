@@ -320,6 +320,8 @@ export const ptBR: Dictionary = {
     callerIdHelp: "Vazio: o primeiro número da empresa.",
     enabled: "Ligado",
     allowFromHelp: "Redes de onde a operadora liga, como 203.0.113.0/24.",
+    tlsVerify: "Verificar o certificado",
+    tlsVerifyHelp: "Somente com TLS: a operadora precisa provar quem é, nas chamadas dos dois sentidos.",
   },
   numbers: {
     about: "Para onde vão as chamadas aos números públicos da empresa.",

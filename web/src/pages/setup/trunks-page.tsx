@@ -8,7 +8,7 @@ import { all, filled } from "./bodies";
 
 /** Milliseconds between readings of the trunks' states. */
 const REFRESH_MS = 10_000;
-const NAMES = ["host", "port", "transport", "username", "register", "allow_from", "enabled"];
+const NAMES = ["host", "port", "transport", "username", "register", "allow_from", "tls_verify", "enabled"];
 
 function isGood(state: string): boolean {
   return state === "registered" || state === "reachable";
@@ -82,6 +82,7 @@ export function TrunksPage() {
           { name: "username", label: t.signIn.username, kind: "text", help: t.trunks.usernameHelp },
           { name: "password", label: t.signIn.password, kind: "password", help: t.trunks.passwordHelp },
           { name: "allow_from", label: t.trunks.allowFrom, kind: "tags", help: t.trunks.allowFromHelp },
+          { name: "tls_verify", label: t.trunks.tlsVerify, kind: "switch", help: t.trunks.tlsVerifyHelp },
           { name: "caller_id", label: t.trunks.callerId, kind: "text", help: t.trunks.callerIdHelp },
           { name: "enabled", label: t.trunks.enabled, kind: "switch" },
         ],
@@ -94,6 +95,7 @@ export function TrunksPage() {
           username: row?.username ?? "",
           password: "",
           allow_from: row?.allow_from ?? [],
+          tls_verify: row?.tls_verify ?? false,
           caller_id: row?.caller_id ?? "",
           enabled: row?.enabled ?? true,
         }),
