@@ -16,10 +16,10 @@ from tests.fuzz.targets import TARGETS
 SECONDS_EACH = 600
 HERE = Path(__file__).parent
 SEEDS = {
-    "message": [HERE.parent / "sip" / "rfc4475", HERE.parent / "sip" / "rfc5118"],
+    "message": [HERE.parent / "sip" / "rfc4475"],
     "sdp": [HERE / "seeds" / "sdp"],
     "stream": [HERE / "seeds" / "stream"],
-    "frame": [HERE.parent / "sip" / "rfc4475", HERE.parent / "sip" / "rfc5118"],
+    "frame": [HERE.parent / "sip" / "rfc4475"],
 }
 """Where each target begins."""
 
