@@ -32,7 +32,7 @@ from pbx.call_recording import CallRecording, RecordingState
 from pbx.call_state import CallState, Talk
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
 from pbx.equipment import Equipment
-from pbx.errors import CallStateError, NoMediaError
+from pbx.errors import CallStateError, NoMediaError, NoPortError
 from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
@@ -182,7 +182,7 @@ class Call(PartyVerbs):
                     await flow(self)
         except NoMediaError as error:
             log.warning("call_without_media", call_id=self.id, error=error.message)
-            self.outcome = Outcome.NO_MEDIA
+            self.outcome = Outcome.NO_PORT if isinstance(error, NoPortError) else Outcome.NO_MEDIA
         except RamalError as error:
             log.warning("call_failed", call_id=self.id, error=error.message, error_id=error.id)
             self.outcome = Outcome.FAILED

@@ -60,3 +60,9 @@ class NoMediaError(PbxError):
 
     id = "pbx.no_media"
     http_status = 503
+
+
+class NoPortError(NoMediaError):
+    """No RTP port is free: the call may be tried again, here or by another server."""
+
+    id = "pbx.no_port"

@@ -7,7 +7,7 @@ from typing import Final
 from core.identifiers import random_bytes
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
-from pbx.errors import NoMediaError
+from pbx.errors import NoMediaError, NoPortError
 from sip import offer_answer
 from sip.address import is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
@@ -56,13 +56,13 @@ class LegMedia:
         """Return the endpoint, taking a port when there is none yet.
 
         Raises:
-            NoMediaError: no port is free.
+            NoPortError: no port is free.
         """
         if self.endpoint is None:
             try:
                 self.endpoint = self._engine.create_endpoint()
             except MediaError as error:
-                raise NoMediaError(error.message, hint=error.hint) from error
+                raise NoPortError(error.message, hint=error.hint) from error
             self._negotiation = MediaNegotiation(
                 self.endpoint.address, self.endpoint.port, int.from_bytes(random_bytes(8)) >> 2
             )

@@ -23,6 +23,7 @@ class Outcome(enum.Enum):
     TRUNKS_DOWN = "trunks_down"
     FAILED = "failed"
     NO_MEDIA = "no_media"
+    NO_PORT = "no_port"
     NOTHING_TO_PICK_UP = "nothing_to_pick_up"
 
 
@@ -48,6 +49,7 @@ ENDINGS: Final[dict[Outcome, Ending]] = {
     Outcome.TRUNKS_DOWN: Ending(503, "No trunk is up", "trunks_down", Disposition.FAILED),
     Outcome.FAILED: Ending(500, "Call failed", "failed", Disposition.FAILED),
     Outcome.NO_MEDIA: Ending(488, "No common codec", "", Disposition.FAILED),
+    Outcome.NO_PORT: Ending(503, "No media port is free", "", Disposition.FAILED),
     Outcome.NOTHING_TO_PICK_UP: Ending(480, "No call to pick up", "nothing_to_pick_up", Disposition.FAILED),
 }
 

@@ -266,7 +266,11 @@ class NameAddress:
         tail = text[closing + 1 :].strip()
         if tail and not tail.startswith(";"):
             raise MalformedMessageError("Something that is no parameter follows an address.")
-        return cls(name or before, Uri.parse(text[opening + 1 : closing]), _header_parameters(tail))
+        name = name or before
+        if not name.isprintable():
+            # What nobody can show would harm logs, records and headers that it is written into again.
+            name = _CONTROL.sub("", name).strip()
+        return cls(name, Uri.parse(text[opening + 1 : closing]), _header_parameters(tail))
 
     def __str__(self) -> str:
         text = f"<{self.uri}>{join_parameters(self.parameters)}"
@@ -317,7 +321,7 @@ def _quoted(text: str) -> tuple[str, str]:
         raise MalformedMessageError("A quoted string is not closed.")
     inside = text[1:end]
     if escaped:
-        inside = _CONTROL.sub("", re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL))
+        inside = re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL)
     return inside, text[end + 1 :]
 
 

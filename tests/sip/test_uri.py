@@ -144,3 +144,8 @@ def test_escaped_control_characters_stay_escaped(text: str) -> None:
 
 def test_the_contact_of_a_secure_call_is_secure() -> None:
     assert secured("<sip:ana@192.0.2.1:5061;transport=tls>") == "<sips:ana@192.0.2.1:5061;transport=tls>"
+
+
+@pytest.mark.parametrize("text", ['"A\x04n\\\x00a" <sip:a@h>', "A\x04na\x07 <sip:a@h>", "\x01 Ana <sip:a@h>"])
+def test_control_characters_are_taken_out_of_names(text: str) -> None:
+    assert NameAddress.parse(text).display_name == "Ana"
