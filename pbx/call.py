@@ -37,7 +37,7 @@ from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
-from pbx.requests import LegGone, ReplaceLeg, Request
+from pbx.requests import LegGone, ReplaceLeg, Request, TransferBlind, TransferJoin, TransferRinging
 from pbx.verbs import PartyVerbs
 from sip.session import InviteSession
 from sip.transfer import Refer
@@ -204,6 +204,7 @@ class Call(PartyVerbs):
         if self.conversation is not None:
             self.conversation.close()
             self.conversation = None
+            self._refuse_requests()
         ending = ENDINGS[self.outcome] if self.outcome else None
         for leg in tuple(self.legs):
             try:
@@ -215,6 +216,13 @@ class Call(PartyVerbs):
             except Exception:
                 # One leg that cannot be told must not keep the others, the recording and the last fact from their end.
                 log.exception("leg_not_ended", call_id=self.id, leg_id=leg.id)
+
+    def _refuse_requests(self) -> None:
+        """Tell those who asked for a transfer that there is nobody left to transfer."""
+        while not self.inbox.empty():
+            request = self.inbox.get_nowait()
+            if isinstance(request, TransferBlind | TransferJoin | TransferRinging):
+                request.report(487, "The call ended")
 
     def _note_end(self, at: datetime) -> None:
         self.ended = True

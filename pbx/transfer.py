@@ -32,6 +32,7 @@ from pbx.requests import (
     TransferJoin,
     TransferRinging,
 )
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ _BUSY: Final = 491
 async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
     """Dial the target on behalf of the one who asks, who need not stay; on failure the kept party comes back."""
     by, target = request.by, request.target
+    own = Uri("sip", by.party.extension, call.equipment.config.domain)
     _keep(call, kept)
 
     def told() -> None:
@@ -57,7 +59,7 @@ async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
             listener=kept,
             shown=kept.party,
             as_extension=by.party.extension,
-            referred_by=request.referred_by,
+            referred_by=request.referred_by or (f"<{own}>" if own.user else ""),
         )
     except asyncio.CancelledError:
         request.report(*_GIVEN_UP)

@@ -168,6 +168,22 @@ async def test_a_customer_who_gives_up_ends_the_transfer_for_all(server: RamalSe
         await server.quiet()
 
 
+@pytest.mark.parametrize("first", ["customer", "agent"])
+async def test_a_transfer_of_a_call_that_ends_has_its_last_word(
+    server: RamalServer, carrier: ScriptedPhone, first: str
+) -> None:
+    async with phones(server, "1001", "1002") as (ana, _boris):
+        customer, agent = await talk(carrier, NUMBER, ana)
+        if first == "customer":
+            customer.session.hang_up()
+        agent.session.refer(to("1002"))
+        customer.session.hang_up()
+        assert await agent.over() == 200
+        await server.quiet()
+        statuses = await last_word(agent) if told(agent) else [487]
+        assert statuses[-1] in (481, 487)
+
+
 @pytest.mark.parametrize("leaves", [False, True])
 async def test_an_attended_transfer_to_one_who_still_rings_lets_it_ring_on(
     server: RamalServer, carrier: ScriptedPhone, leaves: bool
