@@ -29,6 +29,8 @@ PAIRS = (
     ("plain_long_caller", "timer_callee"),
     ("glare_caller", "plain_callee"),
     ("cancel_caller", "cancel_race_callee"),
+    ("odd_caller", "plain_callee"),
+    ("plain_caller", "strict_route_callee"),
 )
 """Who calls whom; each pair has a number and a trunk of its own."""
 
