@@ -89,9 +89,9 @@ class SipSettings(_Section):
     ban_longest_seconds: int = Field(86_400, ge=1, le=31_536_000, description="No ban by itself is longer.")
     never_ban: str = Field("", max_length=2000, description="Addresses and networks, with commas between them.")
     stranger_rate: int = Field(
-        100, ge=0, le=100_000, description="Messages a second of one address that nobody vouches for; 0: no limit."
+        300, ge=0, le=100_000, description="Messages a second of one address that nobody vouches for; 0: no limit."
     )
-    stranger_burst: int = Field(1000, ge=10, le=1_000_000, description="So many of them may come at once.")
+    stranger_burst: int = Field(2000, ge=10, le=1_000_000, description="So many of them may come at once.")
     ignore_scanners: bool = Field(default=False, description="Do not answer well-known scanners at all.")
     dns_servers: str = Field(
         "", max_length=500, description="DNS servers for SIP, with commas between them; empty: those of this machine."
