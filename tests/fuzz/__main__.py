@@ -1,6 +1,7 @@
-"""Fuzz what strangers can send: `python -m tests.fuzz TARGET [libFuzzer options]`, or all targets for long without one.
+"""Fuzz what strangers can send: `python -m tests.fuzz TARGET [libFuzzer options] [FOLDER]`, or all targets for long without one.
 
-Inputs that found something new are kept below var/fuzz, and are where the next run begins.
+Inputs that found something new are kept in the folder (without one, for the run only); the run of all targets keeps them
+below var/fuzz, where its next one begins.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import FunctionType
 
@@ -32,8 +34,10 @@ def fuzz(name: str, arguments: list[str]) -> None:
     for thing in gc.get_objects():
         if isinstance(thing, FunctionType) and (thing.__module__ or "").startswith("sip."):
             atheris.instrument_func(thing)
+    # What is found is kept in the first folder, which must never be that of the seeds.
+    kept = [] if any(not argument.startswith("-") for argument in arguments) else [tempfile.mkdtemp(prefix="fuzz-")]
     seeds = [str(folder) for folder in SEEDS[name] if folder.is_dir()]
-    atheris.Setup([name, *arguments, *seeds], TARGETS[name])
+    atheris.Setup([name, *arguments, *kept, *seeds], TARGETS[name])
     atheris.Fuzz()
 
 

@@ -17,11 +17,17 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 3
 
 
+def seeds(name: str) -> list[bytes]:
+    """Return what a target begins with."""
+    return [path.read_bytes() for folder in SEEDS[name] if folder.is_dir() for path in sorted(folder.iterdir())]
+
+
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no build for this platform")
 @pytest.mark.parametrize("name", sorted(SEEDS))
 async def test_no_bytes_break_a_promise(tmp_path: Path, name: str) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
+    before = seeds(name)
     options = [f"-max_total_time={SECONDS}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1500"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.fuzz", name, *options, f"-artifact_prefix={tmp_path}/", str(kept),
@@ -32,12 +38,12 @@ async def test_no_bytes_break_a_promise(tmp_path: Path, name: str) -> None:
     assert process.returncode == 0, f"{output.decode(errors='replace')[-3000:]}\n{found}"
     assert b"Done " in output
     assert any(kept.iterdir()), "nothing new was ever found: the instrumentation does not work"
+    assert seeds(name) == before
 
 
 @pytest.mark.parametrize("name", sorted(SEEDS))
 def test_there_are_seeds_and_they_keep_the_promises(name: str) -> None:
-    seeds = [path.read_bytes() for folder in SEEDS[name] if folder.is_dir() for path in folder.iterdir()]
-    assert seeds
-    for seed in seeds:
+    assert seeds(name)
+    for seed in seeds(name):
         for target in (message, sdp, stream):
             target(seed)
