@@ -114,7 +114,7 @@ class RegistrationStore:
         if task is not None:
             self._closing.set()
             self._wake.set()
-            await task
+            await asyncio.gather(task, return_exceptions=True)
         await self.flush()
 
     async def flush(self) -> None:
