@@ -40,6 +40,8 @@ class TrunkFacts:
     reason: str = ""
     routes: int = 1
     """How many outgoing routes use it."""
+    asked: bool = True
+    """Whether the server asks it for signs of life."""
 
 
 Locate = Callable[[Target], Awaitable[Sequence[Address]]]
@@ -68,7 +70,11 @@ async def gather(
             hosts.append(HostFacts(str(target), servers, *told))
         routes = sum(trunk.name in route.trunks for route in directory.routes)
         state = (seen.state, seen.reason) if seen is not None else ("", "")
-        facts.append(TrunkFacts(trunk.name, trunk.enabled, tuple(hosts), *state, routes))
+        facts.append(
+            TrunkFacts(
+                trunk.name, trunk.enabled, tuple(hosts), *state, routes, trunk.register or trunk.ping_seconds > 0
+            )
+        )
     return facts
 
 
@@ -114,7 +120,7 @@ def _examine_one(trunk: TrunkFacts) -> list[Finding]:
             )
             advice = "Ask the carrier whether it is still in use; else take it out of the trunk."
             findings.append(Finding(_SUBJECT, Severity.WARNING, "host_unreachable", message, advice, trunk.name))
-    if trunk.state == "unknown":
+    if trunk.state == "unknown" and trunk.asked:
         message = f"{trunk.name} at {where} has not answered yet."
         findings.append(
             Finding(_SUBJECT, Severity.NOTE, "trunk_unknown", message, "Ask again in half a minute.", trunk.name)
@@ -125,7 +131,8 @@ def _examine_one(trunk: TrunkFacts) -> list[Finding]:
             "Nothing to do where it only brings calls in; else add a route in the web app or with POST /api/v1/routes."
         )
         findings.append(Finding(_SUBJECT, Severity.NOTE, "trunk_unused", message, advice, trunk.name))
-    return findings or [ok(_SUBJECT, "trunk_works", f"{trunk.name} at {where} is {trunk.state or 'found in the DNS'}.")]
+    how = "found in the DNS" if trunk.state in {"", "unknown"} else trunk.state
+    return findings or [ok(_SUBJECT, "trunk_works", f"{trunk.name} at {where} is {how}.")]
 
 
 def _unknown_name(trunk: TrunkFacts, host: HostFacts) -> Finding:

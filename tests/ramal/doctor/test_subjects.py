@@ -140,6 +140,7 @@ DEAD = trunks.HostFacts("192.0.2.9:5060", ("udp:192.0.2.9:5060",), "unreachable"
         (trunks.TrunkFacts("c", True, (HOST, DEAD), "reachable"), {"host_unreachable": Severity.WARNING}),
         (trunks.TrunkFacts("c", True, (HOST,), "refused", "403 Forbidden"), {"trunk_refused": Severity.PROBLEM}),
         (trunks.TrunkFacts("c", True, (HOST,), "unknown"), {"trunk_unknown": Severity.NOTE}),
+        (trunks.TrunkFacts("c", True, (HOST,), "unknown", asked=False), {"trunk_works": Severity.OK}),
         (trunks.TrunkFacts("c", True, (HOST,), "reachable", routes=0), {"trunk_unused": Severity.NOTE}),
         (trunks.TrunkFacts("c", False, ()), {"trunk_disabled": Severity.NOTE}),
     ],
