@@ -140,6 +140,11 @@ class MediaSettings(_Section):
             raise ValueError("the RTP port range must hold at least 8 ports")
         return self
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs of ports there are, one for each leg."""
+        return (self.last_port - self.first_port + 1) // 2
+
 
 class WebSettings(_Section):
     """Web app, API and event WebSocket."""
