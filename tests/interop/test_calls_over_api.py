@@ -24,6 +24,7 @@ from core.events import CallEnded, CallTransferred, LegHeld, LegResumed, Recordi
 from core.settings import FacesSettings
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
+from pbx.call_trace import CallTraces
 from pbx.cdrs.consumer import CdrConsumer
 from pbx.cdrs.queries import CdrQueries
 from ramal.adapters import CallParties
@@ -69,7 +70,9 @@ async def api(server: RamalServer, tmp_path: Path) -> AsyncIterator[Api]:
         switch=exchange.switch,
         messages=exchange.watching.messages,
         trunks=exchange.trunks,
+        bans=exchange.bans,
         cdrs=CdrQueries(database),
+        traces=CallTraces(CdrQueries(database), tmp_path / "trace"),
         recordings=Recordings(database, RecordingStore(server.recordings), bus),
         transcripts=Transcripts(enabled=False),
         billing=Billing.build(database, company, clock),
