@@ -15,6 +15,7 @@ from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
 from sip.core import SipCore, address_of
 from sip.errors import TransportError
+from sip.loop_lag import LoopLag
 from sip.message import Headers, Response
 from sip.name_service import NameService, SystemDns
 from sip.registrar import Binding
@@ -81,8 +82,7 @@ class SipStack:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
-        self.lag = 0.0
-        """Seconds by which the ticker's last wake-up was late: how long the event loop was held up."""
+        self.lag = LoopLag()
         self.names = NameService(
             self.clock,
             SystemDns(config.dns_servers, seconds=config.dns_seconds),
@@ -375,7 +375,8 @@ class SipStack:
 
     def _tick(self) -> None:
         now = self.clock.monotonic()
-        self.lag = max(now - self._wake_at, 0.0) if self._wake is not None else 0.0
+        if self._wake is not None:
+            self.lag.woke(self._wake_at, now)
         self._wake = None
         self.core.timers.run_due()
         deadline = self.core.timers.next_deadline
@@ -430,7 +431,7 @@ class SipStack:
         return transport is not None and transport.connected(address.host, address.port)
 
     def _overloaded(self) -> bool:
-        if self.lag > self.config.max_lag_seconds:
+        if self.lag.seconds > self.config.max_lag_seconds:
             return True
         limit = self.config.max_backlog_bytes
         return any(udp.backlog() > min(limit, udp.receive_buffer // 2) for udp in self._udp)
