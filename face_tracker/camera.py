@@ -61,7 +61,8 @@ def read_frames(source: str, frames_per_second: float, stopped: Callable[[], boo
     """
     import av  # noqa: PLC0415 - takes a while; a server without cameras needs it never
 
-    options = {"rtsp_transport": "tcp"} if is_stream(source) else {"protocol_whitelist": "file"}
+    # Over TCP no picture is torn by a lost packet; a camera that has only UDP is taken as it is.
+    options = {"rtsp_flags": "prefer_tcp"} if is_stream(source) else {"protocol_whitelist": "file"}
     try:
         with av.open(source, options=options, timeout=_TIMEOUTS) as container:
             if not container.streams.video:
