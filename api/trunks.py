@@ -84,6 +84,10 @@ class TrunkIn(Input):
         default=False,
         description="Take and make calls over TLS only where its certificate is for one of its hosts and from an authority we believe.",
     )
+    follow_redirects: bool = Field(
+        default=True,
+        description="Follow its 3xx: to another of its hosts, and to another number as if it was dialled.",
+    )
 
 
 class TrunkChanges(Input):
@@ -118,6 +122,7 @@ class TrunkChanges(Input):
     prepend: Digits | None = None
     ping_seconds: PingSeconds | None = None
     tls_verify: bool | None = None
+    follow_redirects: bool | None = None
 
 
 class HostOut(Output):
@@ -158,6 +163,7 @@ class TrunkOut(Output):
     prepend: str
     ping_seconds: int
     tls_verify: bool
+    follow_redirects: bool
     usable: bool = Field(description="Whether a call would be sent to it now.")
     hosts: list[HostOut] = Field(description="Its hosts in the order in which they are tried.")
     calls_in: int = Field(description="Calls at this time that came from it.")
@@ -215,6 +221,7 @@ async def create_trunk(
         prepend=trunk.prepend,
         ping_seconds=trunk.ping_seconds,
         tls_verify=trunk.tls_verify,
+        follow_redirects=trunk.follow_redirects,
     )
     access.note.target = made.id
     return _show(rooms, made)
@@ -283,6 +290,7 @@ def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
         prepend=trunk.prepend,
         ping_seconds=trunk.ping_seconds,
         tls_verify=trunk.tls_verify,
+        follow_redirects=trunk.follow_redirects,
         usable=status.usable,
         hosts=[HostOut.model_validate(host) for host in status.hosts],
         calls_in=status.calls_in,

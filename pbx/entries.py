@@ -150,6 +150,8 @@ class Trunk:
     """Seconds between two OPTIONS to each host; 0: it is not asked."""
     tls_verify: bool = False
     """Whether it has to prove with a certificate that it is one of its hosts, over TLS and in both directions."""
+    follow_redirects: bool = True
+    """Whether calls go where its 3xx say: to its own hosts, and to other numbers as if they were dialled."""
 
     @property
     def limited(self) -> bool:
@@ -302,6 +304,7 @@ class TrunkFields(TypedDict, total=False):
     prepend: str
     ping_seconds: int
     tls_verify: bool
+    follow_redirects: bool
 
 
 class NumberFields(TypedDict, total=False):

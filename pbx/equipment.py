@@ -20,6 +20,7 @@ from pbx.ports import CallerDirectory
 from sip.address import Address
 from sip.offer_answer import DEFAULT_CODECS, Codec
 from sip.stack import SipStack
+from sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.call_recording import CallRecording
@@ -36,6 +37,10 @@ class TrunkStates(Protocol):
 
     async def servers(self, trunk: Trunk) -> list[Address]:
         """Return the servers to send a call to, best first."""
+        ...
+
+    async def redirected(self, trunk: Trunk, uri: Uri) -> list[Address]:
+        """Return the servers that a 3xx of the trunk names; none where they are not its own."""
         ...
 
     def full_inbound(self, name: str) -> bool:

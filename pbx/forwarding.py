@@ -43,7 +43,7 @@ class Diversion:
     reason: str
     """A `ForwardReason`, or what another exchange wrote."""
     outside: bool = False
-    """Whether another exchange sent it on, before it came to us."""
+    """Whether another exchange sent it on: before it came to us, or where we sent it."""
 
 
 Way = tuple[Diversion, ...]
@@ -76,8 +76,11 @@ def at_once(extension: Extension) -> tuple[str, ForwardReason] | None:
 
 
 def forwarder(way: Way) -> str:
-    """Return the extension that sent the call on last and so pays for its further way, or an empty string."""
-    return way[-1].number if way and not way[-1].outside else ""
+    """Return the extension that sent the call on last and so pays for its further way, or an empty string.
+
+    A carrier that sends a call on does not change who pays.
+    """
+    return next((one.number for one in reversed(way) if not one.outside), "")
 
 
 def changes(before: Mapping[str, Extension], after: Mapping[str, Extension]) -> Iterator[dict[str, object]]:

@@ -54,6 +54,21 @@ def told_to_phone(way: Way, target: str, domain: str) -> Headers:
     return identity.diversion_headers([Diverted(one.number, one.reason) for one in way], Uri("sip", target, domain))
 
 
+def told_to_caller(caller: Party, way: Way, target: str, snapshot: Snapshot, domain: str, *, history: bool) -> Headers:
+    """Return what a 181 tells the caller of who sent the call on.
+
+    A colleague learns where to, in a History-Info if its phone reads one (`history`, RFC 7044 section 9.1). One outside learns no
+    number but public ones that sent the call on: the mobile phone that a call goes to is nobody's business out there.
+    """
+    if caller.extension:
+        lines = told_to_phone(way, target, domain)
+        return [line for line in lines if history or line[0] != "History-Info"]
+    public = _public_numbers(snapshot)
+    told = [Diverted(public[one.number], one.reason) for one in way if one.number in public]
+    lines = identity.diversion_headers(told, Uri("sip", "", domain))
+    return [line for line in lines if line[0] == "Diversion"]
+
+
 def outside(
     caller: Party, way: Way, snapshot: Snapshot, number: str, target: Uri, *, trusted: bool
 ) -> tuple[NameAddress, Headers]:
@@ -65,10 +80,15 @@ def outside(
     own = Uri("sip", number, target.host)
     told = []
     if way:
-        public = {entry.target: entry.number for entry in snapshot.numbers.values()}
+        public = _public_numbers(snapshot)
         told = [Diverted(one.number if one.outside else public.get(one.number, number), one.reason) for one in way]
     headers = tuple(identity.diversion_headers(told, target))
     if caller.private:
         named = (("P-Asserted-Identity", f"<{own}>"),) if trusted else ()
         return ANONYMOUS, (*headers, *named, ("Privacy", "id"))
     return NameAddress("", own), headers
+
+
+def _public_numbers(snapshot: Snapshot) -> dict[str, str]:
+    """Return the public number that leads to each extension that has one."""
+    return {entry.target: entry.number for entry in snapshot.numbers.values()}

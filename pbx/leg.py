@@ -34,6 +34,7 @@ from pbx.errors import NoMediaError
 from pbx.leg_media import LegMedia
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
+from sip.message import Headers
 from sip.session import InviteSession
 from sip.session_events import (
     Answered,
@@ -230,6 +231,11 @@ class Leg:
         if self._move(LegState.RINGING):
             self.session.progress(180)
             self._note(LegRinging)
+
+    def forwarded(self, headers: Headers) -> None:
+        """Tell the caller that the call is sent on (181), and by whom."""
+        if self.incoming and not self.answered and self.alive:
+            self.session.progress(181, headers=headers)
 
     def open_early(self) -> bool:
         """Open the voice towards the caller before the answer (183); tell whether that was possible.

@@ -66,6 +66,23 @@ def meaning(trunk: Trunk, status: int) -> int | None:
     return None if status in _NEXT_TRUNK or 500 <= status < 600 else status
 
 
+def follows(trunk: Trunk, status: int) -> bool:
+    """Tell whether calls go where this final status of the trunk says; what `responses` says of it goes first."""
+    told = str(status) in trunk.responses or "3xx" in trunk.responses
+    return trunk.follow_redirects and 300 <= status < 400 and not told
+
+
+def redirected(target: Uri, digits: str) -> Uri | None:
+    """Return the Request-URI for a place that a 3xx names (RFC 3261 section 8.1.3.4), or None where it is for another number.
+
+    What a carrier writes behind the number (`;npdi;rn=…`) stays; headers that the URI asks for are not sent, and no other method.
+    """
+    if not target.is_sip or target.user.partition(";")[0] != digits:
+        return None
+    parameters = tuple([pair for pair in target.parameters if pair[0] != "method"])
+    return target.with_(scheme="sip", headers=(), parameters=parameters, password="")
+
+
 def sent_to(servers: list[Address]) -> str:
     """Return in words where an INVITE goes."""
     first, *others = map(str, servers)

@@ -141,7 +141,7 @@ def route_onward(
     at: LocalTime | None = None,
     lines: Explanation | None = None,
 ) -> Decision:
-    """Decide where a call goes that the last one on its way, an extension, sends on.
+    """Decide where a call goes that the last one on its way, an extension or a carrier's number, sends on.
 
     Args:
         snapshot: the directory to decide by.
@@ -154,7 +154,8 @@ def route_onward(
     """
     by = forwarding.forwarder(way)
     lines = Explanation() if lines is None else lines
-    lines.append(f"extension {by} sends the call on to {target} ({reason})")
+    sender = f"{'' if way[-1].outside else 'extension '}{way[-1].number}"
+    lines.append(f"{sender} sends the call on to {target} ({reason})")
     passed = [diversion.number for diversion in way]
     if len(way) > MOST_FORWARDS or target in passed or (target and target == from_extension):
         lines.append(f"that goes round in circles ({' → '.join([*passed, target])}): 482")

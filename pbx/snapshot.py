@@ -183,6 +183,7 @@ def trunk_entry(row: TrunkRow) -> Trunk:
         prepend=row.prepend,
         ping_seconds=row.ping_seconds,
         tls_verify=row.tls_verify,
+        follow_redirects=row.follow_redirects,
     )
 
 

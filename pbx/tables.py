@@ -82,6 +82,7 @@ class TrunkRow(Base):
     prepend: Mapped[str] = mapped_column(String(20), default="")
     ping_seconds: Mapped[int] = mapped_column(Integer, default=30)
     tls_verify: Mapped[bool] = mapped_column(Boolean, default=False)
+    follow_redirects: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime]
 
 
@@ -176,5 +177,6 @@ def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
         prepend="",
         ping_seconds=30,
         tls_verify=False,
+        follow_redirects=True,
         created_at=created_at,
     )

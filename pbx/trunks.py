@@ -16,8 +16,10 @@ from pbx.snapshot import Snapshot
 from pbx.trunk_watch import Traffic, TrunkWatch
 from sip.address import Address, is_ip_address
 from sip.message import Request
+from sip.resolver import Target
 from sip.stack import SipStack
 from sip.transport.tls import TlsPeer
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -154,6 +156,13 @@ class Trunks:
         watch = self._watches.get(trunk.name)
         return await watch.servers() if watch is not None else []
 
+    async def redirected(self, trunk: Trunk, uri: Uri) -> list[Address]:
+        """Return the servers that a 3xx of a trunk names, over the trunk's own transport; none where the host is not one of its."""
+        watch = self._watches.get(trunk.name)
+        if watch is None or not _has_host(trunk, watch, uri.host):
+            return []
+        return list(await self._sip.locate(Target(uri.host, uri.port, trunk.targets[0].transport)))
+
     def full_inbound(self, name: str) -> bool:
         """Tell whether the trunk may bring no further call; such a call is counted as refused."""
         watch = self._watches.get(name)
@@ -268,6 +277,18 @@ class Trunks:
         status = self.status(name)
         hosts = [{"host": host.host, "state": host.state, "reason": host.reason} for host in status.hosts]
         self._bus.publish("trunk.state", {"name": name, "state": status.state, "reason": status.reason, "hosts": hosts})
+
+
+def _has_host(trunk: Trunk, watch: TrunkWatch, host: str) -> bool:
+    """Tell whether a host is one of the trunk's: by name, by address, or in one of its networks."""
+    if host == trunk.domain or any(target.host == host for target in trunk.targets):
+        return True
+    if not is_ip_address(host):
+        return False
+    if any(server.host == host for one in watch.hosts for server in one.servers):
+        return True
+    address = ipaddress.ip_address(host)
+    return any(address in network for network in trunk.networks)
 
 
 def _connection(trunk: Trunk) -> tuple[object, ...]:

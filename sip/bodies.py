@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Message
+from sip.uri import NameAddress, Uri
 
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _REASON_TEXT = re.compile(r'text\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -14,6 +16,7 @@ _REASON_CAUSE = re.compile(r"cause\s*=\s*(\d{1,4})", re.IGNORECASE)
 _SIGNAL = re.compile(rb"^\s*Signal\s*[=:]\s*([0-9A-Da-d*#]|1[0-5])\s*$", re.IGNORECASE | re.MULTILINE)
 _DURATION = re.compile(rb"^\s*Duration\s*[=:]\s*(\d{1,6})\s*$", re.IGNORECASE | re.MULTILINE)
 _DIGITS = "0123456789*#ABCD"
+_PREFERENCE = re.compile(r"[01](?:\.[0-9]{0,3})?")
 DEFAULT_DIGIT_MS = 160
 _SDP_TYPES = ("application/sdp", "")
 """What a session description comes as; some devices leave the type out."""
@@ -109,6 +112,16 @@ def cause_of(message: Message) -> str:
     """Return the Reason header as it stands, over all of its lines, to be passed on; empty where there is none, or an endless one."""
     value = ", ".join(message.get_all("Reason"))
     return value if len(value) <= _LONGEST_CAUSE else ""
+
+
+def by_preference(contacts: Sequence[NameAddress]) -> tuple[Uri, ...]:
+    """Return where contacts lead, those with the highest q first (RFC 3261 section 20.10); what is no number counts as 1."""
+
+    def preference(contact: NameAddress) -> float:
+        value = contact.parameter("q") or "1"
+        return min(float(value), 1.0) if _PREFERENCE.fullmatch(value) else 1.0
+
+    return tuple([contact.uri for contact in sorted(contacts, key=preference, reverse=True)])
 
 
 def retry_after_of(message: Message) -> int | None:

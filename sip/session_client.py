@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip.address import Address
-from sip.bodies import cause_of, retry_after_of, sdp_of
+from sip.bodies import by_preference, cause_of, retry_after_of, sdp_of
 from sip.client_request import ClientCredentials, ClientRequest
 from sip.dialog import Dialog
 from sip.early_dialogs import MOST_BRANCHES, EarlyDialog, reliable_number
@@ -287,7 +287,7 @@ class OutgoingInvite:
         if response.status == 422 and self._ask_longer(response):
             return
         try:
-            contacts = tuple([contact.uri for contact in response.contacts]) if response.status < 400 else ()
+            contacts = by_preference(response.contacts) if response.status < 400 else ()
         except MalformedMessageError:
             contacts = ()
         session.finish(

@@ -64,7 +64,7 @@ class Rejected:
     retry_after: int | None = None
     """Seconds, when the peer says when to try again."""
     contacts: tuple[Uri, ...] = ()
-    """Where else to try, with a 3xx."""
+    """Where else to try, with a 3xx, best first."""
     cause: str = ""
     """The Reason header as it came (RFC 3326, RFC 6432), to be passed on, or empty."""
 

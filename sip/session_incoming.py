@@ -40,7 +40,9 @@ class IncomingSide(SessionBase):
     def _offers(self) -> Offers:
         """The offers after the first one; made when first needed, for most calls have none."""
 
-    def progress(self, status: int, *, sdp: bytes | None = None, reason: str | None = None) -> None:
+    def progress(
+        self, status: int, *, sdp: bytes | None = None, reason: str | None = None, headers: Headers = ()
+    ) -> None:
         """Incoming: send a provisional response (101 to 199), with SDP for early media.
 
         With SDP it is sent reliably to a caller that supports that, and is our answer then (or our offer, when
@@ -54,7 +56,7 @@ class IncomingSide(SessionBase):
             sdp = self._early_description(self.dialog, sdp, reliable=reliable)
         self.move(Move.PROGRESSED)
         on_silence = self._no_acknowledged_progress if reliable else None
-        answer.provisional(status, reason, self.local_tag, self._headers(), sdp, on_silence=on_silence)
+        answer.provisional(status, reason, self.local_tag, [*self._headers(), *headers], sdp, on_silence=on_silence)
 
     def _early_description(self, dialog: Dialog, sdp: bytes, *, reliable: bool) -> bytes | None:
         """Return what a provisional response may say: only a first answer, or reliably a first offer (RFC 6337 section 2)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
@@ -18,8 +20,12 @@ from pbx.routing import ToOutside
 from sip.address import Address
 from sip.client_request import ClientCredentials
 from sip.session import InviteSession
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
+
+MOST_REDIRECTS: Final = 5
+"""How often a trunk may name another server, and how many places of one 3xx are looked at."""
 
 
 async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | None, shown: Party) -> DialResult:
@@ -36,6 +42,8 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
             trunks.call_skipped(trunk)
             continue
         result = await _Attempts(call, destination, step, servers, shown).dial(listener)
+        if result.redirects and outbound_call.follows(trunk, result.status):
+            return result
         if result.leg is not None or (result.outcome is Outcome.NO_ANSWER and result.status == 480):
             return result
         status = outbound_call.meaning(trunk, result.status)
@@ -66,9 +74,38 @@ class _Attempts:
             country=equipment.country,
             domain=equipment.config.domain,
         )
+        self._visited = {self._sent.uri}
 
     async def dial(self, listener: Leg | None) -> DialResult:
-        """Ring the number by the first server that gives a sign of life."""
+        """Ring the number by the first server that gives a sign of life, or by the one that it names instead."""
+        result = await self._dial(listener)
+        if result.redirects and outbound_call.follows(self._step.trunk, result.status):
+            for _ in range(MOST_REDIRECTS):
+                if not await self._redirect(result.redirects):
+                    break
+                result = await self._dial(listener)
+        return result
+
+    async def _redirect(self, targets: Sequence[Uri]) -> bool:
+        """Turn to the first place of a 3xx that is one of the trunk's own hosts, for the same number; False: there is none.
+
+        Any other number is another call, which routing has to allow; any other host is nobody that we know.
+        """
+        trunk, trunks = self._step.trunk, self._call.equipment.trunks
+        for target in targets[:MOST_REDIRECTS]:
+            uri = outbound_call.redirected(target, self._step.digits)
+            if uri is None or uri in self._visited:
+                continue
+            servers = await trunks.redirected(trunk, uri)
+            if servers:
+                log.info("trunk_redirected", call_id=self._call.id, trunk=trunk.name, uri=str(uri))
+                self._visited.add(uri)
+                self._servers, self._at = servers, 0
+                self._sent = replace(self._sent, uri=uri)
+                return True
+        return False
+
+    async def _dial(self, listener: Leg | None) -> DialResult:
         call, trunk, trunks = self._call, self._step.trunk, self._call.equipment.trunks
         config = call.equipment.config
         while True:

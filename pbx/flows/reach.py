@@ -6,12 +6,12 @@ from typing import Final
 
 import structlog
 
-from pbx import forwarding, identity, routing
+from pbx import forwarding, identity, numbers, routing
 from pbx.call import Call
 from pbx.dialling import DialResult
 from pbx.entries import InboundNumber
 from pbx.flows.extension import ring_extension
-from pbx.flows.outbound import dial_outside
+from pbx.flows.outbound import MOST_REDIRECTS, dial_outside
 from pbx.forwarding import Diversion, ForwardReason, Way
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
@@ -21,7 +21,6 @@ from sip.message import Headers
 
 log = structlog.get_logger(__name__)
 
-_MOST_REDIRECTS: Final = 5
 _REFUSALS: Final = {403: Outcome.NOT_ALLOWED, 404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
 
 
@@ -59,8 +58,12 @@ async def follow(
 ) -> DialResult:
     """Do what routing decided, as far as that is ringing somebody; those who do not take the call may send it on."""
     visited: set[str] = set()
+    announced = len(call.way)
     referral: Headers = (("Referred-By", referred_by),) if referred_by else ()
     while True:
+        if listener is not None and isinstance(decision, ToExtension | ToOutside) and len(decision.way) > announced:
+            announced = len(decision.way)
+            _tell_forwarded(call, listener, decision)
         match decision:
             case ToExtension(extension):
                 domain = call.equipment.config.domain
@@ -73,7 +76,11 @@ async def follow(
                     return result
                 decision = onward
             case ToOutside():
-                return await dial_outside(call, decision, listener=listener, shown=shown)
+                result = await dial_outside(call, decision, listener=listener, shown=shown)
+                onward = _redirected(call, decision, result, as_extension or shown.extension)
+                if onward is None:
+                    return result
+                decision = onward
             case Refused(status, outcome=outcome):
                 return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
             case ToPickUp() | ToService():
@@ -85,12 +92,55 @@ async def follow(
                 decision = _through(call, entry, way)
 
 
+def _tell_forwarded(call: Call, listener: Leg, decision: ToExtension | ToOutside) -> None:
+    """Tell the caller that the call is sent on, and by whom, unless they talk already (181)."""
+    if not listener.incoming or listener.answered or not listener.alive:
+        return
+    equipment = call.equipment
+    target = decision.extension.number if isinstance(decision, ToExtension) else decision.number
+    headers = identity.told_to_caller(
+        listener.party,
+        decision.way[len(call.way) :],
+        target,
+        equipment.directory.snapshot,
+        equipment.config.domain,
+        history=listener.session.caller_has("histinfo"),
+    )
+    listener.forwarded(headers)
+
+
+def _redirected(call: Call, decision: ToOutside, result: DialResult, from_extension: str) -> Decision | None:
+    """Return where a call goes that a trunk sends to another number; None where nowhere that this call may go.
+
+    The number is routed as if it was dialled: only where the one who pays may call, and at the price that it has. Extensions and
+    codes are not for carriers to dial.
+    """
+    equipment = call.equipment
+    for uri in result.redirects[:MOST_REDIRECTS]:
+        number = numbers.public(uri.user, equipment.country)
+        if number is None or number.number == decision.number:
+            continue
+        onward = routing.route_onward(
+            equipment.directory.snapshot,
+            number.number,
+            country=equipment.country,
+            from_extension=from_extension,
+            way=(*decision.way, Diversion(decision.number, ForwardReason.DEFLECTION, outside=True)),
+            reason=ForwardReason.DEFLECTION,
+            at=equipment.local_time,
+        )
+        if not isinstance(onward, Refused):
+            return onward
+        log.info("not_sent_on", call_id=call.id, explanation=list(onward.explanation))
+    return None
+
+
 def _sent_on(call: Call, decision: ToExtension, result: DialResult, from_extension: str) -> Decision | None:
     """Return where the extension wants the call that its phones did not take; None where nowhere, or in circles."""
     if result.leg is not None:
         return None
     # Of a 3xx only the number counts, not the host: nobody sends our calls to servers that we do not know.
-    targets = [(uri.user, ForwardReason.DEFLECTION) for uri in result.redirects[:_MOST_REDIRECTS] if uri.user]
+    targets = [(uri.user, ForwardReason.DEFLECTION) for uri in result.redirects[:MOST_REDIRECTS] if uri.user]
     forward = forwarding.onward(decision.extension, result.outcome)
     if forward is not None:
         targets.append(forward)

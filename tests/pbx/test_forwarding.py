@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from pbx import forwarding
-from pbx.entries import Extension
+from pbx import forwarding, identity
+from pbx.entries import DestinationKind, Extension
 from pbx.forwarding import Diversion, ForwardReason
 from pbx.outcomes import Outcome
-from tests.pbx.test_routing import extension
+from pbx.party import Party
+from tests.pbx.test_routing import directory, extension, number
 
 
 def ana(**changes: Any) -> Extension:
@@ -51,7 +52,23 @@ def test_only_one_of_ours_pays_for_what_is_forwarded() -> None:
     outside = Diversion("+74951112233", "no-answer", outside=True)
     assert forwarding.forwarder(()) == ""
     assert forwarding.forwarder((outside,)) == ""
-    assert forwarding.forwarder((outside, Diversion("1001", ForwardReason.BUSY))) == "1001"
+    ours = Diversion("1001", ForwardReason.BUSY)
+    assert forwarding.forwarder((outside, ours)) == "1001"
+    assert forwarding.forwarder((outside, ours, Diversion("+79161234567", "deflection", outside=True))) == "1001"
+
+
+def test_a_caller_outside_learns_no_number_that_is_not_public() -> None:
+    company = directory(numbers=[number("+74951112233", DestinationKind.EXTENSION, "1001")])
+    way = (Diversion("1001", ForwardReason.BUSY), Diversion("1002", ForwardReason.ALWAYS))
+    customer, colleague = Party("+79161112233", trunk="carrier"), Party("1003", extension="1003")
+
+    def told(caller: Party, *, history: bool = True) -> list[tuple[str, str]]:
+        return list(identity.told_to_caller(caller, way, "+79037654321", company, "pbx.test", history=history))
+
+    assert told(customer) == [("Diversion", "<sip:+74951112233@pbx.test>;reason=user-busy;counter=1")]
+    assert [name for name, _ in told(colleague)] == ["Diversion", "Diversion", "History-Info"]
+    assert "+79037654321" in told(colleague)[-1][1]
+    assert [name for name, _ in told(colleague, history=False)] == ["Diversion", "Diversion"]
 
 
 def test_a_change_is_told_of_the_extension_that_it_is_about() -> None:

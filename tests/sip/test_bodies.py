@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sip.bodies import body_problem, sdp_of
+from sip.bodies import body_problem, by_preference, sdp_of
 from sip.message import Request
+from sip.uri import NameAddress
 from tests.sip.network import OFFER
 
 MIXED = 'multipart/mixed; boundary="edge one"'
@@ -105,3 +106,8 @@ def test_bodies_within_bodies_are_followed_only_so_far() -> None:
 )
 def test_bodies_that_cannot_be_taken_have_their_status(request_: Request, status: int) -> None:
     assert body_problem(request_) == status
+
+
+def test_contacts_are_taken_in_the_order_of_their_preference() -> None:
+    values = ["<sip:a@h>;q=0.1", "<sip:b@h>", "<sip:c@h>;q=0.7", "<sip:d@h>;q=nonsense", "<sip:e@h>;q=0"]
+    assert [uri.user for uri in by_preference([NameAddress.parse(value) for value in values])] == list("bdcae")

@@ -4681,6 +4681,8 @@ export interface components {
             ping_seconds?: number | null;
             /** Tls Verify */
             tls_verify?: boolean | null;
+            /** Follow Redirects */
+            follow_redirects?: boolean | null;
         };
         /**
          * TrunkIn
@@ -4844,6 +4846,12 @@ export interface components {
              * @default false
              */
             tls_verify: boolean;
+            /**
+             * Follow Redirects
+             * @description Follow its 3xx: to another of its hosts, and to another number as if it was dialled.
+             * @default true
+             */
+            follow_redirects: boolean;
         };
         /**
          * TrunkOut
@@ -4903,6 +4911,8 @@ export interface components {
             ping_seconds: number;
             /** Tls Verify */
             tls_verify: boolean;
+            /** Follow Redirects */
+            follow_redirects: boolean;
             /**
              * Usable
              * @description Whether a call would be sent to it now.
