@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from core.phone_numbers import NumberKind, classify
 from pbx import forwarding, identity, numbers, routing
 from pbx.call import Call
 from pbx.dialling import DialResult
@@ -20,6 +21,8 @@ from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutsi
 from sip.message import Headers
 
 log = structlog.get_logger(__name__)
+
+_CHOSEN_BY_CALLERS_ALONE: Final = frozenset({NumberKind.PREMIUM, NumberKind.INTERNATIONAL})
 
 _REFUSALS: Final = {403: Outcome.NOT_ALLOWED, 404: Outcome.UNKNOWN_NUMBER, 480: Outcome.UNAVAILABLE, 482: Outcome.LOOP}
 
@@ -113,12 +116,12 @@ def _redirected(call: Call, decision: ToOutside, result: DialResult, from_extens
     """Return where a call goes that a trunk sends to another number; None where nowhere that this call may go.
 
     The number is routed as if it was dialled: only where the one who pays may call, and at the price that it has. Extensions and
-    codes are not for carriers to dial.
+    codes are not for carriers to dial, and nobody chose to call a premium number or one abroad.
     """
     equipment = call.equipment
     for uri in result.redirects[:MOST_REDIRECTS]:
         number = numbers.public(uri.user, equipment.country)
-        if number is None or number.number == decision.number:
+        if number is None or classify(number.number, equipment.country) in _CHOSEN_BY_CALLERS_ALONE:
             continue
         onward = routing.route_onward(
             equipment.directory.snapshot,

@@ -126,7 +126,9 @@ async def test_a_carrier_that_names_another_number_is_followed_as_if_it_was_dial
         "<sip:1003@127.0.0.1>",
         "<sip:*721003@127.0.0.1>",
         f"<sip:{OUTSIDE}@192.0.2.1>",
-        "<sip:+881612345678@127.0.0.1>",
+        "<sip:+88213000000@127.0.0.1>",
+        "<tel:+78091234567>",
+        "<sip:+551133334444@127.0.0.1>",
         "<mailto:ana@example.com>",
         "<sip:127.0.0.1>",
     ],
@@ -134,8 +136,6 @@ async def test_a_carrier_that_names_another_number_is_followed_as_if_it_was_dial
 async def test_a_carrier_does_not_dial_what_the_caller_may_not(
     server: RamalServer, carrier: ScriptedPhone, contact: str
 ) -> None:
-    directory = server.exchange.directory
-    await directory.update_route(directory.snapshot.routes[0].id, prefix="+7")
     async with phones(server, "1001", "1003") as (ana, clara):
         call = ana.call(OUTSIDE)
         redirect(await carrier.incoming(), contact)
@@ -188,3 +188,15 @@ async def test_a_phone_sends_its_call_on_and_is_named_as_the_one_who_did(
         assert progress(call)[-1] == 181
         assert (await server.fact(LegCreated, trunk="carrier")).forwarded_by == "1002"
         await hang_up(server, call)
+
+
+async def test_a_carrier_does_not_open_routes_that_are_closed_to_the_caller(
+    server: RamalServer, carrier: ScriptedPhone
+) -> None:
+    directory = server.exchange.directory
+    await directory.update_route(directory.snapshot.routes[0].id, prefix=OUTSIDE)
+    async with phones(server, "1001") as (ana,):
+        call = ana.call(OUTSIDE)
+        redirect(await carrier.incoming(), f"<sip:{ELSEWHERE}@127.0.0.1>")
+        assert await call.over() == 480
+        assert carrier.untouched
