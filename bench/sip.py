@@ -124,7 +124,7 @@ def registration_cost(folder: Path, server: Server, password: str) -> float:
     return _cost(server, lambda: _register(folder, server, phones, rate=_REGISTRATION_RATE)) / _REGISTRATIONS
 
 
-def highest_rate(folder: Path, server: Server) -> float:
+def highest_rate(folder: Path, server: Server) -> int:
     """Return the highest of the tried rates at which no call failed and no message was repeated."""
     best = 0
     for rate in _RATES:

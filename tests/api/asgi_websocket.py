@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,11 +16,11 @@ class Socket:
 
     def __init__(self) -> None:
         self.to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.from_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.from_server: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self.reading = asyncio.Event()
         self.reading.set()
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         await self.reading.wait()
         await self.from_server.put(message)
 
@@ -30,7 +30,7 @@ class Socket:
         content: dict[str, Any] = json.loads(message["text"])
         return content
 
-    async def next(self) -> dict[str, Any]:
+    async def next(self) -> MutableMapping[str, Any]:
         return await asyncio.wait_for(self.from_server.get(), 10)
 
     async def close_code(self) -> int:

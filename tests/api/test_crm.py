@@ -170,7 +170,7 @@ async def test_an_agent_changes_leads_but_removes_none(server: Server, admin: ht
 
 @pytest.mark.parametrize("kind", ["leads", "contacts"])
 async def test_what_is_not_known_of_a_customer_may_be_null(admin: httpx.AsyncClient, kind: str) -> None:
-    body = {
+    body: dict[str, object] = {
         "name": "Ivan",
         "phones": [],
         "emails": [],

@@ -28,7 +28,6 @@ def message(start_line: str, call_id: str, method: str, extra: str = "") -> byte
 @pytest.fixture
 async def told(server: Server) -> Server:
     """A server that knows a call of an hour, and what was said at its ends."""
-    leg = {"role": PartyRole.AGENT, "call_id": CALL}
     end = START + timedelta(hours=1)
     await server.journal(
         CallOffered(
@@ -41,10 +40,24 @@ async def told(server: Server) -> Server:
             sip_call_id="one@phone",
         ),
         LegCreated(
-            at=START, leg_id="a", number="1001", incoming=True, extension="1001", sip_call_id="one@phone", **leg
+            at=START,
+            call_id=CALL,
+            leg_id="a",
+            role=PartyRole.AGENT,
+            number="1001",
+            incoming=True,
+            extension="1001",
+            sip_call_id="one@phone",
         ),
         LegCreated(
-            at=START, leg_id="b", number="+79161234567", incoming=False, trunk="carrier", sip_call_id="two/[x]", **leg
+            at=START,
+            call_id=CALL,
+            leg_id="b",
+            role=PartyRole.CUSTOMER,
+            number="+79161234567",
+            incoming=False,
+            trunk="carrier",
+            sip_call_id="two/[x]",
         ),
         LegAnswered(at=START, call_id=CALL, leg_id="b"),
         LegEnded(at=end, call_id=CALL, leg_id="b"),

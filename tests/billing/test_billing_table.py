@@ -81,8 +81,10 @@ async def test_an_outbound_call_to_a_mobile(room: Room) -> None:
 async def test_hold_is_charged_as_talk(room: Room) -> None:
     story = Story()
     outgoing_call(story, "a", LANDLINE, answer=0, end=180)
-    held = [LegHeld(at=at(20), call_id="a", leg_id="a-out"), LegResumed(at=at(170), call_id="a", leg_id="a-out")]
-    story.facts[-3:-3] = held
+    story.facts[-3:-3] = [
+        LegHeld(at=at(20), call_id="a", leg_id="a-out"),
+        LegResumed(at=at(170), call_id="a", leg_id="a-out"),
+    ]
     assert await bill(room, story) == [("a", LANDLINE, 180, 180, "2.16")]
 
 

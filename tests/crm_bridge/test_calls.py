@@ -8,6 +8,7 @@ import pytest
 from core.consumer import ConsumerRunner
 from core.database import Database
 from core.events import (
+    CallFact,
     CallTransferred,
     Direction,
     Disposition,
@@ -184,7 +185,7 @@ async def test_a_call_that_goes_on_cannot_be_deleted(desk: Desk) -> None:
 
 
 async def test_a_replay_of_the_whole_journal_changes_nothing(desk: Desk) -> None:
-    facts = [
+    facts: list[CallFact] = [
         offered("call-1", name="Maria"),
         ended("call-1", Disposition.NO_ANSWER),
         offered("call-2"),

@@ -197,7 +197,7 @@ async def _seen_and_lifted(server: RamalProcess, api: Api, scanner: Scanner) -> 
     await server.run("bans", "lift", SCANNER)
 
     async def lifted() -> bool:
-        return (await api.get("bans"))["items"] == []
+        return not (await api.get("bans"))["items"]
 
     await until(lifted, "the end of the ban")
     assert await scanner.guess("1001", "wrong again")

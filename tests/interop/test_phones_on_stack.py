@@ -96,6 +96,7 @@ class Exchange:
             case Progressed():
                 other.progress(event.status, sdp=event.sdp)
             case Answered():
+                assert event.sdp is not None
                 if other.established:
                     self.joining[session] = other
                     session.accept_offer(event.sdp)

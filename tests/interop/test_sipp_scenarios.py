@@ -77,8 +77,9 @@ async def test_every_stock_caller_reaches_the_stock_callee(tmp_path: Path) -> No
             run_sipp("uas", folder=tmp_path, port=port, calls=CALLS * len(callers), timeout=60)
         )
         for name in callers:
-            options = {"folder": tmp_path, "calls": CALLS, "service": NUMBER, "extra": ["-d", "200"]}
-            result = await run_sipp(name, target, timeout=40, **options)
+            result = await run_sipp(
+                name, target, folder=tmp_path, calls=CALLS, service=NUMBER, extra=["-d", "200"], timeout=40
+            )
             assert (result.successful, result.failed) == (CALLS, 0), f"{name}: {result.log}"
         result = await callee
         assert (result.successful, result.failed) == (CALLS * len(callers), 0), result.log
@@ -94,8 +95,8 @@ async def test_two_calls_without_offer_are_joined_by_a_third_party(tmp_path: Pat
         callee = asyncio.create_task(run_sipp("uas", folder=tmp_path, port=port, calls=2, timeout=40))
         runs = []
         for name in ("3pcc-C-B", "3pcc-C-A"):
-            options = {"folder": tmp_path, "calls": 1, "service": NUMBER, "extra": ["-3pcc", control], "timeout": 30}
-            runs.append(asyncio.create_task(run_sipp(name, target, **options)))
+            run = run_sipp(name, target, folder=tmp_path, service=NUMBER, extra=["-3pcc", control], timeout=30)
+            runs.append(asyncio.create_task(run))
             await asyncio.sleep(1)
         for result in await asyncio.gather(*runs, callee):
             assert result.failed == 0, result.log

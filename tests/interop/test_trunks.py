@@ -7,8 +7,10 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Unpack
 
 from core.events import CallEnded, Disposition, LegAnswered, LegCreated, LegEnded
+from pbx.entries import TrunkFields
 from ramal.softphone.controller import PhoneSetup, SoftPhone
 from tests.interop.conftest import PhoneFactory
 from tests.support.dns_server import dns_server
@@ -35,9 +37,10 @@ async def carrier_host(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def route_by(server: RamalServer, host: str, *, port: int = 0, **fields: object) -> None:
+async def route_by(server: RamalServer, **fields: Unpack[TrunkFields]) -> None:
     directory = server.exchange.directory
-    await directory.create_trunk(name="carrier", host=host, port=port, ping_seconds=0, **fields)  # type: ignore[misc]
+    named: TrunkFields = {"name": "carrier", "ping_seconds": 0}
+    await directory.create_trunk(**named | fields)
     await directory.create_route(name="all", prefix="+", trunks=["carrier"])
 
 
@@ -51,7 +54,7 @@ async def test_a_host_that_answers_503_gives_way_to_the_next_within_one_leg(
             answered,
         ),
     ):
-        await route_by(server, "127.0.0.1", port=first, backup_hosts=[f"127.0.0.1:{second}"])
+        await route_by(server, host="127.0.0.1", port=first, backup_hosts=[f"127.0.0.1:{second}"])
         ana = await phone("1001")
         call = await ana.call(NUMBER)
         await call.confirmed()
@@ -71,7 +74,7 @@ async def test_a_host_that_is_dead_is_given_up_and_passed_over_by_the_next_call(
 ) -> None:
     dead = free_port()
     async with carrier_host("answer.xml", tmp_path, calls=2) as (alive, answered):
-        await route_by(server, "127.0.0.1", port=dead, backup_hosts=[f"127.0.0.1:{alive}"])
+        await route_by(server, host="127.0.0.1", port=dead, backup_hosts=[f"127.0.0.1:{alive}"])
         ana = await phone("1001")
         begun = asyncio.get_running_loop().time()
         first = await ana.call(NUMBER)
@@ -110,7 +113,7 @@ async def test_a_trunk_whose_only_host_is_out_of_order_gives_way_to_the_next_tru
 
 async def test_the_trunk_says_what_its_answers_mean(server: RamalServer, phone: PhoneFactory, tmp_path: Path) -> None:
     async with carrier_host("refuse.xml", tmp_path) as (port, refused):
-        await route_by(server, "127.0.0.1", port=port, responses={"503": "486"})
+        await route_by(server, host="127.0.0.1", port=port, responses={"503": "486"})
         ana = await phone("1001")
         call = await ana.call(NUMBER)
         assert await call.over(20) == 486
@@ -149,7 +152,7 @@ async def test_a_trunk_speaks_its_own_codecs_and_shows_the_number_it_is_told_to(
         await server.exchange.directory.create_number(number="+74951112244", kind="extension", target="1001")
         await route_by(
             server,
-            "127.0.0.1",
+            host="127.0.0.1",
             port=port,
             codecs=["PCMU"],
             caller_id_policy="pass",
@@ -180,7 +183,7 @@ async def test_a_carrier_known_by_its_srv_records_is_called_where_they_lead(tmp_
         for name in ("a.carrier.example", "b.carrier.example"):
             dns.add(name, "A", "127.0.0.1")
         await server.exchange.directory.create_extension(number="1001", name="Ana", password=PASSWORD)
-        await route_by(server, "carrier.example")
+        await route_by(server, host="carrier.example")
         setup = PhoneSetup(
             server=server.address, username="1001", port=free_port(), rtp_port=free_port(), password=PASSWORD
         )

@@ -7,8 +7,9 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from media.engine import Backend, Codec, Endpoint, Engine, MediaEvent
 from media.errors import EngineUnavailableError
 
 Samples = NDArray[np.int16]
+Event = TypeVar("Event")
 PATIENCE = 20.0
 """Seconds after which something expected will not come any more."""
 TELEPHONE_EVENT = 101
@@ -214,10 +216,11 @@ class Studio:
         self.events.append(event)
         self._news.set()
 
-    async def event(self, kind: type, count: int = 1) -> list[MediaEvent]:
+    async def event(self, kind: type[Event], count: int = 1) -> list[Event]:
         """Wait until there are `count` events of a kind, and return them."""
+        events: Sequence[object] = self.events
         async with asyncio.timeout(PATIENCE):
-            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+            while len(found := [event for event in events if isinstance(event, kind)]) < count:
                 self._news.clear()
                 await self._news.wait()
         return found

@@ -218,7 +218,7 @@ async def test_a_process_out_of_files_is_told_what_to_raise() -> None:
     async with studio() as room:
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, limits[1]))
         try:
-            kept = []
+            kept: list[Endpoint] = []
             with pytest.raises(PortsExhaustedError, match="ulimit"):
                 while len(kept) < 1000:
                     kept.append(room.engine.create_endpoint())

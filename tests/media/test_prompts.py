@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from media import speech
 from media.errors import SpeechTextError, UnknownPromptError
 from media.music import hold_music
 from media.prompt_texts import LANGUAGES, TEXTS, closest_language
@@ -61,7 +60,7 @@ def test_languages_differ_and_unknown_ones_are_english(store: PromptStore) -> No
 
 def test_a_prompt_is_spoken_once(store: PromptStore, monkeypatch: pytest.MonkeyPatch) -> None:
     first = store.path("goodbye", "en")
-    monkeypatch.setattr(speech.subprocess, "run", None)
+    monkeypatch.setattr("media.speech.subprocess.run", None)
     assert store.path("goodbye", "en") == first
 
 
@@ -86,20 +85,20 @@ def test_unknown_prompts_and_missing_names_are_told(store: PromptStore) -> None:
 
 def test_without_espeak_there_is_a_hint_and_a_tone(store: PromptStore, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.check() == ""
-    monkeypatch.setattr(speech.shutil, "which", lambda _: None)
+    monkeypatch.setattr("media.speech.shutil.which", lambda _: None)
     assert "apt-get install espeak-ng" in store.check()
     assert pitch(samples(store.path("busy", "ru"))) == pytest.approx(950, abs=5)
 
 
 def test_after_espeak_came_prompts_are_spoken(store: PromptStore, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as without:
-        without.setattr(speech.shutil, "which", lambda _: None)
+        without.setattr("media.speech.shutil.which", lambda _: None)
         tone = store.path("busy", "ru")
     assert store.path("busy", "ru") != tone
 
 
 def test_a_failing_espeak_gives_a_tone(store: PromptStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech.shutil, "which", lambda _: "/bin/false")
+    monkeypatch.setattr("media.speech.shutil.which", lambda _: "/bin/false")
     assert pitch(samples(store.path("busy", "ru"))) == pytest.approx(950, abs=5)
 
 

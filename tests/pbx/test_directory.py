@@ -269,7 +269,7 @@ async def test_a_pattern_of_numbers_leads_to_extensions_by_their_last_digits(dir
         await directory.create_number(number="+749511122XX", kind="extension", target="1001")
     for changes in ({"target": "10{9}"}, {"target": "{2}{2}"}, {"kind": "number", "target": "+74951112299"}):
         with pytest.raises(InvalidEntryError, match="destination"):
-            await directory.update_number(rule.id, **changes)  # type: ignore[arg-type]
+            await directory.update_number(rule.id, **changes)
     with pytest.raises(InvalidEntryError, match=r"begins with \+"):
         await directory.create_number(number="749511122XX", kind="extension", target="1001")
     with pytest.raises(InvalidEntryError, match="destination"):
@@ -288,7 +288,7 @@ async def test_a_route_needs_known_trunks_and_keeps_them(directory: Directory) -
         await directory.create_route(name="all", trunks=["a"])
     for changes, field in (({"trunks": []}, "trunks"), ({"trunks": ["a", "a"]}, "trunks"), ({"strip": 99}, "strip")):
         with pytest.raises(InvalidEntryError, match=field):
-            await directory.update_route(route.id, **changes)  # type: ignore[typeddict-item]
+            await directory.update_route(route.id, **changes)
     with pytest.raises(InvalidEntryError, match="prefix"):
         await directory.update_route(route.id, prefix="x")
     with pytest.raises(InvalidEntryError, match="priority"):

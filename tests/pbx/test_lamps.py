@@ -52,6 +52,9 @@ class Office:
         if self.states.on_calls is not None:
             self.states.on_calls(["1002"])
 
+    def listens(self) -> bool:
+        return self.states.on_calls is not None
+
     def seen(self, watcher: str = "1003") -> list[Element]:
         return list(parse_xml(self.lamps.feed("1002", watcher, URI).body()).all("dialog"))
 
@@ -151,12 +154,12 @@ async def test_users_of_the_company_watch_its_extensions(office: Office) -> None
 
 
 async def test_calls_are_listened_to_only_while_somebody_watches(office: Office) -> None:
-    assert office.states.on_calls is None
+    assert not office.listens()
     assert office.stage.watcher.subscribe("dialog", "1002").status == 200
-    assert office.states.on_calls is not None
+    assert office.listens()
     office.stage.watcher.refresh("dialog", "1002", expires="0")
     office.set(leg(1))
-    assert office.states.on_calls is None
+    assert not office.listens()
 
 
 class LampKey:

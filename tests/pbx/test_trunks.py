@@ -152,7 +152,7 @@ def test_a_trunk_that_has_to_prove_who_it_is_calls_by_the_connection_that_did_on
 
 def test_over_tls_a_trunk_is_expected_at_its_addresses_by_the_name_it_was_set_up_with() -> None:
     name = "sip.carrier.example"
-    known = {name: (Address("192.0.2.8", 5061, "tls"),)}
+    known: dict[str, tuple[Address, ...]] = {name: (Address("192.0.2.8", 5061, "tls"),)}
     over_tls = replace(trunk("carrier"), host=name, transport=Transport.TLS)
     for checked in (True, False):
         made = Made(replace(over_tls, tls_verify=checked), replace(trunk("other"), host="192.0.2.9"), known=known)
@@ -191,7 +191,7 @@ def test_a_call_comes_from_the_trunk_whose_address_it_has(user: str, source: Add
 
 
 def test_whose_call_it_is_follows_a_change_of_the_directory_and_of_the_dns() -> None:
-    known = {"sip.carrier.example": (Address("192.0.2.8", 5060),)}
+    known: dict[str, tuple[Address, ...]] = {"sip.carrier.example": (Address("192.0.2.8", 5060),)}
     made = Made(replace(trunk("carrier"), host="sip.carrier.example", port=0), known=known)
     moved, gone = Address("192.0.2.55", 5060), Address("192.0.2.8", 5060)
     assert made.identify("+79161112233", gone) == "carrier"

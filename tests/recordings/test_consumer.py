@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.consumer import ConsumerRunner
-from core.events import RecordingFailed, RecordingPaused, RecordingResumed, RecordingStarted
+from core.events import CallFact, RecordingFailed, RecordingPaused, RecordingResumed, RecordingStarted
 from core.journal import Journal
 from recordings.values import Marker, MarkerKind, RecordingState
 from tests.recordings.conftest import IDS, RATE, START, Archive, location, started, stopped
@@ -75,7 +75,7 @@ async def test_a_recording_that_never_began_has_failed(archive: Archive) -> None
 
 
 async def test_reading_the_journal_again_changes_nothing(archive: Archive) -> None:
-    facts = [started(), paused(0.5), failed(1.0), resumed(1.0), stopped()]
+    facts: list[CallFact] = [started(), paused(0.5), failed(1.0), resumed(1.0), stopped()]
     await archive.journal(*facts)
     archive.put(b"")
     before = await archive.get()

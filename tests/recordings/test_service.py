@@ -70,7 +70,7 @@ async def test_a_player_that_goes_away_leaves_no_file_open(archive: Archive) -> 
     audio = await archive.service.audio(IDS[0])
     blocks = archive.service.read(audio)
     await anext(blocks)
-    await blocks.aclose()  # type: ignore[attr-defined]
+    await blocks.aclose()
 
 
 async def test_a_recording_can_be_heard_while_the_call_goes_on(archive: Archive) -> None:

@@ -29,8 +29,8 @@ URI = Uri("sip", "1002", "ramal.example")
 USERS = {"1001": HA1s.derive("1001", "ramal", "s3cret"), 'o"neil': HA1s.derive('o"neil', "ramal", "s3cret")}
 
 
-def authenticator(**settings: int) -> DigestAuthenticator:
-    return DigestAuthenticator("ramal", b"0123456789abcdef", **settings)
+def authenticator(remembered_nonces: int = 100) -> DigestAuthenticator:
+    return DigestAuthenticator("ramal", b"0123456789abcdef", remembered_nonces=remembered_nonces)
 
 
 def verify(

@@ -91,7 +91,7 @@ async def test_without_a_connection(
 async def test_an_open_connection_is_used_again(stack: SipStack, path: tuple[str, ...]) -> None:
     source = Address("127.0.0.1", 40000, "tcp")
     with connected(stack, source):
-        assert stack.way_to(binding(PHONE, tuple(source), *path)) == source
+        assert stack.way_to(binding(PHONE, source, *path)) == source
 
 
 async def test_a_phone_with_several_flows_is_rung_over_the_freshest(stack: SipStack) -> None:
@@ -111,7 +111,7 @@ async def test_a_call_whose_flow_fails_goes_by_the_other_one_of_the_phone() -> N
     async with running(PhoneApplication()) as server, running(phone_app) as phone:
         there = where(phone, "udp")
         dead = binding(PHONE, ("192.168.77.7", 9, "ws"), instance="<urn:uuid:1>", reg_id="2")
-        lives = binding(f"sip:1001@{there.host_port}", tuple(there), instance="<urn:uuid:1>", reg_id="1", age=60)
+        lives = binding(f"sip:1001@{there.host_port}", there, instance="<urn:uuid:1>", reg_id="1", age=60)
         server.registrations.registrar.restore("1001", [dead, lives])
         listener = QueueListener()
         (chosen,) = server.targets("1001")
@@ -139,7 +139,7 @@ async def test_nobody_asks_the_dns_for_a_browser() -> None:
     listen = (Address("127.0.0.1", 0, "udp"),)
     async with running(PhoneApplication(), SipConfig(listen=listen)) as stack:
         asked: list[object] = []
-        stack.names.when_located = lambda target, _located: asked.append(target)  # type: ignore[method-assign]
+        stack.names.when_located = lambda target, then: asked.append(target)  # type: ignore[method-assign]
         there = where(stack, "udp")._replace(host="x.invalid")
         assert not await stack.ping(Uri("sip", "a", "x.invalid", 5060), destination=there)
         assert not asked

@@ -21,6 +21,7 @@ SCANNER = Address("203.0.113.9", 5090)
 PHONE = Address("203.0.113.9", 40_001)
 """An honest phone behind the same address as the scanner."""
 FAILURES = 4
+BANNING = GuardConfig(bans=BanPolicy(failures=FAILURES))
 
 
 class Told:
@@ -36,15 +37,13 @@ class Told:
         self.news.append(("lifted", ban.network))
 
 
-def guard(known: set[Address] | None = None, **settings: float) -> tuple[Guard, ManualClock]:
+def guard(config: GuardConfig = BANNING, *known: Address) -> tuple[Guard, ManualClock]:
     clock = ManualClock()
-    config = replace(GuardConfig(bans=BanPolicy(failures=FAILURES)), **settings)
-    return Guard(config, clock, is_known=lambda source: source in (known or ())), clock
+    return Guard(config, clock, is_known=lambda source: source in known), clock
 
 
-def registrar(**settings: float) -> Server:
-    config = SipConfig(guard=replace(GuardConfig(bans=BanPolicy(failures=FAILURES)), **settings))
-    server = Server(config)
+def registrar(config: GuardConfig = BANNING) -> Server:
+    server = Server(SipConfig(guard=config))
     server.application.trunk = None
     server.application.users = {"alice": "secret", "bob": "secret"}
     return server
@@ -184,7 +183,7 @@ def test_a_ban_ends_and_is_told_and_lifted() -> None:
 
 
 def test_trunks_are_neither_banned_nor_held_back() -> None:
-    door, _ = guard(requests_per_second=1.0, burst=2.0)
+    door, _ = guard(replace(BANNING, requests_per_second=1.0, burst=2.0))
     door.is_trunk = lambda host: host == SCANNER.host
     for _ in range(20):
         door.failed(SCANNER, "carrier")
@@ -196,7 +195,7 @@ def test_trunks_are_neither_banned_nor_held_back() -> None:
 
 
 def test_who_asks_too_much_is_not_read_until_the_bucket_has_filled_again() -> None:
-    door, clock = guard(requests_per_second=10.0, burst=5.0)
+    door, clock = guard(replace(BANNING, requests_per_second=10.0, burst=5.0))
     for _ in range(5):
         assert door.admits(SCANNER)
         door.charge(SCANNER)
@@ -210,7 +209,7 @@ def test_who_asks_too_much_is_not_read_until_the_bucket_has_filled_again() -> No
 
 
 def test_the_neighbours_in_an_ipv6_network_share_a_bucket() -> None:
-    door, _ = guard(requests_per_second=1.0, burst=3.0)
+    door, _ = guard(replace(BANNING, requests_per_second=1.0, burst=3.0))
     for number in range(3):
         door.charge(Address(f"2001:db8::{number}", 5060))
     assert not door.admits(Address("2001:db8::ffff", 5060))
@@ -218,7 +217,7 @@ def test_the_neighbours_in_an_ipv6_network_share_a_bucket() -> None:
 
 
 def test_a_known_phone_passes_when_its_neighbour_has_used_up_the_bucket() -> None:
-    door, _ = guard({PHONE}, requests_per_second=1.0, burst=3.0)
+    door, _ = guard(replace(BANNING, requests_per_second=1.0, burst=3.0), PHONE)
     for _ in range(3):
         door.charge(SCANNER)
     assert not door.admits(SCANNER)
@@ -226,14 +225,14 @@ def test_a_known_phone_passes_when_its_neighbour_has_used_up_the_bucket() -> Non
 
 
 def test_the_memory_of_the_limits_is_bounded() -> None:
-    door, _ = guard(most_sources=100)
+    door, _ = guard(replace(BANNING, most_sources=100))
     for number in range(1000):
         door.charge(Address(f"10.0.{number // 250}.{number % 250}", 5060))
     assert door.watched == 100
 
 
 def test_authenticated_requests_cost_a_source_nothing_but_their_challenge() -> None:
-    server = registrar(requests_per_second=0.001, burst=9.0)
+    server = registrar(replace(BANNING, requests_per_second=0.001, burst=9.0))
     for _ in range(8):
         assert prove(server, PHONE, password="secret") == [401, 200]
 
@@ -241,9 +240,14 @@ def test_authenticated_requests_cost_a_source_nothing_but_their_challenge() -> N
 @pytest.mark.parametrize("agent", ["friendly-scanner", "sipvicious", "SIPCLI/1.8"])
 def test_well_known_scanners_are_ignored_where_that_is_wanted(agent: str) -> None:
     noise = request("OPTIONS", User_Agent=agent)
-    assert registrar(drop_scanners=True).send(noise, SCANNER) == []
+    assert registrar(replace(BANNING, drop_scanners=True)).send(noise, SCANNER) == []
     assert registrar().status(noise, SCANNER) == 200
-    assert registrar(drop_scanners=True).status(request("OPTIONS", User_Agent="Yealink SIP-T46S"), SCANNER) == 200
+    assert (
+        registrar(replace(BANNING, drop_scanners=True)).status(
+            request("OPTIONS", User_Agent="Yealink SIP-T46S"), SCANNER
+        )
+        == 200
+    )
 
 
 def test_a_banned_source_is_not_heard_over_a_stream_either() -> None:

@@ -260,7 +260,7 @@ def test_an_application_that_fails_is_a_500_and_the_call_is_gone() -> None:
 def test_an_application_that_fails_to_look_up_a_user_is_a_500() -> None:
     server = Server()
 
-    def fail(_request: Request, _source: Address) -> str | None:
+    def fail(request: Request, source: Address) -> str | None:
         raise RuntimeError("database")
 
     server.application.identify_trunk = fail  # type: ignore[method-assign]
@@ -274,7 +274,7 @@ class TestRegister:
         return server
 
     def register(self, server: Server, username: str = "alice", password: str = PASSWORD, **headers: str) -> Response:
-        first = request("REGISTER", uri="sip:10.0.0.2", To="<sip:alice@10.0.0.2>", **headers)
+        first = request("REGISTER", uri="sip:10.0.0.2", body=b"", To="<sip:alice@10.0.0.2>", **headers)
         challenge = server.send(first)[-1]
         if challenge.status != 401:
             return challenge
@@ -340,7 +340,7 @@ class TestRegister:
     def test_an_application_that_fails_does_not_spoil_the_registration(self) -> None:
         server = self.server()
 
-        def fail(_aor: str, _bindings: object) -> None:
+        def fail(aor: str, bindings: object) -> None:
             raise RuntimeError("application")
 
         server.application.registered = fail  # type: ignore[method-assign]

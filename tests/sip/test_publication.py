@@ -135,7 +135,7 @@ def test_what_cannot_be_published_is_refused_and_changes_nothing(
     body: bytes, wishes: dict[str, str], status: int
 ) -> None:
     stage = Stage()
-    assert stage.publish(body, **wishes).status == status  # type: ignore[arg-type]
+    assert stage.publish(body, **wishes).status == status
     assert stage.activities == []
     assert stage.package.told == []
 

@@ -16,7 +16,9 @@ class Stage(Scene):
         self.core.inbound.messages.receiver = self.taken.append
 
     def say(self, body: bytes, content_type: str = "text/plain", **headers: str) -> Response:
-        request = self.watcher.build("MESSAGE", "sip:bob@10.0.0.2", body=body, content_type=content_type, **headers)
+        request = self.watcher.build(
+            "MESSAGE", "sip:bob@10.0.0.2", inside=False, body=body, content_type=content_type, **headers
+        )
         return self.watcher.send(request)
 
 

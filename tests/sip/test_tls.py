@@ -75,7 +75,8 @@ async def test_messages_come_through_and_pings_are_answered(tls: Tls, authority:
         writer.write(OPTIONS + b"\r\n\r\n")
         assert await reader.readexactly(2) == b"\r\n"
         assert len(catcher.messages) == 1
-        assert catcher.sources == [Address(*writer.get_extra_info("sockname"), "tls")]
+        host, port = writer.get_extra_info("sockname")
+        assert catcher.sources == [Address(host, port, "tls")]
         transport.send(OPTIONS, *catcher.sources[0][:2])
         assert await reader.readexactly(len(OPTIONS)) == OPTIONS
         assert (transport.open_connections, transport.figures.accepted) == (1, 1)

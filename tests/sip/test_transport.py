@@ -124,7 +124,8 @@ async def test_a_silent_peer_is_asked_and_dropped_when_it_stops_to_answer(catche
 
     asked = asyncio.Event()
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    peer = Address(*server.sockets[0].getsockname(), "tcp")
+    host, port = server.sockets[0].getsockname()
+    peer = Address(host, port, "tcp")
     async with listening(catcher, StreamLimits(ping_seconds=0.1, pong_seconds=0.1)) as transport:
         transport.send(OPTIONS, peer.host, peer.port)
         await asyncio.wait_for(asked.wait(), 5)

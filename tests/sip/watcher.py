@@ -113,15 +113,17 @@ class Watcher:
     def subscribe(
         self, event: str = "dialog", target: str = "bob", *, expires: str = "600", **headers: str
     ) -> Response:
-        request = self.build("SUBSCRIBE", f"sip:{target}@10.0.0.2", Event=event, Expires=expires, **headers)
-        response = self.send(request)
+        response = self.send(self._subscribe(event, target, expires, headers, inside=False))
         if response.status == 200:
             self.server_tag = response.to_tag
         return response
 
     def refresh(self, event: str = "dialog", target: str = "bob", *, expires: str = "600", **headers: str) -> Response:
+        return self.send(self._subscribe(event, target, expires, headers, inside=True))
+
+    def _subscribe(self, event: str, target: str, expires: str, headers: dict[str, str], *, inside: bool) -> Request:
         uri = f"sip:{target}@10.0.0.2"
-        return self.send(self.build("SUBSCRIBE", uri, inside=True, Event=event, Expires=expires, **headers))
+        return self.build("SUBSCRIBE", uri, inside=inside, body=b"", Event=event, Expires=expires, **headers)
 
     @property
     def last(self) -> Request:

@@ -146,7 +146,8 @@ class WatchingPhone(asyncio.DatagramProtocol):
             raise AssertionError(f"not told in time: {what}; told was:\n{told}") from None
 
     async def _exchange(self, branch: str, data: bytes) -> Response:
-        future = self._answers[branch] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._answers[branch] = future
         try:
             for wait in (0.5, 1.0, 2.0, 4.0):
                 self._send(data)

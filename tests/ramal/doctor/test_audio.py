@@ -14,11 +14,14 @@ from ramal.doctor.recent_calls import describe
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PORTS = "UDP 20000-29999"
-HEARD = {"seconds": 60.0, "received": 3000, "sent": 3000}
-AGENT = LegAudio(
-    "extension 1001", **HEARD, signals_from="203.0.113.5", wants_voice_at="203.0.113.5", told_address="198.51.100.1"
+CARRIER = LegAudio("trunk carrier", seconds=60.0, received=3000, sent=3000)
+AGENT = replace(
+    CARRIER,
+    party="extension 1001",
+    signals_from="203.0.113.5",
+    wants_voice_at="203.0.113.5",
+    told_address="198.51.100.1",
 )
-CARRIER = LegAudio("trunk carrier", **HEARD)
 
 
 def look(*legs: LegAudio) -> list[Finding]:
@@ -43,26 +46,37 @@ def test_who_heard_nothing_of_whom_is_said_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what_is_so", "why", "advice"),
+    ("agent", "why", "advice"),
     [
-        ({"told_address": "127.0.0.1"}, "told to send its voice to 127.0.0.1", "RAMAL_SIP_ADVERTISED_ADDRESS"),
-        ({"told_address": "192.168.1.10"}, "private address 192.168.1.10", "forward UDP 20000-29999"),
-        ({"wants_voice_at": "192.168.7.2"}, "behind a NAT (192.168.7.2 seen as 203.0.113.5)", "SIP ALG"),
-        ({"wants_voice_at": "203.0.113.99"}, "another host than its signalling", "from 203.0.113.99"),
-        ({}, "a firewall dropped it", "microphone"),
-        ({"signals_from": "", "wants_voice_at": "", "told_address": ""}, "a firewall dropped it", "ramal trace"),
+        (
+            replace(AGENT, told_address="127.0.0.1"),
+            "told to send its voice to 127.0.0.1",
+            "RAMAL_SIP_ADVERTISED_ADDRESS",
+        ),
+        (replace(AGENT, told_address="192.168.1.10"), "private address 192.168.1.10", "forward UDP 20000-29999"),
+        (replace(AGENT, wants_voice_at="192.168.7.2"), "behind a NAT (192.168.7.2 seen as 203.0.113.5)", "SIP ALG"),
+        (replace(AGENT, wants_voice_at="203.0.113.99"), "another host than its signalling", "from 203.0.113.99"),
+        (AGENT, "a firewall dropped it", "microphone"),
+        (replace(AGENT, signals_from="", wants_voice_at="", told_address=""), "a firewall dropped it", "ramal trace"),
     ],
 )
-def test_the_surest_cause_is_named_with_what_to_do(what_is_so: dict[str, str], why: str, advice: str) -> None:
-    (finding,) = look(replace(AGENT, received=0, **what_is_so), CARRIER)
+def test_the_surest_cause_is_named_with_what_to_do(agent: LegAudio, why: str, advice: str) -> None:
+    (finding,) = look(replace(agent, received=0), CARRIER)
     assert finding.severity is Severity.PROBLEM
     assert why in finding.message
     assert advice in finding.advice
 
 
-@pytest.mark.parametrize("held", [{"direction": "inactive"}, {"direction": "recvonly"}, {"wants_voice_at": "0.0.0.0"}])
-def test_a_held_call_is_no_problem(held: dict[str, str]) -> None:
-    (finding,) = look(replace(AGENT, received=0, **held), CARRIER)
+@pytest.mark.parametrize(
+    "held",
+    [
+        replace(AGENT, direction="inactive"),
+        replace(AGENT, direction="recvonly"),
+        replace(AGENT, wants_voice_at="0.0.0.0"),
+    ],
+)
+def test_a_held_call_is_no_problem(held: LegAudio) -> None:
+    (finding,) = look(replace(held, received=0), CARRIER)
     assert finding.severity is Severity.NOTE
     assert "on hold" in finding.message
 
