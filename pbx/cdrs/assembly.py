@@ -16,6 +16,7 @@ from core.events import (
     CallFact,
     CallOffered,
     CallTransferred,
+    Direction,
     LegAnswered,
     LegCreated,
     LegEnded,
@@ -200,6 +201,8 @@ class Assembly:
         match fact:
             case LegCreated():
                 draft.add(_created(draft, fact))
+                if call.direction == Direction.OUTBOUND and not fact.incoming and fact.trunk:
+                    call.trunk = _text(fact.trunk, 128)
             case LegRinging() | LegAnswered() | LegEnded() | LegStatistics():
                 _leg_fact(draft, fact)
             case CallAnswered() if call.answered_at is None:

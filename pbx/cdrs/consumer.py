@@ -28,7 +28,7 @@ _LEGS: Final = cast(Table, CdrLegRow.__table__)
 _TRANSFERS: Final = cast(Table, CdrTransferRow.__table__)
 
 
-_OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension", "trunk")
+_OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension")
 _CALL_ROWS: Final = Rows(_CALLS, CallRecord, fixed=(*_OFFERED, "sip_call_id", "started_at", "diverted_from"))
 _OPENED: Final = (
     "leg_id",

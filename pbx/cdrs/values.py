@@ -80,6 +80,7 @@ class Cdr:
     from_name: str
     from_extension: str
     trunk: str
+    """The trunk the call came by, or the last one it was sent out through; "" where it stayed in the house."""
     sip_call_id: str
     started_at: datetime
     answered_at: datetime | None

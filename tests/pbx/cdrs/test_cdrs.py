@@ -50,6 +50,7 @@ async def test_an_outbound_call_has_its_legs_with_each_of_their_times(database: 
     cdr = await queries.get("a")
     assert (cdr.id, cdr.call_id, cdr.state, cdr.direction) == ("a", "a", CdrState.ENDED, Direction.OUTBOUND)
     assert (cdr.from_number, cdr.to_number, cdr.from_extension) == ("1001", LANDLINE, "1001")
+    assert cdr.trunk == "carrier"
     assert (cdr.started_at, cdr.answered_at, cdr.ended_at) == (at(0), at(10.25), at(70.5))
     assert (cdr.disposition, cdr.talk_seconds, cdr.recovered) == (Disposition.ANSWERED, 60.25, False)
     phone, outside = cdr.legs
@@ -58,6 +59,17 @@ async def test_an_outbound_call_has_its_legs_with_each_of_their_times(database: 
     assert times(phone) == (0, None, 10.25, 70.5)
     assert times(outside) == (0, 1, 10.25, 70.5)
     assert cdr.transfers == []
+
+
+async def test_a_call_out_names_the_last_trunk_it_was_tried_on(database: Database, queries: CdrQueries) -> None:
+    story = Story()
+    story.offered(0, "a", Direction.OUTBOUND, from_number="1001", to_number=LANDLINE)
+    story.outside(0, "a", "first", LANDLINE, trunk="first-carrier")
+    await digest(database, story)
+    assert (await queries.get("a")).trunk == "first-carrier"
+    story.outside(1, "a", "second", LANDLINE, trunk="second-carrier")
+    await digest(database, story)
+    assert (await queries.get("a")).trunk == "second-carrier"
 
 
 @pytest.mark.parametrize(
