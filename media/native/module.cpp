@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "loop.hpp"
+#include "module_codecs.hpp"
 
 namespace nb = nanobind;
 
@@ -163,6 +164,8 @@ NB_MODULE(_engine, m) {
     nb::register_exception_translator(translate);
     nb::exception<PortsExhaustedError>(m, "PortsExhaustedError");
     nb::exception<EngineClosedError>(m, "EngineClosedError");
+
+    bind_codecs(m);
 
     nb::class_<EndpointHandle>(m, "Endpoint")
         .def_prop_ro("id", &EndpointHandle::id)
