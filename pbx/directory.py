@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime
 from typing import TypeVar, Unpack
 
@@ -48,8 +48,20 @@ Row = TypeVar("Row", ExtensionRow, DeviceRow, TrunkRow, InboundNumberRow, Outbou
 class Directory:
     """The one who knows all entries and changes them."""
 
-    def __init__(self, database: Database, company: Company, clock: Clock, *, realm: str) -> None:
+    def __init__(
+        self, database: Database, company: Company, clock: Clock, *, realm: str, flows: Collection[str] = ()
+    ) -> None:
+        """Prepare it; `reload` reads the entries.
+
+        Args:
+            database: where the entries are kept.
+            company: its country, for numbers without a code.
+            clock: the time of changes.
+            realm: part of the digests of passwords.
+            flows: names of the call flows that a number may lead to.
+        """
         self._database = database
+        self._flows = flows
         self._company = company
         self._clock = clock
         self._realm = realm
@@ -187,7 +199,7 @@ class Directory:
         row.destination_kind = validation.destination_kind(_required(fields.get("kind"), "kind"))
         row.destination_target = _required(fields.get("target"), "target")
         async with self._changing("number", number) as session:
-            row_changes.set_number(row, fields, self._country, self.snapshot)
+            row_changes.set_number(row, fields, self._country, self.snapshot, self._flows)
             session.add(row)
         return snapshots.number_entry(row)
 
@@ -197,7 +209,7 @@ class Directory:
             row = await _find(session, InboundNumberRow, id)
             if "number" in fields:
                 row.number = validation.number_or_pattern("number", fields["number"], self._country)
-            row_changes.set_number(row, fields, self._country, self.snapshot)
+            row_changes.set_number(row, fields, self._country, self.snapshot, self._flows)
         return snapshots.number_entry(row)
 
     async def delete_number(self, id: str) -> None:  # noqa: A002

@@ -84,7 +84,7 @@ class Exchange:
         self._prompts = prompts
         self._company = company
         self.sip = SipStack(sip_config, self, clock, tracer)
-        self.directory = Directory(database, company, clock, realm=sip_config.realm)
+        self.directory = Directory(database, company, clock, realm=sip_config.realm, flows=frozenset(flows or ()))
         self.trunks = Trunks(self.sip, bus, monotonic=clock.monotonic)
         self.sip.tls_peer = self.trunks.tls_peer
         self.switch = Switch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pbx import patterns, validation
@@ -76,7 +76,9 @@ def set_trunk(row: TrunkRow, fields: TrunkFields, country: str) -> None:
         raise InvalidEntryError("caller_id: the policy “fixed” needs the number to show.")
 
 
-def set_number(row: InboundNumberRow, fields: NumberFields, country: str, snapshot: Snapshot) -> None:
+def set_number(
+    row: InboundNumberRow, fields: NumberFields, country: str, snapshot: Snapshot, flows: Collection[str]
+) -> None:
     """Set the given fields of an inbound number, all but the number itself.
 
     Raises:
@@ -88,6 +90,9 @@ def set_number(row: InboundNumberRow, fields: NumberFields, country: str, snapsh
         filled = patterns.is_pattern(row.number) and _FILLED_TARGET.fullmatch(target)
         if not filled:
             raise InvalidEntryError(f"destination: there is no extension “{target[:20]}”.", hint="Create it first.")
+    if kind is DestinationKind.FLOW and target not in flows:
+        known = ", ".join(sorted(flows)) or "none"
+        raise InvalidEntryError(f"destination: there is no call flow “{target[:20]}”; those there are: {known}.")
     if kind is DestinationKind.NUMBER:
         target = validation.public_number("destination", target, country)
         if target == row.number or snapshot.number_for(target) is not None:

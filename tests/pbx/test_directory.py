@@ -22,7 +22,7 @@ PASSWORD = "secret-enough"
 
 @pytest.fixture
 def directory(database: Database) -> Directory:
-    return Directory(database, Company(database), ManualClock(), realm="ramal")
+    return Directory(database, Company(database), ManualClock(), realm="ramal", flows=("reception",))
 
 
 async def ana(directory: Directory, **changes: Any) -> Extension:
@@ -307,6 +307,9 @@ async def test_an_inbound_number_leads_to_what_there_is(directory: Directory) ->
         await directory.create_number(number="84951112234", kind="extension", target="1999")
     with pytest.raises(InvalidEntryError, match="kind"):
         await directory.create_number(number="84951112234", kind="fax", target="1001")
+    with pytest.raises(InvalidEntryError, match="those there are: reception"):
+        await directory.create_number(number="84951112234", kind="flow", target="nowhere")
+    assert (await directory.create_number(number="84951112235", kind="flow", target="reception")).target == "reception"
     with pytest.raises(InvalidEntryError, match="come back"):
         await directory.update_number(number.id, kind="number", target="84951112233")
     changed = await directory.update_number(number.id, kind="number", target="89161234567")
