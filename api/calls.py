@@ -14,6 +14,7 @@ from api.errors import FieldError, InvalidFieldsError
 from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, Time
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
+from api.quality import QualityOut, show_quality
 from api.security import Access, permit
 from api.services import Rooms, Services
 from core.events import Direction, PartyRole, TransferKind
@@ -66,6 +67,9 @@ class LiveLegOut(Output):
     held: bool
     answered_at: Time | None
     sip_call_id: str
+    quality: list[QualityOut] = Field(
+        description="How it sounded in the last five minutes, ten seconds a sample, the newest last."
+    )
 
 
 class CallOut(Output):
@@ -241,6 +245,7 @@ def _leg(leg: LegView) -> LiveLegOut:
         held=leg.held,
         answered_at=leg.answered_at,
         sip_call_id=leg.sip_call_id,
+        quality=show_quality(leg.quality),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from api.fields import Money, Output, ThingId, Time, TimeIn
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
+from api.quality import QualityOut, show_quality
 from api.security import Access, permit
 from api.services import Rooms
 from billing.values import Charge, ChargeState
@@ -50,6 +51,9 @@ class CdrLegOut(Output):
     jitter_ms: float | None
     mos: float | None = Field(description="Estimated quality, 1 to 4.5.")
     forwarded_by: str | None = Field(description="The extension whose forwarding opened it; it is at that one's cost.")
+    quality: list[QualityOut] | None = Field(
+        description="How it sounded, ten seconds a sample; null in lists: ask for the one call."
+    )
 
 
 class CdrTransferOut(Output):
@@ -218,6 +222,7 @@ def _leg(leg: CdrLeg) -> CdrLegOut:
         jitter_ms=leg.jitter_ms,
         mos=leg.mos,
         forwarded_by=leg.forwarded_by or None,
+        quality=None if leg.quality is None else show_quality(leg.quality),
     )
 
 

@@ -175,6 +175,30 @@ class LegStatistics(Fact, frozen=True, kw_only=True, tag=True):
     mos: float
 
 
+class QualitySample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a leg sounded in some seconds up to `at`; loss is a share from 0 to 1, MOS is estimated with a simplified ITU-T G.107.
+
+    What begins with `far_` is what the party reported of our stream (RTCP); None where it did not.
+    """
+
+    at: datetime
+    seconds: float
+    loss: float
+    jitter_ms: float
+    round_trip_ms: float | None
+    mos: float
+    far_loss: float | None = None
+    far_jitter_ms: float | None = None
+    far_mos: float | None = None
+
+
+class LegQuality(Fact, frozen=True, kw_only=True, tag=True):
+    """How the leg sounded since it was answered or since the last such fact, in samples of ten seconds each, the last one shorter."""
+
+    leg_id: str
+    samples: tuple[QualitySample, ...]
+
+
 class RecordingStarted(Fact, frozen=True, kw_only=True, tag=True):
     """A recording of the call began; `location` is a storage URL relative to the node's recordings folder."""
 
@@ -252,6 +276,7 @@ CallFact = (
     | CallTransferred
     | MediaAlive
     | LegStatistics
+    | LegQuality
     | RecordingStarted
     | RecordingPaused
     | RecordingResumed

@@ -201,6 +201,7 @@ class Endpoint:
             reported_jitter_ms=figures["reported_jitter_ms"],
             first_packet_at=figures["first_packet"] or None,
             last_packet_at=figures["last_packet"] or None,
+            reports=int(figures["reports"]),
         )
 
     def close(self) -> None:

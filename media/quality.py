@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from core.events import QualitySample
 
 _NO_IMPAIRMENT = 93.2
 """R of a perfect G.711 connection: the default Ro - Is of ITU-T G.107 (2015)."""
 _PACKET_LOSS_ROBUSTNESS = 4.3
 """Bpl of G.711 without packet loss concealment, ITU-T G.113 appendix I."""
 _FRAME_MS = 20.0
+SAMPLE_SECONDS: Final = 10.0
+"""What a sample of a leg's quality is about."""
+_SHORTEST_SAMPLE: Final = 2.0
+"""Seconds; what is left of a leg at its end and shorter than this makes no sample."""
+_MOST_KEPT: Final = 30
+"""Samples, five minutes of them."""
 
 
 def estimate_mos(*, loss: float, jitter_ms: float, round_trip_ms: float | None) -> float:
@@ -65,6 +78,8 @@ class EndpointStatistics:
     """When the first packet came, in seconds of `time.monotonic()`."""
     last_packet_at: float | None
     """When the last packet came, in seconds of `time.monotonic()`."""
+    reports: int = 0
+    """Reports of the party about our stream."""
 
     @property
     def loss(self) -> float:
@@ -75,5 +90,83 @@ class EndpointStatistics:
     @property
     def mos(self) -> float:
         """The estimated MOS of what we receive: 1.0 to 4.5, rounded to two places; see `estimate_mos`."""
-        mos = estimate_mos(loss=self.loss, jitter_ms=self.jitter_ms, round_trip_ms=self.round_trip_ms)
-        return math.floor(mos * 100 + 0.5) / 100
+        return _mos(self.loss, self.jitter_ms, self.round_trip_ms)
+
+
+class QualityMeter:
+    """Makes samples of a leg's quality from its figures, which only grow; knows no clock but the one it is told."""
+
+    __slots__ = ("_before", "_since", "_untold", "samples")
+
+    def __init__(self, now: float) -> None:
+        """Begin at a monotonic time in seconds."""
+        self._before: EndpointStatistics | None = None
+        self._since = now
+        self._untold = 0
+        self.samples: deque[QualitySample] = deque(maxlen=_MOST_KEPT)
+        """The newest last."""
+
+    @property
+    def full(self) -> bool:
+        """Whether `untold` should be asked before samples are forgotten."""
+        return self._untold >= _MOST_KEPT
+
+    def due(self, now: float) -> bool:
+        """Tell whether it is time for a sample."""
+        return now - self._since >= SAMPLE_SECONDS
+
+    def take(self, figures: EndpointStatistics, now: float, at: datetime) -> None:
+        """Make a sample of what happened since the last one; where nothing came from the party there is none.
+
+        Args:
+            figures: of the endpoint, up to now.
+            now: monotonic seconds.
+            at: the same moment in UTC.
+        """
+        before, self._before = self._before, figures
+        seconds, self._since = now - self._since, now
+        received = figures.packets_received - (before.packets_received if before else 0)
+        if seconds < _SHORTEST_SAMPLE or received <= 0:
+            return
+        self.samples.append(_sample(figures, before, at, seconds))
+        self._untold += 1
+
+    def untold(self) -> tuple[QualitySample, ...]:
+        """Return the samples that were not returned before."""
+        samples = tuple(self.samples)[-self._untold :] if self._untold else ()
+        self._untold = 0
+        return samples
+
+
+def _sample(
+    figures: EndpointStatistics, before: EndpointStatistics | None, at: datetime, seconds: float
+) -> QualitySample:
+    lost = max(0, figures.packets_lost - (before.packets_lost if before else 0))
+    received = figures.packets_received - (before.packets_received if before else 0)
+    loss = lost / (lost + received)
+    sample = QualitySample(
+        at=at,
+        seconds=round(seconds, 1),
+        loss=round(loss, 4),
+        jitter_ms=round(figures.jitter_ms, 2),
+        round_trip_ms=_rounded(figures.round_trip_ms),
+        mos=_mos(loss, figures.jitter_ms, figures.round_trip_ms),
+    )
+    sent = figures.packets_sent - (before.packets_sent if before else 0)
+    if figures.reports == (before.reports if before else 0) or sent <= 0:
+        return sample
+    far_loss = min(1.0, max(0, figures.reported_lost - (before.reported_lost if before else 0)) / sent)
+    return msgspec.structs.replace(
+        sample,
+        far_loss=round(far_loss, 4),
+        far_jitter_ms=round(figures.reported_jitter_ms, 2),
+        far_mos=_mos(far_loss, figures.reported_jitter_ms, figures.round_trip_ms),
+    )
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 1)
+
+
+def _mos(loss: float, jitter_ms: float, round_trip_ms: float | None) -> float:
+    return math.floor(estimate_mos(loss=loss, jitter_ms=jitter_ms, round_trip_ms=round_trip_ms) * 100 + 0.5) / 100

@@ -361,6 +361,7 @@ class Call(PartyVerbs):
         if self.conversation is not None:
             self.conversation.close()
         self.recording.forget(leg)
+        leg.note_quality()
         self.legs.remove(leg)
         self.vital.discard(leg)
 
@@ -479,11 +480,11 @@ class Call(PartyVerbs):
         else:
             leg.answer_refer(refer, accepted=False, status=480)
 
-    def note_alive(self, since: float) -> None:
-        """Note which answered legs had packets since a monotonic time in seconds, if any had."""
+    def note_alive(self, since: float, now: float) -> None:
+        """Note which answered legs had packets since a monotonic time in seconds, if any had; and how they sound."""
         if self.answered_at is None or self._ending:
             return
-        alive = tuple([leg.id for leg in self.legs if leg.heard_since(since)])
+        alive = tuple([leg.id for leg in self.legs if leg.heard_since(since, now)])
         if alive:
             self.note(MediaAlive, leg_ids=alive)
 

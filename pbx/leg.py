@@ -21,6 +21,7 @@ from core.events import (
     LegCreated,
     LegEnded,
     LegHeld,
+    LegQuality,
     LegResumed,
     LegRinging,
     LegStatistics,
@@ -29,6 +30,7 @@ from core.events import (
 from core.identifiers import new_id
 from media.engine import EndpointStatistics
 from media.errors import MediaError
+from media.quality import QualityMeter
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
 from pbx.leg_media import LegMedia
@@ -105,6 +107,7 @@ class Leg:
         "media",
         "owner",
         "party",
+        "quality",
         "redirects",
         "retry_after",
         "role",
@@ -135,6 +138,8 @@ class Leg:
         self.keys: asyncio.Queue[str] | None = None
         """While set, pressed keys go here instead of making star codes."""
         self.star_codes = StarCodeCollector(equipment.config.star_code_timeout)
+        self.quality: QualityMeter | None = None
+        """How the answered leg sounds, once its voice is looked at."""
         self.sip_call_id = ""
         self.sip_status = 0
         self.cause = ""
@@ -446,10 +451,24 @@ class Leg:
         """Whether the party's side answered our INVITE with anything at all."""
         return self._session is not None and self._session.heard
 
-    def heard_since(self, since: float) -> bool:
-        """Tell whether a packet of the party came after a monotonic time in seconds."""
+    def heard_since(self, since: float, now: float) -> bool:
+        """Tell whether a packet of the party came after a time, and measure how it sounds; times are monotonic seconds."""
         figures = self.media.statistics() if self.answered else None
-        return figures is not None and figures.last_packet_at is not None and figures.last_packet_at > since
+        if figures is None or figures.last_packet_at is None:
+            return False
+        if self.quality is None:
+            self.quality = QualityMeter(now)
+        elif self.quality.due(now):
+            self.quality.take(figures, now, self._equipment.clock.now())
+            if self.quality.full:
+                self.note_quality()
+        return figures.last_packet_at > since
+
+    def note_quality(self) -> None:
+        """Put into the journal how the leg sounded until now, as far as that was not done."""
+        samples = self.quality.untold() if self.quality is not None else ()
+        if samples:
+            self._note(LegQuality, samples=samples)
 
     def probe(self, now: float, every: float) -> None:
         """Ask a phone that may be silent, because it holds, whether it is still there: each `every` seconds.
@@ -508,6 +527,9 @@ class Leg:
         self.media.close()
 
     def _note_statistics(self, figures: EndpointStatistics) -> None:
+        if self.quality is not None:
+            self.quality.take(figures, self._equipment.clock.monotonic(), self._equipment.clock.now())
+            self.note_quality()
         self._note(
             LegStatistics,
             packets_received=figures.packets_received,

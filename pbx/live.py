@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.events import Direction, PartyRole
+from core.events import Direction, PartyRole, QualitySample
 from pbx.call import Call
 from pbx.call_recording import RecordingState
 from pbx.call_state import CallState
@@ -29,6 +29,8 @@ class LegView:
     held: bool
     answered_at: datetime | None
     sip_call_id: str
+    quality: tuple[QualitySample, ...]
+    """Of the last five minutes, ten seconds a sample."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -143,6 +145,7 @@ def _leg_view(leg: Leg) -> LegView:
         held=leg.held,
         answered_at=leg.answered_at,
         sip_call_id=leg.sip_call_id,
+        quality=() if leg.quality is None else tuple(leg.quality.samples),
     )
 
 

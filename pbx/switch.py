@@ -385,7 +385,7 @@ class Switch:
             await asyncio.sleep(interval)
             now = self._equipment.clock.monotonic()
             for call in tuple(self._calls.values()):
-                call.note_alive(now - interval - _ALIVE_MARGIN)
+                call.note_alive(now - interval - _ALIVE_MARGIN, now)
                 if timeout > 0:
                     call.probe(now, timeout)
 

@@ -53,7 +53,8 @@ struct EndpointCounters {
     Published<double> jitter_ms;
     // Negative while unknown.
     Published<double> round_trip_ms;
-    // What the party reported of our stream.
+    // What the party reported of our stream, and how often.
+    Published<uint64_t> reports;
     Published<int64_t> reported_lost;
     Published<double> reported_jitter_ms;
     // Monotonic nanoseconds, 0 while none.

@@ -49,6 +49,7 @@ void Endpoint::rtcp_received(const uint8_t* data, size_t size, const SocketAddre
     }
     if (!report->block) return;
     const ReportBlock& block = *report->block;
+    counters.reports.add(1);
     counters.reported_lost.set(std::max<int64_t>(0, block.lost));
     counters.reported_jitter_ms.set(block.jitter / 8.0);
     if (block.last_report == 0) return;

@@ -80,6 +80,7 @@ public:
         result["round_trip_ms"] = counters.round_trip_ms.get();
         result["reported_lost"] = counters.reported_lost.get();
         result["reported_jitter_ms"] = counters.reported_jitter_ms.get();
+        result["reports"] = counters.reports.get();
         result["first_packet"] = static_cast<double>(counters.first_packet.get()) / kSecond;
         result["last_packet"] = static_cast<double>(counters.last_packet.get()) / kSecond;
         return result;

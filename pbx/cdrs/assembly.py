@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from core.events import (
     CallAnswered,
     CallEnded,
@@ -21,6 +23,7 @@ from core.events import (
     LegCreated,
     LegEnded,
     LegMoved,
+    LegQuality,
     LegRinging,
     LegStatistics,
     RecordingStarted,
@@ -37,6 +40,7 @@ FACTS = (
     LegMoved,
     LegEnded,
     LegStatistics,
+    LegQuality,
     CallAnswered,
     CallTransferred,
     RecordingStarted,
@@ -94,6 +98,16 @@ class TransferRecord:
 
 
 @dataclass(slots=True)
+class QualityRecord:
+    """A row of `cdr_quality`; the fields are its columns."""
+
+    call_id: str
+    sequence: int
+    leg_id: str
+    samples: str
+
+
+@dataclass(slots=True)
 class CallRecord:
     """A row of `cdrs`; the fields are its columns."""
 
@@ -135,6 +149,7 @@ class Draft:
     changed_legs: dict[int, LegRecord] = field(default_factory=dict)
     """By position; may hold new ones too."""
     transfers: list[TransferRecord] = field(default_factory=list)
+    quality: list[QualityRecord] = field(default_factory=list)
 
     def leg(self, leg_id: str) -> LegRecord | None:
         """Return the last stay of a leg, noting that it changes."""
@@ -207,6 +222,9 @@ class Assembly:
                 _leg_fact(draft, fact)
             case CallAnswered() if call.answered_at is None:
                 call.answered_at, call.answered_by = fact.at, fact.extension[:32]
+            case LegQuality():
+                samples = msgspec.json.encode(fact.samples).decode()
+                draft.quality.append(QualityRecord(fact.call_id, sequence, fact.leg_id, samples))
             case CallTransferred():
                 draft.transfers.append(_transfer(sequence, fact))
             case RecordingStarted():

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.events import CallTransferred, Fact, LegMoved
 from core.journal import Entry
-from pbx.cdrs.assembly import FACTS, Assembly, CallRecord, Draft, LegRecord, TransferRecord
+from pbx.cdrs.assembly import FACTS, Assembly, CallRecord, Draft, LegRecord, QualityRecord, TransferRecord
 from pbx.cdrs.rows import Rows
-from pbx.cdrs.tables import CdrLegRow, CdrRow, CdrTransferRow
+from pbx.cdrs.tables import CdrLegRow, CdrQualityRow, CdrRow, CdrTransferRow
 
 _CHUNK: Final = 500
 """Ids in one IN list."""
@@ -26,6 +26,7 @@ _CHUNK: Final = 500
 _CALLS: Final = cast(Table, CdrRow.__table__)
 _LEGS: Final = cast(Table, CdrLegRow.__table__)
 _TRANSFERS: Final = cast(Table, CdrTransferRow.__table__)
+_QUALITY: Final = cast(Table, CdrQualityRow.__table__)
 
 
 _OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension")
@@ -44,6 +45,7 @@ _OPENED: Final = (
 )
 _LEG_ROWS: Final = Rows(_LEGS, LegRecord, fixed=_OPENED)
 _TRANSFER_ROWS: Final = Rows(_TRANSFERS, TransferRecord)
+_QUALITY_ROWS: Final = Rows(_QUALITY, QualityRecord)
 
 
 class CdrConsumer:
@@ -97,6 +99,7 @@ async def _store(session: AsyncSession, drafts: Iterable[Draft]) -> None:
     await _LEG_ROWS.insert(connection, new_legs)
     await _LEG_ROWS.update(connection, changed_legs)
     await _TRANSFER_ROWS.insert(connection, transfers)
+    await _QUALITY_ROWS.insert(connection, [record for draft in drafts for record in draft.quality])
 
 
 def _chunks(ids: set[str]) -> Iterator[list[str]]:

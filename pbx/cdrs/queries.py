@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Select, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Database
-from core.events import Direction, Disposition, PartyRole, TransferKind, TransferResult
+from core.events import Direction, Disposition, PartyRole, QualitySample, TransferKind, TransferResult
 from pbx.cdrs.errors import CdrNotFoundError, UnknownCdrCursorError
-from pbx.cdrs.tables import CdrLegRow, CdrRow, CdrTransferRow
+from pbx.cdrs.tables import CdrLegRow, CdrQualityRow, CdrRow, CdrTransferRow
 from pbx.cdrs.values import Cdr, CdrLeg, CdrPage, CdrState, CdrTransfer
 
 MOST_PER_PAGE: Final = 500
 _LONGEST_CALL: Final = timedelta(hours=12)
 """How long after a call's start another leg is looked for in it."""
+_SAMPLES: Final = msgspec.json.Decoder(tuple[QualitySample, ...])
 _CLOCK_SLACK: Final = timedelta(seconds=30)
 
 
@@ -56,7 +58,7 @@ class CdrQueries:
         self._database = database
 
     async def get(self, call_id: str) -> Cdr:
-        """Return the record of a call, live or over.
+        """Return the record of a call, live or over, with the quality of its legs.
 
         Raises:
             CdrNotFoundError: there is none.
@@ -65,7 +67,7 @@ class CdrQueries:
             row = await session.get(CdrRow, call_id)
             if row is None:
                 raise CdrNotFoundError(f"There is no call {call_id[:36]}.")
-            return (await _with_parts(session, [row]))[0]
+            return await _with_quality(session, (await _with_parts(session, [row]))[0])
 
     async def with_leg(self, sip_call_id: str, at: datetime) -> Cdr | None:
         """Return the call that a SIP dialog which began at a time was a leg of, or None; where it moved, the one it began in."""
@@ -159,6 +161,20 @@ async def _with_parts(session: AsyncSession, rows: Sequence[CdrRow]) -> list[Cdr
         for transfer in await session.scalars(chain):
             transfers[transfer.call_id].append(_transfer(transfer))
     return [_cdr(row, legs[row.call_id], transfers[row.call_id]) for row in rows]
+
+
+async def _with_quality(session: AsyncSession, cdr: Cdr) -> Cdr:
+    samples: defaultdict[str, list[QualitySample]] = defaultdict(list)
+    query = select(CdrQualityRow).where(CdrQualityRow.call_id == cdr.call_id).order_by(CdrQualityRow.sequence)
+    for row in await session.scalars(query):
+        samples[row.leg_id].extend(_SAMPLES.decode(row.samples))
+    return replace(cdr, legs=[replace(leg, quality=_of_stay(leg, samples[leg.leg_id])) for leg in cdr.legs])
+
+
+def _of_stay(leg: CdrLeg, samples: Sequence[QualitySample]) -> Sequence[QualitySample]:
+    """Return those of a leg's samples that are about this stay of it: it may come, go and come back."""
+    end = leg.ended_at
+    return [sample for sample in samples if sample.at >= leg.joined_at and (end is None or sample.at <= end)]
 
 
 def _cdr(row: CdrRow, legs: Sequence[CdrLeg], transfers: Sequence[CdrTransfer]) -> Cdr:

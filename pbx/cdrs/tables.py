@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, text
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Id
@@ -82,6 +82,19 @@ class CdrLegRow(Base):
     mos: Mapped[float | None] = mapped_column(Float)
     forwarded_by: Mapped[str] = mapped_column(String(32), default="")
     """The extension whose forwarding opened the leg, and that it is charged to."""
+
+
+class CdrQualityRow(Base):
+    """How a leg sounded for a time, some minutes in a row."""
+
+    __tablename__ = "cdr_quality"
+
+    call_id: Mapped[str] = mapped_column(ForeignKey("cdrs.call_id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """Of its journal entry."""
+    leg_id: Mapped[str] = mapped_column(String(36))
+    samples: Mapped[str] = mapped_column(Text)
+    """`core.events.QualitySample`s as a JSON array: they are read together or not at all."""
 
 
 class CdrTransferRow(Base):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.events import Direction, Disposition, PartyRole, TransferKind, TransferResult
+from core.events import Direction, Disposition, PartyRole, QualitySample, TransferKind, TransferResult
 
 
 class CdrState(enum.StrEnum):
@@ -47,6 +47,8 @@ class CdrLeg:
     mos: float | None
     forwarded_by: str = ""
     """The extension whose forwarding opened the leg."""
+    quality: Sequence[QualitySample] | None = None
+    """How it sounded, ten seconds a sample; None where that was not asked for."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

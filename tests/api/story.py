@@ -20,7 +20,9 @@ from core.events import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegQuality,
     PartyRole,
+    QualitySample,
     RecordingStarted,
     RecordingStopped,
     TransferKind,
@@ -105,6 +107,16 @@ def inbound_call() -> list[CallFact]:
             from_extension="1001",
             to_number="1002",
             new_leg_id="leg-3",
+        ),
+        LegQuality(
+            at=at(20),
+            call_id=INBOUND,
+            leg_id="leg-2",
+            samples=(
+                QualitySample(
+                    at=at(20), seconds=10, loss=0.02, jitter_ms=2.5, round_trip_ms=31.0, mos=3.4, far_loss=0.0
+                ),
+            ),
         ),
         RecordingStopped(at=at(130), call_id=INBOUND, recording_id=RECORDING, location=LOCATION),
         CallEnded(at=at(131), call_id=INBOUND, disposition=Disposition.ANSWERED),

@@ -48,6 +48,12 @@ async def test_a_call_is_shown_with_legs_transfer_and_recording(told: Server, ad
         "completed",
     )
     assert cdr["charges"] == []
+    (sample,) = cdr["legs"][2]["quality"]
+    assert (sample["at"], sample["seconds"], sample["loss"]) == ("2026-03-02T09:00:20Z", 10, 0.02)
+    assert (sample["round_trip_ms"], sample["mos"], sample["far_loss"], sample["far_mos"]) == (31.0, 3.4, 0.0, None)
+    assert cdr["legs"][0]["quality"] == []
+    (listed,) = (await admin.get("/api/v1/cdrs", params={"direction": "inbound"})).json()["items"]
+    assert all(leg["quality"] is None for leg in listed["legs"])
 
 
 async def test_a_call_out_is_shown_with_its_bill(told: Server, admin: httpx.AsyncClient) -> None:

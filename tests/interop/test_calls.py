@@ -16,6 +16,7 @@ from core.events import (
     LegEnded,
     LegHeld,
     LegMoved,
+    LegQuality,
     LegResumed,
     MediaAlive,
     RecordingStarted,
@@ -52,7 +53,7 @@ async def test_two_phones_call_each_other_and_hear_each_other(
     ana, boris = await phone("1001"), await phone("1002")
     call, incoming = await connect(ana, boris, voices, tmp_path)
     await server.fact(MediaAlive)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.2)
     await call.hang_up()
     assert await incoming.over() == 200
     end = await server.fact(CallEnded)
@@ -65,6 +66,10 @@ async def test_two_phones_call_each_other_and_hear_each_other(
     assert seconds_of(await complete(tmp_path / "1001-hears.wav"), TONES["1002"]) > 1.0
     assert seconds_of(await complete(tmp_path / "1002-hears.wav"), TONES["1001"]) > 1.0
     assert server.engine.statistics().ports_in_use == 0
+    for measured in server.told(LegQuality):
+        (sample,) = measured.samples
+        assert (sample.loss, sample.seconds > 2, sample.mos > 4) == (0.0, True, True)
+    assert len(server.told(LegQuality)) == 2
 
 
 async def test_a_held_party_hears_music_and_then_the_other_again(

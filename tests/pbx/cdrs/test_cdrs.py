@@ -8,9 +8,12 @@ from core.database import Database
 from core.events import (
     Direction,
     Disposition,
+    LegMoved,
+    LegQuality,
     LegStatistics,
     MediaAlive,
     PartyRole,
+    QualitySample,
     RecordingStarted,
     TransferKind,
     TransferResult,
@@ -243,6 +246,34 @@ async def test_what_comes_after_the_end_is_still_noted(database: Database, queri
     assert (cdr.talk_seconds, cdr.recording_id) == (60, "recording-1")
     outside = cdr.legs[1]
     assert (outside.packets_received, outside.packets_lost, outside.mos, outside.ended_at) == (2990, 10, 4.25, at(70))
+
+
+def sample(seconds: float, mos: float = 4.2) -> QualitySample:
+    """What a leg sounded like in the ten seconds up to a time."""
+    return QualitySample(at=at(seconds), seconds=10, loss=0.01, jitter_ms=1.5, round_trip_ms=None, mos=mos)
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+async def test_a_leg_tells_how_it_sounded_in_each_call_it_was_in(
+    database: Database, queries: CdrQueries, batch: int
+) -> None:
+    story = Story()
+    outgoing_call(story, "a", LANDLINE, answer=10, end=70)
+    outgoing_call(story, "b", MOBILE, answer=10, end=40)
+    end = story.facts.pop(next(index for index, fact in enumerate(story.facts) if fact.at == at(40)))
+    first = LegQuality(at=at(30), call_id="b", leg_id="b-out", samples=(sample(20), sample(30, mos=3.1)))
+    moved = LegMoved(at=at(35), call_id="a", leg_id="b-out", from_call_id="b")
+    second = LegQuality(at=at(50), call_id="a", leg_id="b-out", samples=(sample(50),))
+    story.facts += [first, moved, second]
+    assert end.call_id == "b"
+    await digest(database, story, batch=batch)
+    await digest(database, story, batch=batch)
+    before, after = (await queries.get("b")).legs[1], (await queries.get("a")).legs[2]
+    assert (before.leg_id, after.leg_id) == ("b-out", "b-out")
+    assert before.quality == [sample(20), sample(30, mos=3.1)]
+    assert after.quality == [sample(50)]
+    assert (await queries.get("a")).legs[0].quality == []
+    assert all(leg.quality is None for cdr in await everything(queries) for leg in cdr.legs)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])

@@ -2113,6 +2113,11 @@ export interface components {
              * @description The extension whose forwarding opened it; it is at that one's cost.
              */
             forwarded_by: string | null;
+            /**
+             * Quality
+             * @description How it sounded, ten seconds a sample; null in lists: ask for the one call.
+             */
+            quality: components["schemas"]["QualityOut"][] | null;
         };
         /**
          * CdrOut
@@ -3457,6 +3462,11 @@ export interface components {
             answered_at: string | null;
             /** Sip Call Id */
             sip_call_id: string;
+            /**
+             * Quality
+             * @description How it sounded in the last five minutes, ten seconds a sample, the newest last.
+             */
+            quality: components["schemas"]["QualityOut"][];
         };
         /**
          * MarkerKind
@@ -3763,6 +3773,49 @@ export interface components {
             current_password: string;
             /** New Password */
             new_password: string;
+        };
+        /**
+         * QualityOut
+         * @description How a leg sounded in the seconds up to `at`; MOS is estimated with a simplified E-model (ITU-T G.107).
+         */
+        QualityOut: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            at: string;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Loss
+             * @description Share of the party's packets that were lost, 0 to 1.
+             */
+            loss: number;
+            /** Jitter Ms */
+            jitter_ms: number;
+            /**
+             * Round Trip Ms
+             * @description null until the party reports it by RTCP.
+             */
+            round_trip_ms: number | null;
+            /**
+             * Mos
+             * @description Of what we hear of the party, 1 to 4.5.
+             */
+            mos: number;
+            /**
+             * Far Loss
+             * @description Share of our packets that the party says it lost; null: it did not say.
+             */
+            far_loss: number | null;
+            /** Far Jitter Ms */
+            far_jitter_ms: number | null;
+            /**
+             * Far Mos
+             * @description Of what the party hears, 1 to 4.5.
+             */
+            far_mos: number | null;
         };
         /**
          * RateChanges
