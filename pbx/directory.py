@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.clock import Clock
 from core.company import Company
 from core.database import Base, Database
-from core.identifiers import new_id
 from pbx import row_changes, validation
 from pbx import snapshot as snapshots
 from pbx.entries import (
@@ -38,7 +37,7 @@ from pbx.entries import (
 from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
 from pbx.forwarding import MOST_FORWARDS, TARGETS
 from pbx.snapshot import Snapshot
-from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow, new_trunk_row
+from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow, new_row
 from sip.authentication import HA1s
 
 T = TypeVar("T")
@@ -88,11 +87,7 @@ class Directory:
             EntryExistsError: the number or login is taken.
         """
         number = validation.extension_number(_required(fields.get("number"), "number"))
-        row = ExtensionRow(id=new_id(), number=number, created_at=self._now(), email="", language="")
-        row.enabled = row.call_waiting = True
-        row.do_not_disturb, row.forward_no_answer_seconds = False, 0
-        for field in TARGETS:
-            setattr(row, field, "")
+        row = new_row(ExtensionRow, self._now(), number=number)
         _required(fields.get("name"), "name")
         _required(fields.get("password"), "password")
         async with self._changing("number", number) as session:
@@ -134,8 +129,7 @@ class Directory:
         """Add a phone to an extension; `extension`, `username` and `password` are required."""
         extension = self._extension(_required(fields.get("extension"), "extension"))
         username = validation.username(_required(fields.get("username"), "username"))
-        row = DeviceRow(id=new_id(), extension_id=extension.id, username=username, created_at=self._now(), label="")
-        row.enabled = True
+        row = new_row(DeviceRow, self._now(), extension_id=extension.id, username=username)
         _required(fields.get("password"), "password")
         async with self._changing("username", username) as session:
             await self._refuse_taken_login(session, username)
@@ -164,7 +158,7 @@ class Directory:
         """Add a trunk; `name` and `host` are required."""
         name = validation.username(_required(fields.get("name"), "name"), "name")
         _required(fields.get("host"), "host")
-        row = new_trunk_row(name, self._now())
+        row = new_row(TrunkRow, self._now(), name=name)
         async with self._changing("name", name) as session:
             row_changes.set_trunk(row, fields, self._country)
             session.add(row)
@@ -195,7 +189,7 @@ class Directory:
     async def create_number(self, **fields: Unpack[NumberFields]) -> InboundNumber:
         """Add an inbound number or a pattern of them; `number`, `kind` and `target` are required."""
         number = validation.number_or_pattern("number", _required(fields.get("number"), "number"), self._country)
-        row = InboundNumberRow(id=new_id(), number=number, greeting="", created_at=self._now())
+        row = new_row(InboundNumberRow, self._now(), number=number)
         row.destination_kind = validation.destination_kind(_required(fields.get("kind"), "kind"))
         row.destination_target = _required(fields.get("target"), "target")
         async with self._changing("number", number) as session:
@@ -220,10 +214,7 @@ class Directory:
     async def create_route(self, **fields: Unpack[RouteFields]) -> OutboundRoute:
         """Add an outbound route; `name` and `trunks` are required."""
         name = validation.plain_text("name", _required(fields.get("name"), "name"), longest=64)
-        row = OutboundRouteRow(
-            id=new_id(), name=name, prefix="", strip=0, prepend="", priority=0, pattern="", created_at=self._now()
-        )
-        row.trunks, row.hours, row.extensions = [], [], []
+        row = new_row(OutboundRouteRow, self._now(), name=name, prefix="")
         _required(fields.get("trunks"), "trunks")
         async with self._changing("name", name) as session:
             row_changes.set_route(row, fields, self.snapshot)

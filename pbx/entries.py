@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TypedDict
 
 from pbx import patterns
 from pbx.hours import Span
+from pbx.hours import parse as parse_span
 from sip.resolver import Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -119,8 +121,6 @@ class Trunk:
     caller_id: str
     """The number shown outside, E.164; empty: the company's first inbound number."""
     enabled: bool
-    networks: tuple[Network, ...] = ()
-    """`allow_from`, parsed."""
     backup_hosts: tuple[str, ...] = ()
     """`host` or `host:port`, tried in this order after the first host."""
     domain: str = ""
@@ -152,6 +152,11 @@ class Trunk:
     """Whether it has to prove with a certificate that it is one of its hosts, over TLS and in both directions."""
     follow_redirects: bool = True
     """Whether calls go where its 3xx say: to its own hosts, and to other numbers as if they were dialled."""
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """`allow_from`, parsed."""
+        return tuple(network(text) for text in self.allow_from)
 
     @property
     def limited(self) -> bool:
@@ -201,8 +206,11 @@ class OutboundRoute:
     """When it is open (`mon-fri 09:00-18:00`, in the company's time); none: always."""
     extensions: tuple[str, ...] = ()
     """Who may use it: extensions or patterns of them; none: everybody."""
-    spans: tuple[Span, ...] = ()
-    """`hours`, parsed."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """`hours`, parsed."""
+        return tuple(parse_span(text) for text in self.hours)
 
     @property
     def weight(self) -> int:
@@ -212,6 +220,16 @@ class OutboundRoute:
     def leads_to(self, number: str) -> bool:
         """Tell whether it is for this E.164 number."""
         return patterns.parse(self.pattern).matches(number) if self.pattern else number.startswith(self.prefix)
+
+
+@functools.lru_cache(maxsize=4096)
+def network(text: str) -> Network:
+    """Read a network in CIDR notation; a single address is a network of one.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong.
+    """
+    return ipaddress.ip_network(text.strip())
 
 
 def split_server(text: str) -> tuple[str, int]:

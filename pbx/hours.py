@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Span:
         return minute < self.end and (at.weekday() - 1) % 7 in self.days
 
 
+@functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Span:
     """Read a span: `mon-fri 09:00-18:00`, `sat 10:00-14:00`, or `22:00-06:00` for every day.
 

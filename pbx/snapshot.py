@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from pbx import hours, patterns, validation
+from pbx import patterns
 from pbx.entries import (
-    CallerIdPolicy,
     DestinationKind,
     Device,
     Extension,
     InboundNumber,
     Login,
-    NumberFormat,
     OutboundRoute,
-    Transport,
     Trunk,
 )
 from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+
+Entry = TypeVar("Entry", Extension, Trunk, OutboundRoute)
 
 _LAST_DIGITS: Final = re.compile(r"\{([1-8])\}")
 
@@ -119,23 +119,7 @@ async def load(session: AsyncSession) -> Snapshot:
 
 def extension_entry(row: ExtensionRow) -> Extension:
     """Turn a row into its value."""
-    return Extension(
-        id=row.id,
-        number=row.number,
-        name=row.name,
-        ha1_md5=row.ha1_md5,
-        ha1_sha256=row.ha1_sha256,
-        email=row.email,
-        language=row.language,
-        enabled=row.enabled,
-        forward_to=row.forward_to,
-        forward_busy_to=row.forward_busy_to,
-        forward_no_answer_to=row.forward_no_answer_to,
-        forward_no_answer_seconds=row.forward_no_answer_seconds,
-        forward_unavailable_to=row.forward_unavailable_to,
-        do_not_disturb=row.do_not_disturb,
-        call_waiting=row.call_waiting,
-    )
+    return _value(Extension, row)
 
 
 def device_entry(row: DeviceRow, extension: str) -> Device:
@@ -153,38 +137,7 @@ def device_entry(row: DeviceRow, extension: str) -> Device:
 
 def trunk_entry(row: TrunkRow) -> Trunk:
     """Turn a row into its value."""
-    return Trunk(
-        id=row.id,
-        name=row.name,
-        host=row.host,
-        port=row.port,
-        transport=Transport(row.transport),
-        username=row.username,
-        password=row.password,
-        register=row.register,
-        allow_from=tuple(row.allow_from),
-        caller_id=row.caller_id,
-        enabled=row.enabled,
-        networks=validation.networks(row.allow_from),
-        backup_hosts=tuple(row.backup_hosts),
-        domain=row.domain,
-        realm=row.realm,
-        codecs=tuple(row.codecs),
-        caller_id_policy=CallerIdPolicy(row.caller_id_policy),
-        caller_id_format=NumberFormat(row.caller_id_format),
-        asserted_identity=row.asserted_identity,
-        trust_identity=row.trust_identity,
-        max_calls=row.max_calls,
-        max_calls_in=row.max_calls_in,
-        max_calls_out=row.max_calls_out,
-        calls_per_second=row.calls_per_second,
-        responses=dict(row.responses),
-        strip=row.strip,
-        prepend=row.prepend,
-        ping_seconds=row.ping_seconds,
-        tls_verify=row.tls_verify,
-        follow_redirects=row.follow_redirects,
-    )
+    return _value(Trunk, row)
 
 
 def number_entry(row: InboundNumberRow) -> InboundNumber:
@@ -200,19 +153,12 @@ def number_entry(row: InboundNumberRow) -> InboundNumber:
 
 def route_entry(row: OutboundRouteRow) -> OutboundRoute:
     """Turn a row into its value."""
-    return OutboundRoute(
-        id=row.id,
-        name=row.name,
-        prefix=row.prefix,
-        trunks=tuple(row.trunks),
-        strip=row.strip,
-        prepend=row.prepend,
-        priority=row.priority,
-        pattern=row.pattern,
-        hours=tuple(row.hours),
-        extensions=tuple(row.extensions),
-        spans=tuple(hours.parse(text) for text in row.hours),
-    )
+    return _value(OutboundRoute, row)
+
+
+def _value(entry: type[Entry], row: object) -> Entry:
+    """Return an entry whose fields are the columns of the same names, each as the entry's type of it."""
+    return msgspec.convert(row, entry, from_attributes=True)
 
 
 def _filled(target: str, number: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnDefault, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Id
 from core.identifiers import new_id
+
+Row = TypeVar("Row", bound=Base)
 
 
 class ExtensionRow(Base):
@@ -57,7 +60,7 @@ class TrunkRow(Base):
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(64), unique=True)
     host: Mapped[str] = mapped_column(String(255))
-    port: Mapped[int] = mapped_column(Integer, default=5060)
+    port: Mapped[int] = mapped_column(Integer, default=0)
     transport: Mapped[str] = mapped_column(String(8), default="udp")
     username: Mapped[str] = mapped_column(String(128), default="")
     password: Mapped[str] = mapped_column(String(128), default="")
@@ -147,36 +150,11 @@ class OpenCallRow(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
 
 
-def new_trunk_row(name: str, created_at: datetime) -> TrunkRow:
-    """Return the row of a trunk of which nothing is set but its name."""
-    return TrunkRow(
-        id=new_id(),
-        name=name,
-        port=0,
-        transport="udp",
-        username="",
-        password="",
-        register=False,
-        allow_from=[],
-        caller_id="",
-        enabled=True,
-        backup_hosts=[],
-        domain="",
-        realm="",
-        codecs=[],
-        caller_id_policy="default",
-        caller_id_format="+e164",
-        asserted_identity=False,
-        trust_identity=True,
-        max_calls=0,
-        max_calls_in=0,
-        max_calls_out=0,
-        calls_per_second=0,
-        responses={},
-        strip=0,
-        prepend="",
-        ping_seconds=30,
-        tls_verify=False,
-        follow_redirects=True,
-        created_at=created_at,
-    )
+def new_row(table: type[Row], created_at: datetime, **columns: object) -> Row:
+    """Return a new row with the given columns, and already with the defaults of the others, which are else set when it is written."""
+    row = table(id=new_id(), created_at=created_at, **columns)
+    for column in row.__table__.columns:
+        default = column.default
+        if isinstance(default, ColumnDefault) and column.key not in columns:
+            setattr(row, column.key, default.arg(None) if default.is_callable else default.arg)
+    return row

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from core import phone_numbers
 from pbx import hours, patterns
-from pbx.entries import CallerIdPolicy, DestinationKind, Network, NumberFormat, Transport, split_server
+from pbx.entries import CallerIdPolicy, DestinationKind, Network, NumberFormat, Transport, network, split_server
 from pbx.errors import InvalidEntryError
 from pbx.outcomes import ENDINGS
 from sip.offer_answer import DEFAULT_CODECS
@@ -229,7 +228,7 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     parsed: list[Network] = []
     for text in texts:
         try:
-            parsed.append(ipaddress.ip_network(text.strip()))
+            parsed.append(network(text))
         except ValueError as error:
             raise InvalidEntryError(f"allow_from: {error}; write networks like 203.0.113.0/24.") from error
     if len(parsed) > _MAX_NETWORKS:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pbx import caller_id, hours, outbound_call, route_test, routing
+from pbx import caller_id, outbound_call, route_test, routing
 from pbx.entries import CallerIdPolicy, DestinationKind, InboundNumber, NumberFormat, OutboundRoute, Transport, Trunk
 from pbx.errors import InvalidEntryError
 from pbx.forwarding import Diversion
@@ -31,7 +31,6 @@ def limited(name: str, *, spans: Sequence[str] = (), extensions: Sequence[str] =
     return replace(
         made,
         hours=tuple(spans),
-        spans=tuple(hours.parse(text) for text in spans),
         extensions=tuple(extensions),
     )
 

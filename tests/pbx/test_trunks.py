@@ -10,7 +10,7 @@ import pytest
 
 from core.bus import EventBus, LiveEvent
 from core.clock import ManualClock
-from pbx import snapshot, validation
+from pbx import snapshot
 from pbx.entries import Transport, Trunk
 from pbx.trunks import Trunks
 from sip.address import Address, is_ip_address
@@ -125,7 +125,6 @@ def by_address() -> tuple[Trunk, ...]:
     carrier = replace(
         trunk("carrier"),
         allow_from=networks,
-        networks=validation.networks(networks),
         backup_hosts=("192.0.2.7:5099", "sip.carrier.example"),
     )
     other = replace(trunk("other"), host="198.51.100.1", port=5080)
