@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -43,9 +44,16 @@ def decoded(codec: Codec, packets: list[bytes], rate: int) -> Samples:
     return np.frombuffer(b"".join([machine.decode(packet) for packet in packets]), dtype=np.int16)
 
 
+def reference(codec: Codec, mode: Literal["r", "w"]) -> av.AudioCodecContext:
+    """Return FFmpeg's decoder or encoder."""
+    context = av.AudioCodecContext.create(_REFERENCES[codec], mode)
+    assert isinstance(context, av.AudioCodecContext)
+    return context
+
+
 def reference_decoded(codec: Codec, packets: list[bytes], rate: int) -> Samples:
     """Decode with FFmpeg."""
-    context = av.AudioCodecContext.create(_REFERENCES[codec], "r")
+    context = reference(codec, "r")
     context.sample_rate = 48000 if codec is Codec.OPUS else codec.sample_rate
     context.layout = "mono"
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
@@ -60,7 +68,7 @@ def reference_decoded(codec: Codec, packets: list[bytes], rate: int) -> Samples:
 
 def reference_encoded(codec: Codec, samples: Samples, rate: int) -> list[bytes]:
     """Encode with FFmpeg, 20 ms a packet."""
-    context = av.AudioCodecContext.create(_REFERENCES[codec], "w")
+    context = reference(codec, "w")
     context.sample_rate, context.layout, context.format = rate, "mono", "s16"
     context.time_base = Fraction(1, rate)
     packets = []
