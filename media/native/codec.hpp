@@ -60,6 +60,8 @@ public:
     virtual size_t length(const uint8_t* payload, size_t size) const = 0;
     // Decodes a payload into at most kMostSamples; returns how many, 0 when it is malformed.
     virtual size_t decode(const uint8_t* payload, size_t size, int16_t* samples) = 0;
+    // Whether `recover` may know something.
+    virtual bool recovers() const { return false; }
     // Fills the `count` samples of a lost packet from what the following one tells of it. False: it tells nothing.
     virtual bool recover(const uint8_t* /*following*/, size_t /*size*/, int16_t* /*samples*/, size_t /*count*/) { return false; }
     // Guesses `count` samples that were lost. False: the codec has no way of its own.

@@ -4,7 +4,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "clock.hpp"
 #include "codec.hpp"
+#include "hearing.hpp"
+#include "resampler.hpp"
 
 namespace nb = nanobind;
 
@@ -67,6 +70,54 @@ private:
     std::unique_ptr<Encoder> encoder_;
 };
 
+class ResamplerHandle {
+public:
+    ResamplerHandle(int32_t from, int32_t to) : resampler_(rate_of(from), rate_of(to)), out_(6 * kMostSamples) {}
+
+    nb::bytes process(const nb::bytes& samples) {
+        std::vector<int16_t> in(samples.size() / 2);
+        if (in.size() > kMostSamples) throw std::invalid_argument("too many samples");
+        std::memcpy(in.data(), samples.c_str(), 2 * in.size());
+        const size_t made = resampler_.process(in.data(), in.size(), out_.data());
+        return nb::bytes(reinterpret_cast<const char*>(out_.data()), 2 * made);
+    }
+
+private:
+    Resampler resampler_;
+    std::vector<int16_t> out_;
+};
+
+// Times are in seconds, as the caller tells them.
+class HearingHandle {
+public:
+    explicit HearingHandle(int32_t rate) : hearing_(rate_of(rate)) {}
+
+    void packet(int codec, uint32_t timestamp, const nb::bytes& payload, double now, uint64_t source) {
+        const auto kind = kind_of(codec);
+        std::vector<uint8_t> copy(bytes_of(payload), bytes_of(payload) + payload.size());
+        hearing_.packet(kind, of(timestamp, copy), source, static_cast<int64_t>(now * kSecond));
+    }
+    void noise(uint32_t timestamp, const nb::bytes& payload, double now, uint64_t source) {
+        std::vector<uint8_t> copy(bytes_of(payload), bytes_of(payload) + payload.size());
+        hearing_.noise(of(timestamp, copy), source, static_cast<int64_t>(now * kSecond));
+    }
+    // Nothing while the party is silent.
+    nb::bytes frame() {
+        int16_t samples[kLongestFrame];
+        const bool heard = hearing_.frame(samples);
+        return nb::bytes(reinterpret_cast<const char*>(samples), heard ? 2 * hearing_.frame_samples() : 0);
+    }
+    int32_t delay_ms() const { return hearing_.delay_ms(); }
+    uint64_t concealed_ms() const { return hearing_.counters().concealed_ms; }
+    uint64_t removed_ms() const { return hearing_.counters().removed_ms; }
+    uint64_t late_packets() const { return hearing_.counters().late_packets; }
+
+private:
+    static RtpPacket of(uint32_t timestamp, std::vector<uint8_t>& payload) { return {false, 0, 0, timestamp, 0, payload.data(), payload.size()}; }
+
+    Hearing hearing_;
+};
+
 }  // namespace
 
 void bind_codecs(nb::module_& module) {
@@ -80,6 +131,18 @@ void bind_codecs(nb::module_& module) {
         .def(nb::init<int, int32_t>(), nb::arg("codec"), nb::arg("rate"))
         .def_prop_ro("rate", &EncoderHandle::rate)
         .def("encode", &EncoderHandle::encode, nb::arg("samples"));
+    nb::class_<ResamplerHandle>(module, "Resampler")
+        .def(nb::init<int32_t, int32_t>(), nb::arg("from_rate"), nb::arg("to_rate"))
+        .def("process", &ResamplerHandle::process, nb::arg("samples"));
+    nb::class_<HearingHandle>(module, "Hearing")
+        .def(nb::init<int32_t>(), nb::arg("rate"))
+        .def("packet", &HearingHandle::packet, nb::arg("codec"), nb::arg("timestamp"), nb::arg("payload"), nb::arg("now"), nb::arg("source"))
+        .def("noise", &HearingHandle::noise, nb::arg("timestamp"), nb::arg("payload"), nb::arg("now"), nb::arg("source"))
+        .def("frame", &HearingHandle::frame)
+        .def_prop_ro("delay_ms", &HearingHandle::delay_ms)
+        .def_prop_ro("concealed_ms", &HearingHandle::concealed_ms)
+        .def_prop_ro("removed_ms", &HearingHandle::removed_ms)
+        .def_prop_ro("late_packets", &HearingHandle::late_packets);
 }
 
 }  // namespace ramal

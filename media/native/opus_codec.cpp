@@ -36,6 +36,7 @@ public:
         const size_t count = length(payload, size);
         return count > 0 && run(payload, size, samples, count, false) ? count : 0;
     }
+    bool recovers() const override { return true; }
     bool recover(const uint8_t* following, size_t size, int16_t* samples, size_t count) override {
         return length(following, size) > 0 && run(following, size, samples, count, true);
     }
