@@ -40,6 +40,7 @@ from pbx.party import Party
 from pbx.requests import LegGone, ReplaceLeg, Request, TransferBlind, TransferJoin, TransferRinging
 from pbx.verbs import PartyVerbs
 from sip.session import InviteSession
+from sip.session_events import TextReceived
 from sip.transfer import Refer
 
 log = structlog.get_logger(__name__)
@@ -287,6 +288,7 @@ class Call(PartyVerbs):
         for leg in legs:
             other.let_go(leg)
             self.adopt(leg)
+            leg.show(listener.party)
             dialling.legs.append(leg)
         dialling.started()
         self._dialling = dialling
@@ -479,6 +481,13 @@ class Call(PartyVerbs):
             self.conversation.refers(leg, refer)
         else:
             leg.answer_refer(refer, accepted=False, status=480)
+
+    def leg_texted(self, leg: Leg, text: TextReceived) -> None:
+        """Hear that a party sends a text: it is for the other one (RFC 3428)."""
+        if self.conversation is not None:
+            self.conversation.texted(leg, text)
+        else:
+            text.answer(480)
 
     def note_alive(self, since: float, now: float) -> None:
         """Note which answered legs had packets since a monotonic time in seconds, if any had; and how they sound."""

@@ -6,6 +6,7 @@ import enum
 from typing import Protocol
 
 from pbx.leg import Leg
+from sip.session_events import TextReceived
 from sip.transfer import Refer
 
 
@@ -41,6 +42,9 @@ class Talk(Protocol):
 
     def pressed(self, leg: Leg, key: str) -> None:
         """Hear a key."""
+
+    def texted(self, leg: Leg, text: TextReceived) -> None:
+        """Hear that a party sends a text."""
 
     def refers(self, leg: Leg, refer: Refer) -> None:
         """Hear that a phone asks for a transfer."""

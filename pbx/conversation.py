@@ -12,6 +12,7 @@ from pbx.call_recording import RecordingState
 from pbx.errors import CallStateError
 from pbx.leg import Leg
 from pbx.requests import Consult, ReplaceLeg, Report, Transfer, TransferBlind, TransferJoin, TransferRinging
+from sip.session_events import TextReceived
 from sip.transfer import Refer
 from sip.uri import NameAddress, Uri
 
@@ -108,6 +109,13 @@ class Conversation:
         if leg in self._bridge and not self._call.transferring:
             self._bridge.other(leg).send_key(key)
 
+    def texted(self, leg: Leg, text: TextReceived) -> None:
+        """Pass a text on to the other party; its sender is told what the other phone says."""
+        if leg not in self._bridge or self._call.transferring:
+            text.answer(480)
+        else:
+            self._bridge.other(leg).pass_text(text.text, text.answer)
+
     def refers(self, leg: Leg, refer: Refer) -> None:
         """Take a transfer that a party's phone asks for, blind or attended (RFC 3515, RFC 3891).
 
@@ -193,6 +201,10 @@ class Conversation:
         if other is None:
             return False
         self._connect(kept, other)
+        if other is not by:
+            kept.show(other.party)
+            if not isinstance(request, TransferBlind):
+                other.show(kept.party)
         self._call.changed("call.answered")
         return True
 
@@ -237,6 +249,8 @@ class Conversation:
         transfer.note_replaced(self._call, old, new)
         old.hang_up("Replaced")
         self._connect(kept, new)
+        kept.show(new.party)
+        new.show(kept.party)
 
     def _connect(self, a: Leg, b: Leg) -> None:
         call = self._call

@@ -49,6 +49,18 @@ def shown(party: Party, domain: str) -> NameAddress:
     return ANONYMOUS if party.private else NameAddress(party.name, Uri("sip", party.number, domain))
 
 
+def connected(party: Party, domain: str, *, calling: bool) -> Headers:
+    """Return what a phone is told of the one whom it talks with from now on; `calling`: its user was called (RFC 3325 section 9.1)."""
+    address = shown(party, domain)
+    role = "calling" if calling else "called"
+    privacy = "full" if party.private else "off"
+    lines = [
+        ("P-Asserted-Identity", str(address)),
+        ("Remote-Party-ID", f"{address};party={role};privacy={privacy};screen=yes"),
+    ]
+    return [*lines, ("Privacy", "id")] if party.private else lines
+
+
 def told_to_phone(way: Way, target: str, domain: str) -> Headers:
     """Return what a phone of the extension `target` is told of the call's way."""
     return identity.diversion_headers([Diverted(one.number, one.reason) for one in way], Uri("sip", target, domain))

@@ -31,6 +31,7 @@ from core.identifiers import new_id
 from media.engine import EndpointStatistics
 from media.errors import MediaError
 from media.quality import QualityMeter
+from pbx import identity
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
 from pbx.leg_media import LegMedia
@@ -49,6 +50,7 @@ from sip.session_events import (
     Referred,
     Rejected,
     SessionEvent,
+    TextReceived,
 )
 from sip.transfer import Refer
 from sip.uri import Uri
@@ -87,6 +89,9 @@ class LegOwner(Protocol):
 
     def leg_refers(self, leg: Leg, refer: Refer) -> None:
         """The party's phone asks for a transfer."""
+
+    def leg_texted(self, leg: Leg, text: TextReceived) -> None:
+        """The party sends a text."""
 
 
 class Leg:
@@ -346,6 +351,16 @@ class Leg:
         else:
             self.session.reject_refer(refer, status)
 
+    def show(self, party: Party) -> None:
+        """Tell the party's phone whom it is connected with now, if it is one of ours and takes that (RFC 3311, RFC 3325)."""
+        if self._session is not None and self.alive and self.party.extension:
+            domain = self._equipment.config.domain
+            self._session.tell(identity.connected(party, domain, calling=not self.incoming))
+
+    def pass_text(self, text: str, answered: Callable[[int], None]) -> None:
+        """Send the party a text; `answered` hears the final status."""
+        self.session.pass_text(text, answered)
+
     def report_refer(self, refer: Refer, status: int, reason: str) -> None:
         """Tell the party's phone how the transfer it asked for goes, also when it left the call meanwhile (RFC 5057 section 5)."""
         self.session.notify_refer(refer, status, reason)
@@ -442,6 +457,9 @@ class Leg:
 
     def _referred(self, event: Referred) -> None:
         self.owner.leg_refers(self, event.refer)
+
+    def _texted(self, event: TextReceived) -> None:
+        self.owner.leg_texted(self, event)
 
     def _digit_by_info(self, event: DigitReceived) -> None:
         self.key_pressed(event.digit)
@@ -568,4 +586,5 @@ _HANDLERS: Final[dict[type, Callable[[Leg, Any], None]]] = {
     OfferAnswered: Leg._offer_answered,  # noqa: SLF001
     Referred: Leg._referred,  # noqa: SLF001
     DigitReceived: Leg._digit_by_info,  # noqa: SLF001
+    TextReceived: Leg._texted,  # noqa: SLF001
 }

@@ -19,7 +19,7 @@ from pbx.watched import extension_named
 from sip.message import Response
 from sip.registrar import Binding
 from sip.stack import SipStack
-from sip.text_message import TextMessage
+from sip.text_message import TEXT, TextMessage
 from sip.timers import Timer
 from sip.transaction import ClientTransaction
 from sip.uri import NameAddress, Uri
@@ -130,7 +130,7 @@ class Messages:
                 to=NameAddress(target.name, Uri("sip", target.number, self._domain)),
                 destination=self._sip.way_to(binding),
                 headers=[("Route", edge) for edge in binding.path],
-                content_type="text/plain;charset=UTF-8",
+                content_type=TEXT,
                 body=text.encode(),
             )
 

@@ -30,7 +30,7 @@ from sip.session_timer import is_too_brief
 from sip.target_dialog import target_of
 from sip.text_message import TextMessages
 from sip.transaction import ServerTransaction, server_key
-from sip.transfer import replaces_of
+from sip.transfer import Transfers, replaces_of
 
 if TYPE_CHECKING:
     from sip.core import SipCore
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _UNDERSTOOD_SCHEMES = ("sip", "sips", "tel")
+_DONE_ONCE = frozenset(("MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"))
+"""What must not be done twice when it comes by two ways. A REGISTER is told from its copy by the registrar, OPTIONS and NOTIFY do
+nothing here."""
 
 
 class Inbound:
@@ -59,6 +62,10 @@ class Inbound:
         self.messages = TextMessages(self, core.config)
         self._calls: dict[tuple[str, str], int] = {}
         """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
+        self._taken: set[tuple[str, str, int]] = set()
+        """Call-ID, tag and CSeq of the other requests that do something and whose transactions live: finds their copies."""
+        self._referrals: dict[tuple[str, str], Transfers] = {}
+        """By Call-ID and our tag: the dialogs that REFERs outside of calls have begun."""
         self._outside: dict[str, Callable[[Request, Address], None]] = {
             "INVITE": self._invite,
             "REGISTER": self._register,
@@ -126,13 +133,13 @@ class Inbound:
             self._inside(request, source)
         elif self._guard.drops_scanners and self._guard.is_scanner(request.get("User-Agent") or ""):
             self._guard.charge(source)
-        elif self._acceptable(request, source):
+        elif self._acceptable(request, source) and not (self._taken and self._merged(request, source)):
             self._outside.get(method, self._no_dialog)(request, source)
 
     def _inside(self, request: Request, source: Address) -> None:
         session = self._core.sessions.get((request.call_id, request.to_tag))
         if session is None:
-            if request.method != "SUBSCRIBE" or not self.notifier.refresh(request, source):
+            if request.method != "SUBSCRIBE" or not self._subscription_refreshed(request, source):
                 self._no_dialog(request, source)
             return
         transaction = self._layer.create_server(request, source)
@@ -146,6 +153,16 @@ class Inbound:
         session.receive(request, transaction)
         if method != "INVITE" and not transaction.answered:
             transaction.await_answer()
+
+    def _subscription_refreshed(self, request: Request, source: Address) -> bool:
+        """Take a SUBSCRIBE in a dialog that is no call; False: there is none."""
+        if self.notifier.refresh(request, source):
+            return True
+        transfers = self._referrals.get((request.call_id, request.to_tag))
+        if transfers is None:
+            return False
+        transfers.subscribe(request, self._layer.create_server(request, source))
+        return True
 
     def _cancel(self, request: Request, source: Address) -> None:
         key = server_key(request, "INVITE")
@@ -179,6 +196,15 @@ class Inbound:
         if unknown:
             self._refuse(request, source, 420, headers=[("Unsupported", ", ".join(unknown))])
             return False
+        return True
+
+    def _merged(self, request: Request, source: Address) -> bool:
+        """Refuse what came before by another way, with another branch (RFC 3261 section 8.2.2.2); False: it did not."""
+        if request.method not in _DONE_ONCE:
+            return False
+        if (request.call_id, request.from_tag, request.cseq[0]) not in self._taken:
+            return False
+        self._refuse(request, source, 482)
         return True
 
     @staticmethod
@@ -249,7 +275,11 @@ class Inbound:
         self._refuse(request, source, status, headers=headers)
 
     def accept(self, request: Request, source: Address) -> ServerTransaction:
-        """Start the transaction of a request."""
+        """Start the transaction of a request; copies of it that come by other ways are refused from now on."""
+        if not request.to_tag:
+            key = (request.call_id, request.from_tag, request.cseq[0])
+            self._taken.add(key)
+            self._core.timers.schedule(self._core.timing.limit, self._taken.discard, key)
         return self._layer.create_server(request, source)
 
     def forget(self, session: InviteSession) -> None:
@@ -304,8 +334,11 @@ class Inbound:
         if session is None or not session.established:
             self._refuse(request, source, 403)
             return
-        transaction = self._layer.create_server(request, source)
-        session.refer_outside(request, transaction)
+        transaction = self.accept(request, source)
+        transfers = session.refer_outside(request, transaction)
+        if transfers is not None:
+            self._referrals = {key: known for key, known in self._referrals.items() if known.active}
+            self._referrals[request.call_id, request.to_tag] = transfers
         if not transaction.answered:
             transaction.await_answer()
 

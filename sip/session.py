@@ -7,7 +7,7 @@ synchronously; exactly one of Rejected, Cancelled and Ended is told last, also w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.identifiers import random_hex
 from sip.address import Address
@@ -31,6 +31,8 @@ from sip.session_offers import Offers
 from sip.session_requests import OVER, PeerRequests
 from sip.session_server import InviteAnswer
 from sip.session_tables import Exchange, Move, Turn
+from sip.session_timer import UPDATE_IS_UNKNOWN, take_terms
+from sip.text_message import TEXT
 from sip.transaction import ClientTransaction, ServerTransaction
 from sip.transfer import Refer, Replaces, Transfers
 from sip.uri import Uri
@@ -200,10 +202,38 @@ class InviteSession(PeerRequests):
         """Tell the peer how its transfer goes; a status of 200 or more is the last word."""
         self._transfers_of(refer).notify(refer, status, reason)
 
-    def refer(self, uri: Uri, *, replaces: Replaces | None = None, referred_by: str = "") -> None:
-        """Ask the peer to call `uri` instead, in the place of another dialog if given; ReferProgressed follows."""
+    def refer(self, uri: Uri, *, replaces: Replaces | None = None, referred_by: str = "", told: bool = True) -> None:
+        """Ask the peer to call `uri` instead, in the place of another dialog if given; ReferProgressed follows.
+
+        Where it is not to be `told` how it goes, the peer is asked to send no NOTIFYs (RFC 4488).
+        """
         if self.established:
-            self._transfers.ask(uri, replaces, referred_by)
+            self._transfers.ask(uri, replaces, referred_by, told=told)
+
+    def tell(self, headers: Headers) -> bool:
+        """Tell the peer something in an UPDATE without an offer (RFC 3311); False where it takes none."""
+        if self.state in OVER or self.dialog is None or not self.updates:
+            return False
+        terms = self.timer.headers() if self.timer is not None else []
+        self.send("UPDATE", headers=[*self._headers(), *terms, *headers], on_response=self._heard_update)
+        return True
+
+    def _heard_update(self, response: Response, _transaction: ClientTransaction) -> None:
+        if 200 <= response.status < 300 and self.established:
+            take_terms(self, response)
+        elif response.status in UPDATE_IS_UNKNOWN:
+            self.peer_updates = False
+
+    def pass_text(self, text: str, answered: Callable[[int], None]) -> None:
+        """Send the peer a text in a MESSAGE (RFC 3428); `answered` hears the final status."""
+
+        def responded(response: Response, _transaction: ClientTransaction) -> None:
+            if response.status >= 200:
+                answered(response.status)
+
+        body = text.encode()
+        if self.state in OVER or not self.send("MESSAGE", content_type=TEXT, body=body, on_response=responded):
+            answered(481)
 
     def probe(self) -> None:
         """Ask the peer with OPTIONS whether it is still in the call; one that is not, or cannot be reached, ends it."""

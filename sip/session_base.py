@@ -27,8 +27,10 @@ log = structlog.get_logger(__name__)
 
 _DIALOG_IS_LOST = (408, 481)
 """Answers to a request in a dialog after which the dialog is over (RFC 3261 section 12.2.1.2)."""
-_TELL_NOTHING = ("BYE", "NOTIFY", "PRACK")
-"""Requests whose loss does not end the dialog: for a PRACK the final response to the INVITE says it."""
+_TELL_NOTHING = ("BYE", "NOTIFY", "PRACK", "SUBSCRIBE", "MESSAGE")
+"""Requests whose loss does not end the dialog: for a PRACK the final response to the INVITE says it, NOTIFY and SUBSCRIBE are of
+another use of the dialog (RFC 5057 section 5), and no text is worth a call.
+"""
 
 
 class SessionBase(abc.ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -144,6 +145,15 @@ class DigitReceived:
     duration_ms: int
 
 
+@dataclass(slots=True, frozen=True)
+class TextReceived:
+    """A text that the peer sends in the call (RFC 3428)."""
+
+    text: str
+    answer: Callable[[int], None]
+    """Call it once, with the final status."""
+
+
 SessionEvent = (
     Progressed
     | Answered
@@ -157,6 +167,7 @@ SessionEvent = (
     | Referred
     | ReferProgressed
     | DigitReceived
+    | TextReceived
 )
 
 

@@ -16,7 +16,7 @@ from sip.message import Headers, Request, Response, response_to
 from sip.session_events import Direction, OfferAnswered, Offered, OfferRejected, SessionState
 from sip.session_server import InviteAnswer
 from sip.session_tables import Exchange, Turn
-from sip.session_timer import accept_terms, take_terms
+from sip.session_timer import UPDATE_IS_UNKNOWN, accept_terms, take_terms
 from sip.timers import Timer
 from sip.transaction import ClientTransaction, ServerTransaction
 
@@ -27,7 +27,6 @@ _MAX_GLARE = 4
 """How often an offer is made again after 491, or 500 with a time to wait."""
 _LONGEST_WAIT = 10
 """Seconds: a longer Retry-After is not waited for (RFC 3311 section 5.2 says 0 to 10)."""
-_UPDATE_IS_UNKNOWN = (405, 501)
 
 
 class Offers:
@@ -158,7 +157,7 @@ class Offers:
             self._retry = session.host.timers.schedule(wait, self._again)
             return
         self._glare = 0
-        unknown = request.method == "UPDATE" and response.status in _UPDATE_IS_UNKNOWN
+        unknown = request.method == "UPDATE" and response.status in UPDATE_IS_UNKNOWN
         if unknown:
             session.peer_updates = False
         if unknown or (session.timer is not None and session.timer.refused(response)):

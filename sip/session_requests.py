@@ -13,11 +13,21 @@ from sip.capabilities import ACCEPT_HEADERS, ALLOW, CAPABILITY_HEADERS
 from sip.client_request import SessionHost
 from sip.message import Request, response_to
 from sip.session_client import OutgoingInvite
-from sip.session_events import Cancelled, Confirmed, DigitReceived, Direction, Ended, Referred, SessionState
+from sip.session_events import (
+    Cancelled,
+    Confirmed,
+    DigitReceived,
+    Direction,
+    Ended,
+    Referred,
+    SessionState,
+    TextReceived,
+)
 from sip.session_incoming import IncomingSide
 from sip.session_tables import Exchange, Move
 from sip.session_timer import is_too_brief
 from sip.target_dialog import TargetedRequest
+from sip.text_message import ACCEPTED, text_of, text_problem
 from sip.transaction import ServerTransaction
 from sip.transfer import Refer, Transfers
 
@@ -135,24 +145,44 @@ class PeerRequests(IncomingSide):
         if refer is not None and not self.emit(Referred(refer)):
             self._transfers.reject(refer, 500)
 
-    def refer_outside(self, request: Request, transaction: ServerTransaction) -> None:
-        """Take a REFER outside of the dialog whose Target-Dialog means this session (RFC 4538); its NOTIFYs have a dialog of
-        their own.
+    def refer_outside(self, request: Request, transaction: ServerTransaction) -> Transfers | None:
+        """Take a REFER outside of the dialog whose Target-Dialog means this session (RFC 4538).
+
+        Return what takes the SUBSCRIBEs of the dialog that it begins; None: the REFER was refused.
         """
         transfers = Transfers(cast("InviteSession", TargetedRequest(self, request, transaction.destination)))
         refer = transfers.receive(request, transaction)
         if refer is None:
-            return
+            return None
         under_way = {known: own for known, own in (self._targeted or {}).items() if not known.finished}
         self._targeted = {**under_way, refer: transfers}
         if not self.emit(Referred(refer)):
             transfers.reject(refer, 500)
+        return transfers if transfers.active else None
 
     def _transfers_of(self, refer: Refer) -> Transfers:
         return self._targeted.get(refer, self._transfers) if self._targeted is not None else self._transfers
 
     def _notify(self, request: Request, transaction: ServerTransaction) -> None:
         self._transfers.receive_notify(request, transaction)
+
+    def _subscribe(self, request: Request, transaction: ServerTransaction) -> None:
+        self._transfers.subscribe(request, transaction)
+
+    def _message(self, request: Request, transaction: ServerTransaction) -> None:
+        status = text_problem(request)
+        text = text_of(request) if not status else None
+        if text is None:
+            headers = ACCEPTED if status == 415 else ()
+            transaction.respond(response_to(request, status or 488, headers=headers))
+            return
+
+        def answer(status: int) -> None:
+            if not transaction.answered:
+                transaction.respond(response_to(request, status))
+
+        if not self.emit(TextReceived(text, answer)):
+            answer(480)
 
     def _options(self, request: Request, transaction: ServerTransaction) -> None:
         transaction.respond(response_to(request, 200, headers=CAPABILITY_HEADERS))
@@ -166,5 +196,7 @@ _HANDLERS: dict[str, Callable[[PeerRequests, Request, ServerTransaction], None]]
     "INFO": PeerRequests._info,  # noqa: SLF001
     "REFER": PeerRequests._refer,  # noqa: SLF001
     "NOTIFY": PeerRequests._notify,  # noqa: SLF001
+    "SUBSCRIBE": PeerRequests._subscribe,  # noqa: SLF001
+    "MESSAGE": PeerRequests._message,  # noqa: SLF001
     "OPTIONS": PeerRequests._options,  # noqa: SLF001
 }

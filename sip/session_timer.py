@@ -35,7 +35,8 @@ _TELLING: Final = frozenset(("Allow", "Supported", "Session-Expires", "Min-SE"))
 _REFRESHER = re.compile(r";\s*refresher\s*=\s*(uac|uas)\b", re.IGNORECASE)
 _LONGEST_VALUE: Final = 500
 """Characters: longer values are not read, so that remembering what was read costs little."""
-_UPDATE_IS_UNKNOWN = (405, 501)
+UPDATE_IS_UNKNOWN = (405, 501)
+"""What a peer answers that knows no UPDATE, whatever its Allow says."""
 
 
 class Terms(NamedTuple):
@@ -262,7 +263,7 @@ class SessionTimer:
             if self._session.dialog is not None:
                 self._session.dialog.refresh_target(response)
             take_terms(self._session, response)
-        elif response.status in _UPDATE_IS_UNKNOWN:
+        elif response.status in UPDATE_IS_UNKNOWN:
             self._session.peer_updates = False
             self._refresh()
         elif self.refused(response):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip.address import Address
-from sip.client_request import ClientRequest
+from sip.client_request import ClientRequest, SessionHost
 from sip.dialog import Dialog
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, Response
@@ -72,6 +72,11 @@ class TargetedRequest:
         self._session = session
         self._dialog = Dialog.as_server(request, secrets.token_hex(6), source, symmetric=session.symmetric)
         request.set("To", self._dialog.local)
+
+    @property
+    def host(self) -> SessionHost:
+        """The stack."""
+        return self._session.host
 
     @property
     def contact(self) -> str:

@@ -32,6 +32,12 @@ MAX_BYTES: Final = 8192
 """The longest text; one above 1,300 bytes has to come over TCP by RFC 3428 section 8, but is taken over UDP as well."""
 
 
+TEXT: Final = "text/plain;charset=UTF-8"
+"""What texts are sent as."""
+ACCEPTED: Final = (("Accept", "text/plain"),)
+"""What a 415 says."""
+
+
 @dataclass(slots=True, frozen=True)
 class TextMessage:
     """One text from one of our users."""
@@ -62,15 +68,10 @@ class TextMessages:
         sender = self._desk.admit(request, source, proxy=True)
         if sender is None:
             return
-        if len(request.body) > MAX_BYTES:
-            self._desk.refuse(request, source, 413)
-            return
-        if request.content_type not in ("text/plain", "") or request.get("Content-Encoding"):
-            self._desk.refuse(request, source, 415, headers=[("Accept", "text/plain")])
-            return
-        text = text_of(request)
+        status = text_problem(request)
+        text = text_of(request) if not status else None
         if text is None:
-            self._desk.refuse(request, source, 488)
+            self._desk.refuse(request, source, status or 488, headers=ACCEPTED if status == 415 else ())
             return
         answer = _Answer(self._desk.accept(request, source), [("Server", self._config.user_agent)])
         receiver(TextMessage(sender, request.uri, text, answer))
@@ -90,6 +91,13 @@ class _Answer:
             # No Contact: a MESSAGE makes no dialog (RFC 3428 section 5).
             request = self._transaction.request
             self._transaction.respond(response_to(request, status, to_tag=secrets.token_hex(6), headers=self._headers))
+
+
+def text_problem(request: Request) -> int:
+    """Return 413 or 415 for a body that is too long or no plain text, else 0."""
+    if len(request.body) > MAX_BYTES:
+        return 413
+    return 415 if request.content_type not in ("text/plain", "") or request.get("Content-Encoding") else 0
 
 
 def text_of(request: Request) -> str | None:

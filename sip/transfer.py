@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from sip.capabilities import SUPPORTED
 from sip.errors import MalformedMessageError
-from sip.headers import reason_phrase
+from sip.headers import parse_seconds, reason_phrase
 from sip.message import Request, Response, response_to
 from sip.session_events import ReferProgressed
 from sip.uri import NameAddress, Uri
 
 if TYPE_CHECKING:
     from sip.session import InviteSession
+    from sip.timers import Timer
     from sip.transaction import ClientTransaction, ServerTransaction
 
 SIPFRAG = "message/sipfrag"
-_SUBSCRIPTION_SECONDS = 180
+SUBSCRIPTION_SECONDS: Final = 180
+"""How long a peer is told of its transfer, unless it asks for more."""
+_WANTS_NO_MORE: Final = frozenset((403, 404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604))
+"""Answers to a NOTIFY after which there is nobody to be told (RFC 6665 section 4.2.2)."""
 _STATUS_LINE = re.compile(rb"\s*SIP/2\.0\s+([1-6]\d\d)(?:[ \t]+([^\r\n]*))?", re.IGNORECASE)
 
 
@@ -85,6 +90,10 @@ class Refer:
     transaction: ServerTransaction | None
     finished: bool = False
     """Whether the last NOTIFY went out."""
+    told: tuple[int, str] = (100, "")
+    """What the last NOTIFY said: status and reason."""
+    expiry: Timer | None = None
+    """Ends the subscription when nobody refreshes it."""
 
     @property
     def uri(self) -> Uri:
@@ -134,12 +143,19 @@ def parse_sipfrag(body: bytes) -> tuple[int, str]:
 class Transfers:
     """The REFERs of one session, in both directions."""
 
-    __slots__ = ("_asked", "_received", "_session")
+    __slots__ = ("_asked", "_received", "_session", "_subscriptions")
 
     def __init__(self, session: InviteSession) -> None:
         self._session = session
         self._received = 0
         self._asked = 0
+        self._subscriptions: list[Refer] = []
+        """The transfers that the peer is still told of."""
+
+    @property
+    def active(self) -> bool:
+        """Whether the peer is still told of a transfer."""
+        return bool(self._subscriptions)
 
     def receive(self, request: Request, transaction: ServerTransaction) -> Refer | None:
         """Take a REFER of the peer; answers 400 and returns None when it cannot be read."""
@@ -160,7 +176,10 @@ class Transfers:
         if not refer.wants_notify:
             headers.append(("Refer-Sub", "false"))
         transaction.respond(response_to(transaction.request, 202, headers=headers))
-        self.notify(refer, 100, "")
+        if refer.wants_notify:
+            self._subscriptions.append(refer)
+            self._prolong(refer, SUBSCRIPTION_SECONDS)
+            self.notify(refer, 100, "")
 
     def reject(self, refer: Refer, status: int) -> None:
         """Answer with an error; nothing follows."""
@@ -173,27 +192,101 @@ class Transfers:
         """Tell the one who asked how it goes; a final status is the last word."""
         if refer.finished or refer.transaction is not None or not refer.wants_notify:
             return
-        refer.finished = status >= 200
-        state = "terminated;reason=noresource" if refer.finished else f"active;expires={_SUBSCRIPTION_SECONDS}"
+        refer.told = (status, reason)
+        if status >= 200:
+            self._end(refer)
+        self._tell(refer, "terminated;reason=noresource" if refer.finished else f"active;expires={self._left(refer)}")
+
+    def _tell(self, refer: Refer, state: str) -> None:
+        status, reason = refer.told
         headers = [("Contact", self._session.contact), ("Event", refer.subscription), ("Subscription-State", state)]
         line = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n"
-        self._session.send("NOTIFY", headers=headers, content_type=f"{SIPFRAG};version=2.0", body=line.encode())
 
-    def ask(self, uri: Uri, replaces: Replaces | None, referred_by: str) -> None:
-        """Ask the peer to call `uri`; the session tells ReferProgressed."""
+        def told(response: Response, transaction: ClientTransaction) -> None:
+            # One that is merely not heard may hear the next one (RFC 6665 section 4.2.2).
+            if response.status in _WANTS_NO_MORE and not transaction.local_failure:
+                self._end(refer)
+
+        self._session.send(
+            "NOTIFY",
+            headers=headers,
+            content_type=f"{SIPFRAG};version=2.0",
+            body=line.encode(),
+            on_response=told,
+        )
+
+    def subscribe(self, request: Request, transaction: ServerTransaction) -> None:
+        """Take a SUBSCRIBE of the peer: it refreshes what its REFER began, or wants to hear no more (RFC 3515 section 2.4.4)."""
+        event = (request.get("Event") or "").replace(" ", "").lower()
+        if event.partition(";")[0] != "refer":
+            transaction.respond(response_to(request, 489, headers=[("Allow-Events", "refer")]))
+            return
+        refer = self._subscription(event)
+        if refer is None:
+            transaction.respond(response_to(request, 481))
+            return
+        try:
+            seconds = min(parse_seconds(request.get("Expires") or str(SUBSCRIPTION_SECONDS)), SUBSCRIPTION_SECONDS)
+        except MalformedMessageError as error:
+            transaction.respond(response_to(request, 400, error.message))
+            return
+        headers = [("Contact", self._session.contact), ("Expires", str(seconds))]
+        transaction.respond(response_to(request, 200, headers=headers))
+        if seconds:
+            self._prolong(refer, seconds)
+            self._tell(refer, f"active;expires={seconds}")
+        else:
+            self._expired(refer)
+
+    def _subscription(self, event: str) -> Refer | None:
+        """Return the transfer that an Event means; without an id the oldest one."""
+        for refer in self._subscriptions:
+            if event in (refer.subscription, "refer"):
+                return refer
+        return None
+
+    def _left(self, refer: Refer) -> int:
+        """Return how many seconds the subscription has left."""
+        if refer.expiry is None:
+            return SUBSCRIPTION_SECONDS
+        return max(round(refer.expiry.deadline - self._session.host.timers.clock.monotonic()), 1)
+
+    def _prolong(self, refer: Refer, seconds: int) -> None:
+        if refer.expiry is not None:
+            refer.expiry.cancel()
+        refer.expiry = self._session.host.timers.schedule(seconds, self._expired, refer)
+
+    def _expired(self, refer: Refer) -> None:
+        if not refer.finished:
+            self._end(refer)
+            self._tell(refer, "terminated;reason=timeout")
+
+    def _end(self, refer: Refer) -> None:
+        refer.finished = True
+        if refer in self._subscriptions:
+            self._subscriptions.remove(refer)
+        if refer.expiry is not None:
+            refer.expiry.cancel()
+            refer.expiry = None
+
+    def ask(self, uri: Uri, replaces: Replaces | None, referred_by: str, *, told: bool) -> None:
+        """Ask the peer to call `uri`; the session tells ReferProgressed, of a peer that need not tell how it goes the first only."""
         headers = [("Contact", self._session.contact), ("Refer-To", refer_to(uri, replaces))]
         if referred_by:
             headers.append(("Referred-By", referred_by))
+        if not told:
+            headers += [("Refer-Sub", "false"), ("Supported", SUPPORTED)]
         self._asked += 1
         self._session.send("REFER", headers=headers, on_response=self._answered)
 
     def _answered(self, response: Response, _transaction: ClientTransaction) -> None:
         if response.status < 200:
             return
-        refused = response.status >= 300
-        if refused:
+        # Refer-Sub says that no NOTIFY will follow (RFC 4488 section 4.2).
+        silent = response.status >= 300 or (response.get("Refer-Sub") or "").strip().lower() == "false"
+        if silent:
             self._asked -= 1
-        self._session.emit(ReferProgressed(response.status, response.reason, final=refused))
+        self._session.emit(ReferProgressed(response.status, response.reason, final=silent))
 
     def receive_notify(self, request: Request, transaction: ServerTransaction) -> None:
         """Take a NOTIFY of the peer about a REFER of ours; 481 when there is none."""

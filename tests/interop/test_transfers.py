@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from core.events import CallEnded, CallTransferred, Disposition, LegMoved, TransferKind, TransferResult
-from sip.session_events import ReferProgressed
+from sip import session_requests
+from sip.message import Request
+from sip.session_events import Progressed, ReferProgressed, TextReceived
+from sip.session_requests import PeerRequests
+from sip.transaction import ServerTransaction
 from sip.transfer import Replaces
 from sip.uri import NameAddress, Uri
 from tests.interop.test_forwarding import OUTSIDE, forward, hang_up, phones, take
@@ -273,3 +277,82 @@ async def test_nobody_is_referred_outside_of_a_call(server: RamalServer) -> None
             headers=[("Refer-To", f"<{to('1003')}>"), ("Contact", f"<sip:1001@127.0.0.1:{ana.port}>")],
         )
         assert response.status == 403
+
+
+@pytest.fixture
+def updates(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """The UPDATEs that came, to whom ever in this process."""
+    came: list[Request] = []
+    usual = session_requests._HANDLERS["UPDATE"]
+
+    def update(session: PeerRequests, request: Request, transaction: ServerTransaction) -> None:
+        came.append(request)
+        usual(session, request, transaction)
+
+    monkeypatch.setitem(session_requests._HANDLERS, "UPDATE", update)
+    return came
+
+
+async def test_after_an_attended_transfer_the_phone_shows_the_customer(
+    server: RamalServer, carrier: ScriptedPhone, updates: list[Request]
+) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        customer, agent = await talk(carrier, NUMBER, ana)
+        consultation, _ = await talk(ana, "1002", boris)
+        agent.session.refer(to("1002"), replaces=dialog_of(consultation))
+        assert await last_word(agent) == [202, 100, 200]
+        async with asyncio.timeout(5):
+            while not updates:
+                await asyncio.sleep(0.02)
+        (update,) = updates
+        assert update.get("P-Asserted-Identity") == "<sip:+79161112233@127.0.0.1>"
+        assert update.get("Remote-Party-ID") == "<sip:+79161112233@127.0.0.1>;party=calling;privacy=off;screen=yes"
+        assert update.body == b""
+        await hang_up(server, customer)
+
+
+async def test_after_a_blind_transfer_a_colleague_is_told_whom_it_talks_with(
+    server: RamalServer, updates: list[Request]
+) -> None:
+    async with phones(server, "1001", "1002", "1003") as (ana, boris, clara):
+        call, agent = await talk(ana, "1002", boris)
+        agent.session.refer(to("1003"))
+        await take(clara)
+        assert await agent.over() == 200
+        async with asyncio.timeout(5):
+            while not updates:
+                await asyncio.sleep(0.02)
+        assert [update.get("P-Asserted-Identity") for update in updates] == ["1003 <sip:1003@127.0.0.1>"]
+        assert "party=called" in (updates[0].get("Remote-Party-ID") or "")
+        await hang_up(server, call)
+
+
+async def test_a_text_in_a_call_is_for_the_other_party(server: RamalServer, carrier: ScriptedPhone) -> None:
+    async with phones(server, "1001") as (ana,):
+        customer, agent = await talk(carrier, NUMBER, ana)
+        heard: list[int] = []
+        agent.session.pass_text("Olá", heard.append)
+        text = await customer.event(TextReceived)
+        text.answer(200)
+        customer.session.pass_text("Oi", heard.append)
+        (await agent.event(TextReceived)).answer(486)
+        async with asyncio.timeout(5):
+            while len(heard) < 2:
+                await asyncio.sleep(0.02)
+        assert (text.text, heard) == ("Olá", [200, 486])
+        await hang_up(server, customer)
+
+
+async def test_a_text_before_the_answer_is_for_nobody(server: RamalServer) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        call = ana.call("1002")
+        ringing = await boris.incoming()
+        ringing.session.progress(180)
+        await call.event(Progressed)
+        heard: list[int] = []
+        call.session.pass_text("hello?", heard.append)
+        async with asyncio.timeout(5):
+            while not heard:
+                await asyncio.sleep(0.02)
+        assert heard == [480]
+        await hang_up(server, call)

@@ -9,6 +9,9 @@ import pytest
 
 from core.events import CallTransferred, LegEnded, LegMoved, RecordingStarted, TransferKind, TransferResult
 from ramal.softphone.controller import SoftPhone
+from sip.message import Response
+from sip.session import InviteSession
+from sip.transaction import ClientTransaction
 from tests.interop.conftest import TONES, PhoneFactory
 from tests.support.baresip import Baresip
 from tests.support.ramal_server import PASSWORD, RamalServer
@@ -21,8 +24,21 @@ SCENARIO = Path(__file__).parent / "scenarios" / "refer_and_leave.xml"
 
 
 async def test_pjsua2_transfers_to_a_colleague_whose_phone_still_rings(
-    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+    server: RamalServer,
+    phone: PhoneFactory,
+    trunk: SoftPhone,
+    voices: Voices,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    updates: list[int] = []
+    heard = InviteSession._heard_update
+
+    def note(session: InviteSession, response: Response, transaction: ClientTransaction) -> None:
+        updates.append(response.status)
+        heard(session, response, transaction)
+
+    monkeypatch.setattr(InviteSession, "_heard_update", note)
     ana, boris = await phone("1001"), await phone("1002")
     customer = await trunk.call(f"sip:{NUMBER}@{server.address}", voices["trunk"])
     first = await ana.incoming()
@@ -43,6 +59,7 @@ async def test_pjsua2_transfers_to_a_colleague_whose_phone_still_rings(
     done = await server.fact(CallTransferred)
     await first.over()
     assert first.transfer_status == 200
+    assert updates == [200], "the phone was not told whom it talks with"
     assert (done.kind, done.result, done.to_number) == (TransferKind.ATTENDED, TransferResult.COMPLETED, "1002")
     await asyncio.sleep(1.2)
     await customer.hang_up()

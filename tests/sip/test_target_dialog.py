@@ -109,3 +109,26 @@ def test_one_that_names_no_call_is_refused() -> None:
 def test_one_without_a_readable_refer_to_is_malformed() -> None:
     pair, session, _ = established()
     assert [packet.what for packet in send(pair, refer(session, Refer_To="<sip:"))] == ["400 REFER"]
+
+
+def test_its_subscription_is_refreshed_and_ended_in_its_own_dialog() -> None:
+    pair, session, _ = established()
+
+    def accept(callee: InviteSession, event: SessionEvent) -> None:
+        if isinstance(event, Referred):
+            callee.accept_refer(event.refer)
+
+    pair.bob_app.listener.on = accept
+    # The core at the other end knows nothing of this dialog, and would say so.
+    pair.network.drop = lambda packet: packet.what == "NOTIFY"
+    tag = send(pair, refer(session))[0].message.to_tag
+
+    def subscribe(number: int, expires: str) -> list[str]:
+        headers = {"To": f"<sip:bob@10.0.0.2>;tag={tag}", "CSeq": f"{number} SUBSCRIBE", "Event": "refer"}
+        message = refer(session, **headers, Expires=expires, Via=f"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK{number}")
+        message.method = "SUBSCRIBE"
+        return [packet.what for packet in send(pair, message)]
+
+    assert subscribe(2, "60") == ["200 SUBSCRIBE", "NOTIFY"]
+    assert subscribe(3, "0") == ["200 SUBSCRIBE", "NOTIFY"]
+    assert subscribe(4, "60") == ["481 SUBSCRIBE"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sip.message import Response
+from sip.message import Request, Response
+from sip.session import InviteSession
+from sip.session_events import SessionEvent, TextReceived
 from sip.text_message import MAX_BYTES, TextMessage
+from tests.sip.network import established
 from tests.sip.watcher import Scene
 
 
@@ -91,3 +94,64 @@ def test_without_anybody_to_deliver_a_text_is_refused() -> None:
     stage = Stage()
     stage.core.inbound.messages.receiver = None
     assert stage.say(b"x").status == 480
+
+
+def test_a_copy_that_comes_by_another_way_is_not_delivered_again() -> None:
+    stage = Stage()
+    request = stage.watcher.build("MESSAGE", "sip:bob@10.0.0.2", body=b"once", content_type="text/plain")
+    stage.core.inbound.messages.receiver = lambda message: (stage.taken.append(message), message.answer(200))[1]
+    assert stage.watcher.send(request).status == 200
+    copy = next(packet.message for packet in reversed(stage.network.sent) if packet.what == "MESSAGE")
+    copy.set("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKanother;rport")
+    assert isinstance(copy, Request)
+    assert stage.watcher.send_once(copy).status == 482
+    stage.run(40)
+    assert [message.text for message in stage.taken] == ["once"]
+    assert stage.watcher.send_once(copy).status != 482
+
+
+class TestInACall:
+    @staticmethod
+    def say(body: bytes, content_type: str = "text/plain", *, status: int = 200) -> tuple[list[str], int]:
+        pair, session, _ = established()
+        texts: list[str] = []
+
+        def take(_session: InviteSession, event: SessionEvent) -> None:
+            if isinstance(event, TextReceived):
+                texts.append(event.text)
+                event.answer(status)
+                event.answer(500)
+
+        pair.bob_app.listener.on = take
+        answers: list[int] = []
+        session.send(
+            "MESSAGE",
+            content_type=content_type,
+            body=body,
+            on_response=lambda response, _: answers.append(response.status),
+        )
+        pair.network.run(0.2)
+        assert session.established
+        return texts, answers[-1]
+
+    def test_it_is_told_and_answered(self) -> None:
+        assert self.say("Olá".encode()) == (["Olá"], 200)
+        assert self.say(b"no", status=405) == (["no"], 405)
+
+    def test_what_is_no_text_is_refused(self) -> None:
+        assert self.say(b"<b>", "text/html") == ([], 415)
+        assert self.say(b"\xff\xfe") == ([], 488)
+        assert self.say(b"x" * (MAX_BYTES + 1)) == ([], 413)
+
+    def test_ours_is_sent_and_its_answer_heard(self) -> None:
+        pair, session, _ = established()
+        heard: list[int] = []
+        session.pass_text("one", heard.append)
+        pair.network.run(0.2)
+        assert heard == []
+        texted = next(event for event in pair.bob_app.listener.events if isinstance(event, TextReceived))
+        texted.answer(202)
+        pair.network.run(0.2)
+        session.hang_up()
+        session.pass_text("too late", heard.append)
+        assert heard == [202, 481]

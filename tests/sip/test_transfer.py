@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip.errors import MalformedMessageError
-from sip.message import Request
+from sip.message import Request, Response
 from sip.session import InviteSession
 from sip.session_events import ReferProgressed, Referred, SessionEvent
 from sip.transfer import Refer, Replaces, parse_refer, parse_sipfrag, refer_to, replaces_of
@@ -148,6 +148,110 @@ class TestInASession:
         pair.network.run(70)
         assert pair.network.what[-2:] == ["NOTIFY", "481 NOTIFY"]
         assert pair.settled()
+
+    def test_a_transferor_that_is_gone_is_told_no_more(self) -> None:
+        pair, session, _ = established()
+        pair.bob_app.listener.on = accepting
+        session.refer(CAROL)
+        pair.network.run(0.1)
+        session.hang_up()
+        pair.network.run(0.1)
+        pair.bob_session.notify_refer(referred(pair), 180)
+        pair.network.run(0.1)
+        pair.bob_session.notify_refer(referred(pair), 200)
+        pair.network.run(400)
+        assert pair.network.what[-2:] == ["NOTIFY", "481 NOTIFY"]
+        assert pair.settled()
+
+
+class TestItsSubscription:
+    """What a REFER begins without saying so: SUBSCRIBE refreshes and ends it (RFC 3515 section 2.4.4)."""
+
+    @staticmethod
+    def subscribe(pair: Pair, session: InviteSession, event: str = "refer", expires: str = "60") -> list[Response]:
+        answers: list[Response] = []
+        headers = [("Contact", session.contact), ("Event", event), *([("Expires", expires)] if expires else [])]
+        session.send("SUBSCRIBE", headers=headers, on_response=lambda response, _: answers.append(response))
+        pair.network.run(0.1)
+        return answers
+
+    @staticmethod
+    def referring() -> tuple[Pair, InviteSession]:
+        pair, session, _ = established()
+        pair.bob_app.listener.on = accepting
+        session.refer(CAROL)
+        pair.network.run(0.1)
+        return pair, session
+
+    @staticmethod
+    def states(pair: Pair) -> list[str | None]:
+        notifies = [packet.message for packet in pair.network.sent if packet.what == "NOTIFY"]
+        return [notify.get("Subscription-State") for notify in notifies]
+
+    def test_it_ends_after_its_time(self) -> None:
+        pair, _ = self.referring()
+        pair.network.run(200)
+        assert self.states(pair) == ["active;expires=180", "terminated;reason=timeout"]
+        pair.bob_session.notify_refer(referred(pair), 200)
+        pair.network.run(1)
+        assert len(self.states(pair)) == 2
+
+    @pytest.mark.parametrize(("expires", "seconds"), [("60", 60), ("", 180), ("86400", 180)])
+    def test_it_is_refreshed_and_told_where_the_transfer_stands(self, expires: str, seconds: int) -> None:
+        pair, session = self.referring()
+        pair.bob_session.notify_refer(referred(pair), 180, "Ringing")
+        pair.network.run(100)
+        (answer,) = self.subscribe(pair, session, expires=expires)
+        assert (answer.status, answer.get("Expires")) == (200, str(seconds))
+        assert pair.network.find("200 SUBSCRIBE")
+        last = [packet.message for packet in pair.network.sent if packet.what == "NOTIFY"][-1]
+        assert (last.get("Subscription-State"), last.body) == (f"active;expires={seconds}", b"SIP/2.0 180 Ringing\r\n")
+        pair.network.run(seconds - 10)
+        pair.bob_session.notify_refer(referred(pair), 200)
+        pair.network.run(1)
+        assert self.states(pair)[-1] == "terminated;reason=noresource"
+
+    def test_it_is_ended_by_the_one_who_asked(self) -> None:
+        pair, session = self.referring()
+        (answer,) = self.subscribe(pair, session, expires="0")
+        assert (answer.status, answer.get("Expires")) == (200, "0")
+        assert self.states(pair)[-1] == "terminated;reason=timeout"
+        pair.bob_session.notify_refer(referred(pair), 200)
+        pair.network.run(1)
+        assert len(self.states(pair)) == 2
+        assert self.subscribe(pair, session)[0].status == 481
+
+    def test_each_of_several_is_meant_by_its_number(self) -> None:
+        pair, session = self.referring()
+        session.refer(CAROL)
+        pair.network.run(0.1)
+        second = next(packet.message for packet in reversed(pair.network.sent) if packet.what == "NOTIFY").get("Event")
+        assert self.subscribe(pair, session, second or "", "0")[0].status == 200
+        assert self.subscribe(pair, session, "refer", "0")[0].status == 200
+        assert self.subscribe(pair, session, second or "", "0")[0].status == 481
+
+    @pytest.mark.parametrize(
+        ("event", "expires", "status"),
+        [("dialog", "60", 489), ("", "60", 489), ("refer;id=99", "60", 481), ("refer", "soon", 400)],
+    )
+    def test_what_means_none_is_refused(self, event: str, expires: str, status: int) -> None:
+        pair, session = self.referring()
+        assert self.subscribe(pair, session, event, expires)[0].status == status
+        assert pair.bob_session.established
+
+    def test_without_a_transfer_there_is_none(self) -> None:
+        pair, session, _ = established()
+        assert self.subscribe(pair, session)[0].status == 481
+
+    def test_a_peer_may_be_asked_to_tell_nothing(self) -> None:
+        pair, session, listener = established()
+        pair.bob_app.listener.on = accepting
+        session.refer(CAROL, told=False)
+        pair.network.run(0.1)
+        assert listener.last == ReferProgressed(202, "Accepted", final=True)
+        pair.bob_session.notify_refer(referred(pair), 200)
+        pair.network.run(0.1)
+        assert "NOTIFY" not in pair.network.what
 
     def test_a_malformed_refer_is_refused_with_400(self) -> None:
         pair, session, _ = established()
