@@ -99,7 +99,12 @@ def test_without_anybody_to_deliver_a_text_is_refused() -> None:
 def test_a_copy_that_comes_by_another_way_is_not_delivered_again() -> None:
     stage = Stage()
     request = stage.watcher.build("MESSAGE", "sip:bob@10.0.0.2", body=b"once", content_type="text/plain")
-    stage.core.inbound.messages.receiver = lambda message: (stage.taken.append(message), message.answer(200))[1]
+
+    def take(message: TextMessage) -> None:
+        stage.taken.append(message)
+        message.answer(200)
+
+    stage.core.inbound.messages.receiver = take
     assert stage.watcher.send(request).status == 200
     copy = next(packet.message for packet in reversed(stage.network.sent) if packet.what == "MESSAGE")
     copy.set("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKanother;rport")
