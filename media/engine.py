@@ -35,8 +35,10 @@ from media.events import (
     PlaybackEnded,
     RecordingClosed,
     RecordingFailed,
+    SpeakerChanged,
     decode,
 )
+from media.mixer import Mixer
 from media.quality import EndpointStatistics
 
 try:
@@ -57,10 +59,12 @@ __all__ = [
     "FirstPacket",
     "MediaEvent",
     "MediaTimeout",
+    "Mixer",
     "PlaybackEnded",
     "Recording",
     "RecordingClosed",
     "RecordingFailed",
+    "SpeakerChanged",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -100,12 +104,13 @@ class Endpoint:
     Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_events_taken", "_native", "_playbacks", "_wake", "address")
+    __slots__ = ("_events_taken", "_playbacks", "_wake", "address", "native")
 
     def __init__(
         self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int], wake: Callable[[], None]
     ) -> None:
-        self._native = native
+        self.native = native
+        """The engine's own, for the other faces of the engine."""
         self._playbacks = playbacks
         self._wake = wake
         self._events_taken = False
@@ -115,12 +120,12 @@ class Endpoint:
     @property
     def id(self) -> int:
         """Names the endpoint in events."""
-        return self._native.id
+        return self.native.id
 
     @property
     def port(self) -> int:
         """The RTP port, even."""
-        return self._native.port
+        return self.native.port
 
     def configure(
         self,
@@ -151,7 +156,7 @@ class Endpoint:
         law = 0 if codec is Codec.PCMU else 1
         event = -1 if telephone_event is None else telephone_event
         try:
-            self._native.configure(remote, law, number, event, send, receive, latching, relay_digits)
+            self.native.configure(remote, law, number, event, send, receive, latching, relay_digits)
         except ValueError as error:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()
@@ -166,7 +171,7 @@ class Endpoint:
         paths = [samples_path] if isinstance(samples_path, Path) else list(samples_path)
         playback = next(self._playbacks)
         try:
-            self._native.play(playback, [str(path) for path in paths], loop)
+            self.native.play(playback, [str(path) for path in paths], loop)
         except (OSError, ValueError) as error:
             raise SoundFileError(f"A sound cannot be played: {error}.") from error
         self._wake()
@@ -174,7 +179,7 @@ class Endpoint:
 
     def stop_play(self) -> None:
         """End what is being played, if anything."""
-        self._native.stop_play()
+        self.native.stop_play()
         self._wake()
 
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
@@ -183,12 +188,12 @@ class Endpoint:
             raise InvalidDigitError(f"{digit!r} is not a digit.", hint="Digits are 0-9, *, #, A-D.")
         if not self._events_taken:
             raise InvalidDigitError("The party takes no telephone events.")
-        self._native.send_digit(digit.upper(), min(max(duration_ms, 40), 8000) * _SAMPLES_PER_MS)
+        self.native.send_digit(digit.upper(), min(max(duration_ms, 40), 8000) * _SAMPLES_PER_MS)
         self._wake()
 
     def statistics(self) -> EndpointStatistics:
         """Return the figures up to now; after `close` the last ones."""
-        figures = self._native.statistics()
+        figures = self.native.statistics()
         round_trip = figures["round_trip_ms"]
         return EndpointStatistics(
             packets_received=int(figures["packets_received"]),
@@ -206,7 +211,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Part it from everything and give its ports back; closing twice does nothing."""
-        self._native.close()
+        self.native.close()
 
 
 class Recording:
@@ -237,12 +242,12 @@ class Recording:
 
         An endpoint is in one recording at a time: attaching it again moves it.
         """
-        self._native.attach(endpoint._native, channel)  # noqa: SLF001
+        self._native.attach(endpoint.native, channel)
         self._wake()
 
     def detach(self, endpoint: Endpoint) -> None:
         """Record the endpoint's party no more."""
-        self._native.detach(endpoint._native)  # noqa: SLF001
+        self._native.detach(endpoint.native)
         self._wake()
 
     def pause(self) -> None:
@@ -332,13 +337,17 @@ class Engine:
 
     def bridge(self, a: Endpoint, b: Endpoint) -> None:
         """Let two parties hear each other, and nobody else."""
-        self._native.bridge(a._native, b._native)  # noqa: SLF001
+        self._native.bridge(a.native, b.native)
         self._wake_soon()
 
     def unbridge(self, a: Endpoint) -> None:
         """Part an endpoint from its peer, if it has one."""
-        self._native.unbridge(a._native)  # noqa: SLF001
+        self._native.unbridge(a.native)
         self._wake_soon()
+
+    def create_mixer(self) -> Mixer:
+        """Create a room in which several parties hear each other."""
+        return Mixer(self._native.create_mixer(), self._wake_soon)
 
     def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
         """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`."""

@@ -48,6 +48,14 @@ class InvalidDigitError(MediaError):
     http_status = 422
 
 
+class InvalidGainError(MediaError):
+    """A gain of a mixer is out of range."""
+
+    id = "media.invalid_gain"
+    fault = Fault.CALLER
+    http_status = 422
+
+
 class SoundFileError(MediaError):
     """A sound file is missing, unreadable, or not 8 kHz mono 16-bit WAV."""
 

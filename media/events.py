@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,23 +60,36 @@ class RecordingClosed:
     recording_id: int
 
 
-MediaEvent = DigitReceived | FirstPacket | MediaTimeout | PlaybackEnded | RecordingFailed | RecordingClosed
+@dataclass(slots=True, frozen=True)
+class SpeakerChanged:
+    """Another party of a mixer is the one who speaks; who spoke last stays the speaker through everybody's pauses."""
+
+    mixer_id: int
+    endpoint_id: int
+
+
+MediaEvent = (
+    DigitReceived | FirstPacket | MediaTimeout | PlaybackEnded | RecordingFailed | RecordingClosed | SpeakerChanged
+)
+
+
+_Maker = Callable[[int, int, float, str], MediaEvent]
+
+_MAKERS: Final[dict[int, _Maker]] = {
+    1: lambda source, number, value, _reason: DigitReceived(source, chr(number), round(value)),
+    2: lambda source, _number, _value, _reason: FirstPacket(source),
+    3: lambda source, _number, value, _reason: MediaTimeout(source, value),
+    4: lambda source, number, value, _reason: PlaybackEnded(source, number, completed=value > 0),
+    5: lambda source, _number, value, reason: RecordingFailed(source, reason, value),
+    6: lambda source, _number, _value, _reason: RecordingClosed(source),
+    20: lambda source, number, _value, _reason: SpeakerChanged(source, number),
+}
+"""How events are made from what the native engine hands out, by the kinds of native/events.hpp."""
 
 
 def decode(kind: int, source: int, number: int, value: float, reason: str) -> MediaEvent:
-    """Make an event of what the native engine hands out; the kinds are those of native/events.hpp."""
-    match kind:
-        case 1:
-            return DigitReceived(source, chr(number), round(value))
-        case 2:
-            return FirstPacket(source)
-        case 3:
-            return MediaTimeout(source, value)
-        case 4:
-            return PlaybackEnded(source, number, completed=value > 0)
-        case 5:
-            return RecordingFailed(source, reason, value)
-        case 6:
-            return RecordingClosed(source)
-        case _:
-            raise ValueError(f"The native engine is of another version: unknown event {kind}")
+    """Make an event of what the native engine hands out."""
+    maker = _MAKERS.get(kind)
+    if maker is None:
+        raise ValueError(f"The native engine is of another version: unknown event {kind}")
+    return maker(source, number, value, reason)

@@ -52,6 +52,11 @@ void Endpoint::set_peer(Endpoint* peer) {
     stream_.break_off();
 }
 
+void Endpoint::sit(Seat* seat) {
+    seat_ = seat;
+    stream_.break_off();
+}
+
 void Endpoint::play(uint32_t playback, Playlist playlist) {
     stop_play();
     playback_ = playback;
@@ -121,9 +126,17 @@ void Endpoint::audio_received(const RtpPacket& packet, Law law, int64_t now) {
     reception_.timing(packet.timestamp, now);
     counters.jitter_ms.set(reception_.jitter_ms());
     if (track_) track_->write(law, packet.payload, packet.size, packet.timestamp, source(), now);
+    if (seat_ != nullptr) return hear(packet, law);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
     if (law != peer_->settings_.law) transcode(law, packet.payload, packet.size);
     peer_->relay(source(), packet, peer_->settings_.payload_type, now);
+}
+
+void Endpoint::hear(const RtpPacket& packet, Law law) {
+    const DecodeTable& decode = decode_table(law);
+    int16_t samples[kLargestPacket];
+    std::transform(packet.payload, packet.payload + packet.size, samples, [&decode](uint8_t code) { return decode[code]; });
+    seat_->put(samples, packet.size, packet.timestamp, source());
 }
 
 void Endpoint::event_received(const RtpPacket& packet, int64_t now) {
@@ -181,7 +194,10 @@ void Endpoint::send_sound_step(int64_t now) {
         events_.push({EventKind::playback_ended, id, playback_, 1});
         return;
     }
-    if (!sending()) return;
+    if (sending()) send_frame(samples, now);
+}
+
+void Endpoint::send_frame(const int16_t* samples, int64_t now) {
     uint8_t codes[kFrameSamples];
     encode(settings_.law, samples, kFrameSamples, codes);
     send_own(stream_.own(settings_.payload_type, kFrameSamples, now), codes, sizeof codes);

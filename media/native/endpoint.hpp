@@ -9,6 +9,7 @@
 #include "codec.hpp"
 #include "dtmf.hpp"
 #include "events.hpp"
+#include "mixer.hpp"
 #include "ports.hpp"
 #include "recorder.hpp"
 #include "rtcp.hpp"
@@ -72,6 +73,12 @@ public:
     // Null: nobody.
     void set_peer(Endpoint* peer);
     Endpoint* peer() const { return peer_; }
+    // Its place in a mixer, which alone calls this; null: nowhere.
+    void sit(Seat* seat);
+    Seat* seat() const { return seat_; }
+    bool open_for_mixer() const { return open_for_peer(); }
+    // Sends kFrameSamples of the mixer's.
+    void send_mixed(const int16_t* samples, int64_t now) { send_frame(samples, now); }
     // Takes the place of what is being played.
     void play(uint32_t playback, Playlist playlist);
     void stop_play();
@@ -117,6 +124,8 @@ private:
     void relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now);
     void send_digit_step(int64_t now);
     void send_sound_step(int64_t now);
+    void send_frame(const int16_t* samples, int64_t now);
+    void hear(const RtpPacket& packet, Law law);
     void send_own(const RtpHeader& header, const uint8_t* payload, size_t size);
     void transmit(const uint8_t* data, size_t size);
     void report(Digit digit);
@@ -137,6 +146,7 @@ private:
     std::shared_ptr<Track> track_;
     uint32_t recording_ = 0;
     Endpoint* peer_ = nullptr;
+    Seat* seat_ = nullptr;
     // Silence counts from here.
     int64_t alive_ = 0;
     bool timed_out_ = false;

@@ -16,13 +16,14 @@ enum class EventKind : uint8_t {
     playback_ended = 4,
     recording_failed = 5,
     recording_closed = 6,
+    speaker_changed = 20,
 };
 
 struct Event {
     EventKind kind;
-    // The endpoint's or the recording's.
+    // The endpoint's, the recording's or the mixer's.
     uint32_t id;
-    // A digit's symbol, a playback's id.
+    // A digit's symbol, a playback's id, the endpoint of who speaks in a mixer.
     uint32_t number = 0;
     // Milliseconds of a digit, seconds of silence or of loss; 1 when a playback came to its end.
     double value = 0;

@@ -101,7 +101,8 @@ void Loop::run_commands() {
 }
 
 int64_t Loop::time_to_next(int64_t now) const {
-    const bool stepping = std::any_of(groups_.begin(), groups_.end(), [](const auto& group) { return !group.empty(); });
+    const auto busy = [](const auto& group) { return !group.empty(); };
+    const bool stepping = std::any_of(groups_.begin(), groups_.end(), busy) || std::any_of(mixers_.begin(), mixers_.end(), busy);
     const int64_t ticks = stepping ? 0 : (kTicksPerSlot - tick_ % kTicksPerSlot) % kTicksPerSlot;
     return std::max<int64_t>(0, next_tick_ + ticks * kTick - now);
 }
@@ -130,6 +131,7 @@ void Loop::look_after(size_t slot, int64_t now) {
 }
 
 void Loop::step_group(size_t group, int64_t now) {
+    for (const auto& mixer : mixers_[group]) mixer->step(now);
     std::erase_if(groups_[group], [now](Endpoint* endpoint) {
         endpoint->tick(now);
         endpoint->in_ticks = endpoint->ticking();
@@ -197,6 +199,7 @@ void Loop::configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSe
 }
 
 void Loop::part(Endpoint& endpoint) {
+    if (endpoint.seat() != nullptr) endpoint.seat()->mixer.remove(endpoint);
     if (endpoint.peer() == nullptr) return;
     endpoint.peer()->set_peer(nullptr);
     endpoint.set_peer(nullptr);
@@ -233,6 +236,46 @@ void Loop::send_digit(const std::shared_ptr<Endpoint>& endpoint, uint8_t event, 
         if (endpoint->closed) return;
         endpoint->send_digit(event, duration);
         schedule(*endpoint);
+    });
+}
+
+std::shared_ptr<Mixer> Loop::create_mixer() {
+    const auto mixer = std::make_shared<Mixer>(next_id_++, events_);
+    post([this, mixer](int64_t) { mixers_[mixer->id % kGroups].push_back(mixer); });
+    return mixer;
+}
+
+void Loop::join(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint) {
+    post([this, mixer, endpoint](int64_t) {
+        if (mixer->closed || endpoint->closed || (endpoint->seat() != nullptr && &endpoint->seat()->mixer == mixer.get())) return;
+        part(*endpoint);
+        mixer->add(*endpoint);
+    });
+}
+
+void Loop::leave(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint) {
+    post([mixer, endpoint](int64_t) { mixer->remove(*endpoint); });
+}
+
+void Loop::mute(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint, bool muted) {
+    post([mixer, endpoint, muted](int64_t) { mixer->mute(*endpoint, muted); });
+}
+
+void Loop::set_gain(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& speaker, const std::shared_ptr<Endpoint>& listener,
+                    float gain) {
+    post([mixer, speaker, listener, gain](int64_t) { mixer->set_gain(*speaker, *listener, gain); });
+}
+
+void Loop::play(const std::shared_ptr<Mixer>& mixer, Playlist playlist) {
+    post([mixer, playlist = std::move(playlist)](int64_t) { mixer->play(playlist); });
+}
+
+void Loop::close(const std::shared_ptr<Mixer>& mixer) {
+    post([this, mixer](int64_t) {
+        if (mixer->closed) return;
+        mixer->closed = true;
+        mixer->clear();
+        std::erase(mixers_[mixer->id % kGroups], mixer);
     });
 }
 
@@ -277,6 +320,7 @@ void Loop::close_all() {
     for (auto& endpoints : endpoints_) {
         while (!endpoints.empty()) remove(std::shared_ptr<Endpoint>(endpoints.back()));
     }
+    for (auto& mixers : mixers_) mixers.clear();
     departed_.clear();
     discard(ports_.idle());
 }

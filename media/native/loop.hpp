@@ -13,6 +13,7 @@
 
 #include "endpoint.hpp"
 #include "events.hpp"
+#include "mixer.hpp"
 #include "ports.hpp"
 #include "recorder.hpp"
 #include "transport.hpp"
@@ -49,6 +50,16 @@ public:
     void play(const std::shared_ptr<Endpoint>& endpoint, uint32_t playback, Playlist playlist);
     void stop_play(const std::shared_ptr<Endpoint>& endpoint);
     void send_digit(const std::shared_ptr<Endpoint>& endpoint, uint8_t event, uint32_t duration);
+
+    std::shared_ptr<Mixer> create_mixer();
+    // Who sits in a mixer has no peer.
+    void join(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint);
+    void leave(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint);
+    void mute(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint, bool muted);
+    void set_gain(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& speaker, const std::shared_ptr<Endpoint>& listener,
+                  float gain);
+    void play(const std::shared_ptr<Mixer>& mixer, Playlist playlist);
+    void close(const std::shared_ptr<Mixer>& mixer);
 
     std::shared_ptr<Recording> create_recording(const std::string& path, int channels);
     void attach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel);
@@ -109,6 +120,7 @@ private:
     std::array<std::vector<std::shared_ptr<Endpoint>>, kSlots> endpoints_;
     std::array<std::vector<std::shared_ptr<Recording>>, kSlots> recordings_;
     std::array<std::vector<Endpoint*>, kGroups> groups_;
+    std::array<std::vector<std::shared_ptr<Mixer>>, kGroups> mixers_;
     std::vector<Endpoint*> pending_digits_;
     // Closed while the transport may still speak of them.
     std::vector<std::shared_ptr<Endpoint>> departed_;

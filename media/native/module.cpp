@@ -111,6 +111,32 @@ public:
     const std::shared_ptr<Recording> recording;
 };
 
+class MixerHandle {
+public:
+    MixerHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Mixer> mixer) : loop(std::move(loop)), mixer(std::move(mixer)) {}
+    MixerHandle(const MixerHandle&) = delete;
+    MixerHandle& operator=(const MixerHandle&) = delete;
+    ~MixerHandle() { close(); }
+
+    uint32_t id() const { return mixer->id; }
+    void add(const EndpointHandle& party) { loop->join(mixer, party.endpoint); }
+    void remove(const EndpointHandle& party) { loop->leave(mixer, party.endpoint); }
+    void mute(const EndpointHandle& party, bool muted) { loop->mute(mixer, party.endpoint, muted); }
+    void set_gain(const EndpointHandle& speaker, const EndpointHandle& listener, float gain) {
+        if (!(gain >= 0 && gain <= 8)) throw std::invalid_argument("a gain is from 0 to 8");
+        loop->set_gain(mixer, speaker.endpoint, listener.endpoint, gain);
+    }
+    void play(const std::vector<std::string>& paths) {
+        std::vector<std::shared_ptr<const Sound>> sounds;
+        for (const std::string& path : paths) sounds.push_back(loop->sounds().load(path));
+        loop->play(mixer, Playlist(std::move(sounds), false));
+    }
+    void close() { loop->close(mixer); }
+
+    const std::shared_ptr<Loop> loop;
+    const std::shared_ptr<Mixer> mixer;
+};
+
 class EngineHandle {
 public:
     EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
@@ -122,6 +148,7 @@ public:
         if (channels < 1 || channels > 2) throw std::invalid_argument("a recording has one or two channels");
         return new RecordingHandle(loop, loop->create_recording(path, channels));
     }
+    MixerHandle* create_mixer() { return new MixerHandle(loop, loop->create_mixer()); }
     void bridge(const EndpointHandle& a, const EndpointHandle& b) { loop->bridge(a.endpoint, b.endpoint); }
     void unbridge(const EndpointHandle& a) { loop->unbridge(a.endpoint); }
 
@@ -187,6 +214,15 @@ NB_MODULE(_engine, m) {
         .def("pause", &RecordingHandle::pause, nb::arg("paused"))
         .def("close", &RecordingHandle::close);
 
+    nb::class_<MixerHandle>(m, "Mixer")
+        .def_prop_ro("id", &MixerHandle::id)
+        .def("add", &MixerHandle::add, nb::arg("endpoint"))
+        .def("remove", &MixerHandle::remove, nb::arg("endpoint"))
+        .def("mute", &MixerHandle::mute, nb::arg("endpoint"), nb::arg("muted"))
+        .def("set_gain", &MixerHandle::set_gain, nb::arg("speaker"), nb::arg("listener"), nb::arg("gain"))
+        .def("play", &MixerHandle::play, nb::arg("paths"), Released())
+        .def("close", &MixerHandle::close);
+
     nb::class_<EngineHandle>(m, "Engine")
         .def(nb::init<const std::string&, uint16_t, uint16_t, double, int>(), nb::arg("address"), nb::arg("lowest_port"), nb::arg("highest_port"),
              nb::arg("media_timeout"), nb::arg("backend"))
@@ -197,6 +233,7 @@ NB_MODULE(_engine, m) {
         .def("close", [](const EngineHandle& engine) { engine.loop->stop(); }, Released())
         .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership)
         .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::rv_policy::take_ownership, Released())
+        .def("create_mixer", &EngineHandle::create_mixer, nb::rv_policy::take_ownership)
         .def("bridge", &EngineHandle::bridge, nb::arg("a"), nb::arg("b"))
         .def("unbridge", &EngineHandle::unbridge, nb::arg("a"))
         .def("take_events", &EngineHandle::take_events)

@@ -167,10 +167,11 @@ class Phone:
     async def listen(self, seconds: float) -> list[Heard]:
         """Take everything that comes within a time."""
         heard: list[Heard] = []
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    heard.append(await self.hear())
+            while (left := end - loop.time()) > 0:
+                heard.append(await self.hear(left))
         return heard
 
     def samples(self, heard: list[Heard]) -> Samples:
