@@ -68,7 +68,7 @@ async def list_activities(
         )
     return ActivityPage(
         items=show_activities(found.items, access),
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
+        next_cursor=encode_cursor(found.next_cursor),
     )
 
 

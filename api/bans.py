@@ -120,11 +120,4 @@ async def lift_ban(
 
 
 def _show(ban: Ban) -> BanOut:
-    return BanOut(
-        address=ban.network.partition("/")[0],
-        network=ban.network,
-        since=ban.since,
-        until=ban.until,
-        offences=ban.offences,
-        reason=ban.reason,
-    )
+    return BanOut.of(ban, address=ban.network.partition("/")[0])

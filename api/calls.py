@@ -11,19 +11,19 @@ from pydantic import Field
 from api import contacts, leads
 from api.crm_fields import CustomerIn
 from api.errors import FieldError, InvalidFieldsError
-from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, Time
+from api.fields import Dialled, ExtensionNumber, Input, Output, TextOrNull, ThingId, Time
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
-from api.quality import QualityOut, show_quality
+from api.quality import QualityOut
 from api.security import Access, permit
 from api.services import Rooms, Services
 from core.events import Direction, PartyRole, TransferKind
 from core.phone_numbers import is_public
-from pbx.call_recording import RecordingState
+from pbx.call_recording import CallRecordingState
 from pbx.call_state import CallState
 from pbx.cdrs.errors import CdrNotFoundError
 from pbx.errors import UnknownCallError
-from pbx.live import CallView, LegView
+from pbx.live import CallView
 from pbx.party import LegState
 
 router = APIRouter(prefix="/calls", tags=["calls"])
@@ -60,8 +60,8 @@ class LiveLegOut(Output):
     role: PartyRole
     number: str
     name: str
-    extension: str | None
-    trunk: str | None
+    extension: TextOrNull
+    trunk: TextOrNull
     incoming: bool = Field(description="Whether the party called us; else we called it.")
     state: LegState
     held: bool
@@ -79,14 +79,14 @@ class CallOut(Output):
     state: CallState
     direction: Direction
     from_number: str
-    from_name: str | None
-    from_extension: str | None
+    from_name: TextOrNull
+    from_extension: TextOrNull
     to_number: str
     dialled: str
     started_at: Time
     answered_at: Time | None = Field(description="When a person answered.")
-    recording: RecordingState
-    recording_id: str | None
+    recording: CallRecordingState
+    recording_id: TextOrNull
     legs: list[LiveLegOut]
 
 
@@ -97,7 +97,7 @@ class CallPage(Page[CallOut]):
 class RecordOut(Output):
     """Whether the call is being recorded now."""
 
-    recording: RecordingState
+    recording: CallRecordingState
 
 
 @router.get("")
@@ -107,7 +107,7 @@ async def list_calls(
     """List live calls, the oldest first."""
     visible = [call for call in rooms.switch.calls() if _is_visible(call, access)]
     shown, cursor = cut_sorted(visible, page, lambda call: call.id)
-    return CallPage(items=[show(call) for call in shown], next_cursor=cursor)
+    return CallPage(items=[CallOut.of(call) for call in shown], next_cursor=cursor)
 
 
 @router.post("", status_code=201)
@@ -122,7 +122,7 @@ async def place_call(
     access.require_extension(extension)
     made = rooms.switch.originate(extension, call.to)
     access.note.target = made.id
-    return show(made)
+    return CallOut.of(made)
 
 
 @router.get("/{call_id}")
@@ -130,7 +130,7 @@ async def get_call(
     call_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.CALLS, Action.READ)]
 ) -> CallOut:
     """Show a live call."""
-    return show(_own(rooms, access, call_id))
+    return CallOut.of(_own(rooms, access, call_id))
 
 
 @router.post("/{call_id}/transfer")
@@ -138,7 +138,7 @@ async def transfer_call(call_id: ThingId, transfer: TransferIn, rooms: Rooms, ac
     """Begin a transfer; a blind one is carried out at once, an attended one begins the consultation."""
     call = _own(rooms, access, call_id)
     rooms.switch.transfer(call_id, transfer.to, transfer.kind, by_extension=_by(access, call))
-    return show(rooms.switch.call(call_id))
+    return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/transfer/complete")
@@ -146,7 +146,7 @@ async def complete_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> 
     """Complete an attended transfer: the agent leaves, the two others talk."""
     _own(rooms, access, call_id)
     rooms.switch.complete_transfer(call_id)
-    return show(rooms.switch.call(call_id))
+    return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/transfer/cancel")
@@ -154,14 +154,14 @@ async def cancel_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> Ca
     """Give up an attended transfer: the customer comes back to the agent."""
     _own(rooms, access, call_id)
     rooms.switch.cancel_transfer(call_id)
-    return show(rooms.switch.call(call_id))
+    return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/hold")
 async def hold_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
     """Put a call on hold: the other side hears music."""
     rooms.switch.hold(call_id, by_extension=_by(access, _own(rooms, access, call_id)))
-    return show(rooms.switch.call(call_id))
+    return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/resume")
@@ -169,7 +169,7 @@ async def resume_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOu
     """Take a held call up again."""
     _own(rooms, access, call_id)
     rooms.switch.resume(call_id)
-    return show(rooms.switch.call(call_id))
+    return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/record")
@@ -177,7 +177,7 @@ async def record_call(call_id: ThingId, rooms: Rooms, access: Control, record: R
     """Switch the recording of a call on or off; while it is off the file holds silence."""
     call = _own(rooms, access, call_id)
     wanted = record.on if record is not None else None
-    if wanted is not None and wanted == (call.recording is RecordingState.ON):
+    if wanted is not None and wanted == (call.recording is CallRecordingState.ON):
         return RecordOut(recording=call.recording)
     return RecordOut(recording=rooms.switch.record(call_id, by_extension=_by(access, call)))
 
@@ -211,42 +211,6 @@ async def make_contact_of_call(
     """Make the call's customer a contact, in mid-call or afterwards; a call has one contact at most."""
     given = await _completed(rooms, access, call_id, customer)
     return await contacts.store(rooms, access, contacts.ContactIn(**given, call_id=call_id))
-
-
-def show(call: CallView) -> CallOut:
-    """Return a live call as it is shown."""
-    return CallOut(
-        id=call.id,
-        state=call.state,
-        direction=call.direction,
-        from_number=call.from_number,
-        from_name=call.from_name or None,
-        from_extension=call.from_extension or None,
-        to_number=call.to_number,
-        dialled=call.dialled,
-        started_at=call.started_at,
-        answered_at=call.answered_at,
-        recording=call.recording,
-        recording_id=call.recording_id or None,
-        legs=[_leg(leg) for leg in call.legs],
-    )
-
-
-def _leg(leg: LegView) -> LiveLegOut:
-    return LiveLegOut(
-        id=leg.id,
-        role=leg.role,
-        number=leg.number,
-        name=leg.name,
-        extension=leg.extension or None,
-        trunk=leg.trunk or None,
-        incoming=leg.incoming,
-        state=leg.state,
-        held=leg.held,
-        answered_at=leg.answered_at,
-        sip_call_id=leg.sip_call_id,
-        quality=show_quality(leg.quality),
-    )
 
 
 def _is_visible(call: CallView, access: Access) -> bool:

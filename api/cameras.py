@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from api.errors import FieldError, InvalidFieldsError
-from api.fields import Input, Name, Note, Output, ThingId, Time
+from api.fields import Input, Name, Note, Output, TextOrNull, ThingId, Time
 from api.pagination import Page, PageParameters, cut
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -64,7 +64,7 @@ class CameraOut(Output):
     created_at: Time
     running: bool
     frames: int = Field(description="Frames analysed since it was started.")
-    error: str | None = Field(description="Why it does not run.")
+    error: TextOrNull = Field(description="Why it does not run.")
 
 
 class CameraPage(Page[CameraOut]):
@@ -152,17 +152,4 @@ async def _restarted(rooms: Rooms, camera: Camera) -> CameraOut:
 
 
 def _show(rooms: Rooms, camera: Camera) -> CameraOut:
-    state = rooms.faces.state(camera.id)
-    return CameraOut(
-        id=camera.id,
-        name=camera.name,
-        source=_SECRET.sub(r"\1:***@", camera.source),
-        mode=camera.mode,
-        enabled=camera.enabled,
-        gap_seconds=camera.gap_seconds,
-        template_days=camera.template_days,
-        created_at=camera.created_at,
-        running=state.running,
-        frames=state.frames,
-        error=state.error or None,
-    )
+    return CameraOut.of(camera, rooms.faces.state(camera.id), source=_SECRET.sub(r"\1:***@", camera.source))

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query
 
-from api.crm_fields import (
-    ActivityOut,
-    CustomerChanges,
-    CustomerIn,
-    CustomerOut,
-    common_fields,
-    draft_of,
-    show_activities,
-)
-from api.fields import ThingId, changes_of
+from api.crm_fields import CustomerChanges, CustomerIn, CustomerOut
+from api.fields import ThingId, changes_of, fields_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -26,7 +17,6 @@ from crm_bridge.values import (
 )
 from crm_bridge.values import (
     CompanyDraft,
-    CustomerCompany,
     OwnerKind,
 )
 
@@ -37,12 +27,14 @@ class CompanyIn(CustomerIn):
     """A new company: at least a name, a phone or an e-mail address."""
 
 
-class CompanyChanges(CustomerChanges):
+class CustomerCompanyChanges(CustomerChanges):
     """Fields of a company to change; those left out stay as they are."""
 
 
 class CustomerCompanyOut(CustomerOut):
     """A company."""
+
+    owner_kind: ClassVar = OwnerKind.COMPANY
 
 
 class CompanyPage(Page[CustomerCompanyOut]):
@@ -65,12 +57,8 @@ async def list_customer_companies(
             cursor=page.after(),
             search=search,
         )
-        ids = [one.id for one in found.items]
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.COMPANY, ids)
-    return CompanyPage(
-        items=[show(one, show_activities(activities[one.id], access)) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
-    )
+        items = await CustomerCompanyOut.all_with_activities(found.items, session, rooms, access)
+    return CompanyPage(items=items, next_cursor=encode_cursor(found.next_cursor))
 
 
 @router.post("", status_code=201)
@@ -84,9 +72,9 @@ async def create_customer_company(
 async def store(rooms: Rooms, access: Access, company: CompanyIn) -> CustomerCompanyOut:
     """Store a new company and show it."""
     async with rooms.database.transaction() as session:
-        made = await rooms.crm.companies.create(session, CompanyDraft(**draft_of(company)))
+        made = await rooms.crm.companies.create(session, CompanyDraft(**fields_of(company)))
     access.note.target = made.id
-    return await _shown(rooms, access, made)
+    return await CustomerCompanyOut.with_activities(made, rooms, access)
 
 
 @router.get("/{company_id}")
@@ -96,13 +84,13 @@ async def get_customer_company(
     """Show a company with its newest activities."""
     async with rooms.database.reading() as session:
         found = await rooms.crm.companies.get(session, company_id)
-    return await _shown(rooms, access, found)
+    return await CustomerCompanyOut.with_activities(found, rooms, access)
 
 
 @router.patch("/{company_id}")
 async def change_customer_company(
     company_id: ThingId,
-    changes: CompanyChanges,
+    changes: CustomerCompanyChanges,
     rooms: Rooms,
     access: Annotated[Access, permit(Resource.COMPANIES, Action.CHANGE)],
 ) -> CustomerCompanyOut:
@@ -110,7 +98,7 @@ async def change_customer_company(
     given = changes_of(changes, nullable=())
     async with rooms.database.transaction() as session:
         changed = await rooms.crm.companies.update(session, company_id, Changes(**given))
-    return await _shown(rooms, access, changed)
+    return await CustomerCompanyOut.with_activities(changed, rooms, access)
 
 
 @router.delete("/{company_id}", status_code=204)
@@ -120,17 +108,3 @@ async def delete_customer_company(
     """Remove a company; its activities stay."""
     async with rooms.database.transaction() as session:
         await rooms.crm.companies.delete(session, company_id)
-
-
-def show(company: CustomerCompany, activities: Sequence[ActivityOut] = ()) -> CustomerCompanyOut:
-    """Return the company as it is shown."""
-    return CustomerCompanyOut(
-        **common_fields(company),
-        activities=list(activities),
-    )
-
-
-async def _shown(rooms: Rooms, access: Access, company: CustomerCompany) -> CustomerCompanyOut:
-    async with rooms.database.reading() as session:
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.COMPANY, [company.id])
-    return show(company, show_activities(activities[company.id], access))

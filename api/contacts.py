@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.crm_fields import (
-    ActivityOut,
-    CustomerChanges,
-    CustomerIn,
-    CustomerOut,
-    RecordId,
-    common_fields,
-    draft_of,
-    show_activities,
-)
-from api.fields import CallId, NullIsEmpty, ThingId, changes_of
+from api.crm_fields import CustomerChanges, CustomerIn, CustomerOut, RecordId
+from api.fields import CallId, NullIsEmpty, ThingId, changes_of, fields_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms
 from crm_bridge.values import (
-    Contact,
-    ContactDraft,
-    OwnerKind,
+    ContactChanges as Changes,
 )
 from crm_bridge.values import (
-    ContactChanges as Changes,
+    ContactDraft,
+    OwnerKind,
 )
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
@@ -52,6 +41,8 @@ class ContactChanges(CustomerChanges):
 
 class ContactOut(CustomerOut):
     """A contact."""
+
+    owner_kind: ClassVar = OwnerKind.CONTACT
 
     call_id: str | None
     company_id: str | None
@@ -83,12 +74,8 @@ async def list_contacts(
             responsible=responsible,
             call_id=call_id,
         )
-        ids = [one.id for one in found.items]
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.CONTACT, ids)
-    return ContactPage(
-        items=[show(one, show_activities(activities[one.id], access)) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
-    )
+        items = await ContactOut.all_with_activities(found.items, session, rooms, access)
+    return ContactPage(items=items, next_cursor=encode_cursor(found.next_cursor))
 
 
 @router.post("", status_code=201)
@@ -102,9 +89,9 @@ async def create_contact(
 async def store(rooms: Rooms, access: Access, contact: ContactIn) -> ContactOut:
     """Store a new contact and show it."""
     async with rooms.database.transaction() as session:
-        made = await rooms.crm.contacts.create(session, ContactDraft(**draft_of(contact)))
+        made = await rooms.crm.contacts.create(session, ContactDraft(**fields_of(contact)))
     access.note.target = made.id
-    return await _shown(rooms, access, made)
+    return await ContactOut.with_activities(made, rooms, access)
 
 
 @router.get("/{contact_id}")
@@ -114,7 +101,7 @@ async def get_contact(
     """Show a contact with its newest activities."""
     async with rooms.database.reading() as session:
         found = await rooms.crm.contacts.get(session, contact_id)
-    return await _shown(rooms, access, found)
+    return await ContactOut.with_activities(found, rooms, access)
 
 
 @router.patch("/{contact_id}")
@@ -128,7 +115,7 @@ async def change_contact(
     given = changes_of(changes, nullable=("company_id",))
     async with rooms.database.transaction() as session:
         changed = await rooms.crm.contacts.update(session, contact_id, Changes(**given))
-    return await _shown(rooms, access, changed)
+    return await ContactOut.with_activities(changed, rooms, access)
 
 
 @router.delete("/{contact_id}", status_code=204)
@@ -138,19 +125,3 @@ async def delete_contact(
     """Remove a contact; its activities stay."""
     async with rooms.database.transaction() as session:
         await rooms.crm.contacts.delete(session, contact_id)
-
-
-def show(contact: Contact, activities: Sequence[ActivityOut] = ()) -> ContactOut:
-    """Return the contact as it is shown."""
-    return ContactOut(
-        **common_fields(contact),
-        activities=list(activities),
-        call_id=contact.call_id,
-        company_id=contact.company_id,
-    )
-
-
-async def _shown(rooms: Rooms, access: Access, contact: Contact) -> ContactOut:
-    async with rooms.database.reading() as session:
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.CONTACT, [contact.id])
-    return show(contact, show_activities(activities[contact.id], access))

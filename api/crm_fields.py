@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.fields import Email, Input, Line, Note, NullIsEmpty, Output, PhoneIn, Time, plain
+from api.fields import Email, EmptyIsNull, Input, Line, Note, NullIsEmpty, Output, PhoneIn, TextOrNull, Time
 from api.security import Access
+from api.services import Services
 from core.events import Direction, Disposition
-from crm_bridge.values import Activity, ActivityKind, OwnerKind
+from crm_bridge.values import Activity, ActivityKind, Customer, OwnerKind
 
 RecordId = Annotated[str, Field(max_length=36, examples=["018f3c5e-7a1b-7c3d-9e4f-5a6b7c8d9e0f"])]
 """The id of another record; empty or null for none."""
@@ -56,26 +58,31 @@ class ActivityOut(Output):
     id: str
     kind: ActivityKind
     call_id: str | None
-    direction: Direction | None = Field(description="Of a call.")
-    number: str | None = Field(description="The outside party in E.164; null when hidden.")
-    caller_name: str | None
-    line_number: str | None = Field(description="The company's number that was called, or the trunk.")
-    extension: str | None = Field(description="Who spoke, or should have.")
-    transferred_to: str | None
-    outcome: Disposition | None = Field(description="How the call ended; null while it goes on.")
+    direction: Annotated[Direction | None, EmptyIsNull] = Field(description="Of a call.")
+    number: TextOrNull = Field(description="The outside party in E.164; null when hidden.")
+    caller_name: TextOrNull
+    line_number: TextOrNull = Field(description="The company's number that was called, or the trunk.")
+    extension: TextOrNull = Field(description="Who spoke, or should have.")
+    transferred_to: TextOrNull
+    outcome: Annotated[Disposition | None, EmptyIsNull] = Field(
+        description="How the call ended; null while it goes on."
+    )
     recording_id: str | None
-    transcript: str | None
+    transcript: TextOrNull
     text: str = Field(description="The note, or what was written about the call.")
     started_at: Time
     answered_at: Time | None
     ended_at: Time | None
     talk_seconds: float
-    created_by: str | None
+    created_by: TextOrNull
     owners: list[OwnerOut]
 
 
 class CustomerOut(Output):
     """What is shown of every customer."""
+
+    owner_kind: ClassVar[OwnerKind]
+    """What kind of customer it is, as their activities name it."""
 
     id: str
     name: str
@@ -88,41 +95,31 @@ class CustomerOut(Output):
     updated_at: Time
     activities: list[ActivityOut] = Field([], description="The newest calls and notes, newest first.")
 
+    @classmethod
+    async def with_activities(cls, record: Customer, rooms: Services, access: Access) -> Self:
+        """Return a customer with the newest activities."""
+        async with rooms.database.reading() as session:
+            (shown,) = await cls.all_with_activities([record], session, rooms, access)
+        return shown
+
+    @classmethod
+    async def all_with_activities(
+        cls, records: Sequence[Customer], session: AsyncSession, rooms: Services, access: Access
+    ) -> list[Self]:
+        """Return customers, each with the newest activities."""
+        activities = await rooms.crm.activities.of_owners(session, cls.owner_kind, [record.id for record in records])
+        return [cls.of(record, activities=show_activities(activities[record.id], access)) for record in records]
+
 
 def show_activity(activity: Activity, access: Access) -> ActivityOut:
     """Return the activity as the one who asks may see it: what was said in calls of others is not for agents."""
-    given = {name: getattr(activity, name) for name in ActivityOut.model_fields if name != "owners"}
-    for name in _EMPTY_IS_NULL:
-        given[name] = given[name] or None
+    shown = ActivityOut.of(activity)
     own = access.principal.extension
     if access.reads_own_calls_only and own not in (activity.extension, activity.transferred_to):
-        given["transcript"] = given["recording_id"] = None
-    return ActivityOut(**given, owners=[OwnerOut(kind=owner.kind, id=owner.id) for owner in activity.owners])
-
-
-_EMPTY_IS_NULL = (
-    "direction",
-    "number",
-    "caller_name",
-    "line_number",
-    "extension",
-    "transferred_to",
-    "outcome",
-    "transcript",
-    "created_by",
-)
+        shown.transcript = shown.recording_id = None
+    return shown
 
 
 def show_activities(activities: Sequence[Activity], access: Access) -> list[ActivityOut]:
     """Return activities as the one who asks may see them."""
     return [show_activity(activity, access) for activity in activities]
-
-
-def draft_of(body: Input) -> dict[str, Any]:
-    """Return a body's fields for a draft of the CRM, which knows empty text and tuples but no nulls."""
-    return {name: plain(value) for name, value in body.model_dump().items()}
-
-
-def common_fields(record: Any) -> Mapping[str, Any]:
-    """Return the fields of `CustomerOut` that a record of the CRM has."""
-    return {name: getattr(record, name) for name in CustomerOut.model_fields if name != "activities"}

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.crm_fields import RecordId, draft_of
-from api.fields import Currency, Input, Line, Money, MoneyIn, Name, Note, Output, ThingId, Time, changes_of
+from api.crm_fields import RecordId
+from api.fields import Currency, Input, Line, Money, MoneyIn, Name, Note, Output, ThingId, Time, changes_of, fields_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -92,7 +92,7 @@ async def list_deals(
         )
     return DealPage(
         items=[DealOut.model_validate(one) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
+        next_cursor=encode_cursor(found.next_cursor),
     )
 
 
@@ -101,7 +101,7 @@ async def create_deal(
     deal: DealIn, rooms: Rooms, access: Annotated[Access, permit(Resource.DEALS, Action.CREATE)]
 ) -> DealOut:
     """Make a deal."""
-    draft = DealDraft(**draft_of(deal) | {"amount": deal.amount})
+    draft = DealDraft(**fields_of(deal) | {"amount": deal.amount})
     async with rooms.database.transaction() as session:
         made = await rooms.crm.deals.create(session, draft)
     access.note.target = made.id

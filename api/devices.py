@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.extensions import ContactOut, SipPassword
-from api.fields import ExtensionNumber, Input, Line, Output, ThingId, changes_of
+from api.extensions import RegisteredPhoneOut, SipPassword
+from api.fields import ExtensionNumber, Input, Line, Output, ThingId, changes_of, fields_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -49,7 +49,7 @@ class DeviceOut(Output):
     label: str
     enabled: bool
     registered: bool
-    contacts: list[ContactOut]
+    contacts: list[RegisteredPhoneOut]
 
 
 class NewDeviceOut(DeviceOut):
@@ -85,15 +85,9 @@ async def create_device(
 ) -> NewDeviceOut:
     """Add a phone to an extension."""
     generated = new_password() if device.password is None else None
-    made = await rooms.directory.create_device(
-        extension=device.extension,
-        username=device.username,
-        label=device.label,
-        password=device.password or generated or "",
-        enabled=device.enabled,
-    )
+    made = await rooms.directory.create_device(**fields_of(device) | {"password": device.password or generated or ""})
     access.note.target = made.id
-    return NewDeviceOut(**_show(rooms, made).model_dump(), password=generated)
+    return NewDeviceOut.of(_show(rooms, made), password=generated)
 
 
 @router.get("/{device_id}")
@@ -128,12 +122,4 @@ async def delete_device(
 
 def _show(rooms: Services, device: Device) -> DeviceOut:
     contacts = [one for one in rooms.switch.contacts(device.extension) if one.username == device.username]
-    return DeviceOut(
-        id=device.id,
-        extension=device.extension,
-        username=device.username,
-        label=device.label,
-        enabled=device.enabled,
-        registered=bool(contacts),
-        contacts=[ContactOut.model_validate(contact) for contact in contacts],
-    )
+    return DeviceOut.of(device, registered=bool(contacts), contacts=contacts)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, Email, ExtensionNumber, Input, Name, Output, ThingId, Time, changes_of
+from api.fields import (
+    Dialled,
+    Email,
+    ExtensionNumber,
+    Input,
+    Name,
+    Output,
+    TextOrNull,
+    ThingId,
+    Time,
+    changes_of,
+    fields_of,
+)
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource, Role
 from api.security import Access, permit
@@ -72,7 +84,7 @@ class ExtensionChanges(ForwardingChanges):
     enabled: bool | None = None
 
 
-class ContactOut(Output):
+class RegisteredPhoneOut(Output):
     """A registered phone."""
 
     uri: str = Field(examples=["sip:1001@192.0.2.20:5060"])
@@ -85,11 +97,11 @@ class ContactOut(Output):
 class ForwardingOut(Output):
     """What becomes of an extension's calls."""
 
-    forward_to: str | None = Field(description="Takes all its calls.")
-    forward_busy_to: str | None
-    forward_no_answer_to: str | None
+    forward_to: TextOrNull = Field(description="Takes all its calls.")
+    forward_busy_to: TextOrNull
+    forward_no_answer_to: TextOrNull
     forward_no_answer_seconds: int = Field(description="0: as long as the company says.")
-    forward_unavailable_to: str | None
+    forward_unavailable_to: TextOrNull
     do_not_disturb: bool
     call_waiting: bool
 
@@ -100,12 +112,12 @@ class ExtensionOut(ForwardingOut):
     id: str
     number: str
     name: str
-    email: str | None
+    email: TextOrNull
     language: str
     enabled: bool
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
-    contacts: list[ContactOut] = Field(description="The registered phones; agents see their own only.")
+    contacts: list[RegisteredPhoneOut] = Field(description="The registered phones; agents see their own only.")
 
 
 class NewExtensionOut(ExtensionOut):
@@ -134,23 +146,10 @@ async def create_extension(
     """Make an extension."""
     generated = new_password() if extension.password is None else None
     made = await rooms.directory.create_extension(
-        number=extension.number,
-        name=extension.name,
-        password=extension.password or generated or "",
-        email=extension.email or "",
-        language=extension.language,
-        enabled=extension.enabled,
-        forward_to=extension.forward_to or "",
-        forward_busy_to=extension.forward_busy_to or "",
-        forward_no_answer_to=extension.forward_no_answer_to or "",
-        forward_no_answer_seconds=extension.forward_no_answer_seconds,
-        forward_unavailable_to=extension.forward_unavailable_to or "",
-        do_not_disturb=extension.do_not_disturb,
-        call_waiting=extension.call_waiting,
+        **fields_of(extension) | {"password": extension.password or generated or ""}
     )
     access.note.target = made.id
-    shown = _show(rooms, access, made)
-    return NewExtensionOut(**shown.model_dump(), password=generated)
+    return NewExtensionOut.of(_show(rooms, access, made), password=generated)
 
 
 @router.get("/{extension_id}")
@@ -186,7 +185,7 @@ async def get_forwarding(
     extension_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
 ) -> ForwardingOut:
     """Show what becomes of an extension's calls."""
-    return ForwardingOut(**_forwarding(_find(rooms, extension_id)))
+    return ForwardingOut.of(_find(rooms, extension_id))
 
 
 @router.patch("/{extension_id}/forwarding")
@@ -199,7 +198,7 @@ async def change_forwarding(
     """Change what becomes of an extension's calls; agents do so for their own."""
     access.require_extension(_find(rooms, extension_id).number)
     given = changes_of(changes, nullable=TARGETS)
-    return ForwardingOut(**_forwarding(await rooms.directory.update_extension(extension_id, **given)))
+    return ForwardingOut.of(await rooms.directory.update_extension(extension_id, **given))
 
 
 def _find(rooms: Services, extension_id: str) -> Extension:
@@ -209,30 +208,12 @@ def _find(rooms: Services, extension_id: str) -> Extension:
     raise UnknownEntryError("There is no such extension.")
 
 
-def _forwarding(extension: Extension) -> dict[str, Any]:
-    return {
-        "forward_to": extension.forward_to or None,
-        "forward_busy_to": extension.forward_busy_to or None,
-        "forward_no_answer_to": extension.forward_no_answer_to or None,
-        "forward_no_answer_seconds": extension.forward_no_answer_seconds,
-        "forward_unavailable_to": extension.forward_unavailable_to or None,
-        "do_not_disturb": extension.do_not_disturb,
-        "call_waiting": extension.call_waiting,
-    }
-
-
 def _show(rooms: Services, access: Access, extension: Extension) -> ExtensionOut:
     contacts = rooms.switch.contacts(extension.number)
     visible = access.principal.role is not Role.AGENT or access.principal.extension == extension.number
-    return ExtensionOut(
-        id=extension.id,
-        number=extension.number,
-        name=extension.name,
-        email=extension.email or None,
-        language=extension.language,
-        enabled=extension.enabled,
-        **_forwarding(extension),
+    return ExtensionOut.of(
+        extension,
         state=rooms.switch.extensions.state(extension.number),
         registered=bool(contacts),
-        contacts=[ContactOut.model_validate(contact) for contact in contacts] if visible else [],
+        contacts=contacts if visible else [],
     )

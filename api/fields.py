@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import Path
 from pydantic import (
@@ -35,6 +35,21 @@ class Output(BaseModel):
     """A resource as it is shown; made from the objects of the rooms."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, *things: object, **given: object) -> Self:
+        """Return the resource of the rooms' objects: a field that is not given is the attribute of its name of the first that has it.
+
+        Raises:
+            ValidationError: none has it, or it is not of the field's type.
+        """
+        values = dict(given)
+        for name, field in cls.model_fields.items():
+            attribute = field.validation_alias if isinstance(field.validation_alias, str) else name
+            owner = next((thing for thing in things if hasattr(thing, attribute)), None)
+            if owner is not None and attribute not in values:
+                values[attribute] = getattr(owner, attribute)
+        return cls.model_validate(values)
 
 
 def _printable(text: str) -> str:
@@ -74,6 +89,12 @@ def _empty_for_null(value: Any) -> Any:
 
 NullIsEmpty: Final = BeforeValidator(_empty_for_null, json_schema_input_type=str | None)
 """Marks a text that may be given as null, which is how some of them are shown when they are empty."""
+
+EmptyIsNull: Final = BeforeValidator(lambda value: value or None)
+"""Marks a field that is shown as null while it is empty or 0."""
+
+TextOrNull = Annotated[str | None, EmptyIsNull]
+"""A text that is shown as null while it is empty."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 """A line that is not empty."""
@@ -135,6 +156,11 @@ def changes_of(body: Input, *, nullable: Sequence[str] = ()) -> dict[str, Any]:
             rule = FieldError(f"body.{name}", "It cannot be null; leave it out to keep it")
             raise InvalidFieldsError(f"The field {name} cannot be null.", errors=[rule])
     return {name: plain(value) for name, value in given.items()}
+
+
+def fields_of(body: Input) -> dict[str, Any]:
+    """Return the fields of a new thing, as the rooms take them."""
+    return {name: plain(value) for name, value in body.model_dump(by_alias=True).items()}
 
 
 def plain(value: Any) -> Any:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.crm_fields import (
-    ActivityOut,
-    CustomerChanges,
-    CustomerIn,
-    CustomerOut,
-    RecordId,
-    common_fields,
-    draft_of,
-    show_activities,
-)
-from api.fields import CallId, NullIsEmpty, ThingId, changes_of
+from api.crm_fields import CustomerChanges, CustomerIn, CustomerOut, RecordId
+from api.fields import CallId, NullIsEmpty, ThingId, changes_of, fields_of
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms
 from crm_bridge.values import (
-    Lead,
+    LeadChanges as Changes,
+)
+from crm_bridge.values import (
     LeadDraft,
     LeadStage,
     OwnerKind,
-)
-from crm_bridge.values import (
-    LeadChanges as Changes,
 )
 
 router = APIRouter(prefix="/leads", tags=["leads"])
@@ -57,6 +46,8 @@ class LeadChanges(CustomerChanges):
 
 class LeadOut(CustomerOut):
     """A lead."""
+
+    owner_kind: ClassVar = OwnerKind.LEAD
 
     stage: LeadStage
     open: bool = Field(description="Whether somebody has still to work on it.")
@@ -94,12 +85,8 @@ async def list_leads(
             responsible=responsible,
             call_id=call_id,
         )
-        ids = [one.id for one in found.items]
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.LEAD, ids)
-    return LeadPage(
-        items=[show(one, show_activities(activities[one.id], access)) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
-    )
+        items = await LeadOut.all_with_activities(found.items, session, rooms, access)
+    return LeadPage(items=items, next_cursor=encode_cursor(found.next_cursor))
 
 
 @router.post("", status_code=201)
@@ -113,13 +100,13 @@ async def create_lead(
 async def store(rooms: Rooms, access: Access, lead: LeadIn) -> LeadOut:
     """Store a new lead and show it."""
     async with rooms.database.transaction() as session:
-        draft = draft_of(lead)
+        draft = fields_of(lead)
         stage = draft.pop("stage")
         made = await rooms.crm.leads.create(session, LeadDraft(**draft))
         if stage is not LeadStage.NEW and made.stage is LeadStage.NEW:
             made = await rooms.crm.leads.update(session, made.id, Changes(stage=stage))
     access.note.target = made.id
-    return await _shown(rooms, access, made)
+    return await LeadOut.with_activities(made, rooms, access)
 
 
 @router.get("/{lead_id}")
@@ -129,7 +116,7 @@ async def get_lead(
     """Show a lead with its newest activities."""
     async with rooms.database.reading() as session:
         found = await rooms.crm.leads.get(session, lead_id)
-    return await _shown(rooms, access, found)
+    return await LeadOut.with_activities(found, rooms, access)
 
 
 @router.patch("/{lead_id}")
@@ -143,7 +130,7 @@ async def change_lead(
     given = changes_of(changes, nullable=("contact_id", "company_id"))
     async with rooms.database.transaction() as session:
         changed = await rooms.crm.leads.update(session, lead_id, Changes(**given))
-    return await _shown(rooms, access, changed)
+    return await LeadOut.with_activities(changed, rooms, access)
 
 
 @router.delete("/{lead_id}", status_code=204)
@@ -153,23 +140,3 @@ async def delete_lead(
     """Remove a lead; its activities stay."""
     async with rooms.database.transaction() as session:
         await rooms.crm.leads.delete(session, lead_id)
-
-
-def show(lead: Lead, activities: Sequence[ActivityOut] = ()) -> LeadOut:
-    """Return the lead as it is shown."""
-    return LeadOut(
-        **common_fields(lead),
-        activities=list(activities),
-        stage=lead.stage,
-        open=lead.open,
-        call_id=lead.call_id,
-        missed_number=lead.missed_number,
-        contact_id=lead.contact_id,
-        company_id=lead.company_id,
-    )
-
-
-async def _shown(rooms: Rooms, access: Access, lead: Lead) -> LeadOut:
-    async with rooms.database.reading() as session:
-        activities = await rooms.crm.activities.of_owners(session, OwnerKind.LEAD, [lead.id])
-    return show(lead, show_activities(activities[lead.id], access))

@@ -131,9 +131,4 @@ async def delete_number(
 
 
 def _show(number: InboundNumber) -> NumberOut:
-    return NumberOut(
-        id=number.id,
-        number=number.number,
-        destination=DestinationOut(kind=number.kind, target=number.target),
-        greeting=number.greeting,
-    )
+    return NumberOut.of(number, destination=DestinationOut.of(number))

@@ -56,9 +56,9 @@ class PageQuery:
 PageParameters = Annotated[PageQuery, Depends()]
 
 
-def encode_cursor(key: str) -> str:
-    """Return the cursor that stands for a sort key."""
-    return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")
+def encode_cursor(key: str | None) -> str | None:
+    """Return the cursor that stands for a sort key; None, at the end of a list, for None."""
+    return None if key is None else base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> str:

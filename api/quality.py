@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pydantic import Field
 
 from api.fields import Output, Time
-from core.events import QualitySample
 
 
 class QualityOut(Output):
@@ -24,21 +21,3 @@ class QualityOut(Output):
     )
     far_jitter_ms: float | None
     far_mos: float | None = Field(description="Of what the party hears, 1 to 4.5.")
-
-
-def show_quality(samples: Iterable[QualitySample]) -> list[QualityOut]:
-    """Return samples as they are shown."""
-    return [
-        QualityOut(
-            at=sample.at,
-            seconds=sample.seconds,
-            loss=sample.loss,
-            jitter_ms=sample.jitter_ms,
-            round_trip_ms=sample.round_trip_ms,
-            mos=sample.mos,
-            far_loss=sample.far_loss,
-            far_jitter_ms=sample.far_jitter_ms,
-            far_mos=sample.far_mos,
-        )
-        for sample in samples
-    ]

@@ -118,7 +118,7 @@ async def list_rates(
     )
     return RatePage(
         items=[RateOut.model_validate(rate) for rate in found.items],
-        next_cursor=encode_cursor(found.after) if found.after else None,
+        next_cursor=encode_cursor(found.after),
     )
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from api.fields import Output, ThingId, Time, TimeIn
+from api.fields import Output, TextOrNull, ThingId, Time, TimeIn
 from api.ownership import calls_spoken_in, require_spoken_in
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
@@ -51,9 +51,9 @@ class RecordingOut(Output):
     channels: int = Field(description="2: customers left, agents right.")
     sample_rate: int = Field(description="Hertz.")
     bytes: int | None
-    sha256: str | None = Field(description="Of the file, taken when it is sealed.")
+    sha256: TextOrNull = Field(description="Of the file, taken when it is sealed.")
     lost_seconds: float = Field(description="Audio that could not be kept.")
-    failure: str | None = Field(description="Why audio is missing.")
+    failure: TextOrNull = Field(description="Why audio is missing.")
     recovered: bool
     markers: list[MarkerOut]
     started_at: Time
@@ -97,8 +97,8 @@ async def list_recordings(
             calls=calls_spoken_in(access),
         )
     return RecordingPage(
-        items=[_show(one) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
+        items=[RecordingOut.of(one) for one in found.items],
+        next_cursor=encode_cursor(found.next_cursor),
     )
 
 
@@ -107,7 +107,7 @@ async def get_recording(
     recording_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.RECORDINGS, Action.READ)]
 ) -> RecordingOut:
     """Show a recording."""
-    return _show(await _own(rooms, access, recording_id))
+    return RecordingOut.of(await _own(rooms, access, recording_id))
 
 
 @router.get("/{recording_id}/waveform")
@@ -198,24 +198,3 @@ async def _stream(first: bytes, blocks: AsyncGenerator[bytes]) -> AsyncIterator[
         yield first
         async for block in blocks:
             yield block
-
-
-def _show(recording: RecordingView) -> RecordingOut:
-    return RecordingOut(
-        id=recording.id,
-        call_id=recording.call_id,
-        state=recording.state,
-        format=recording.format,
-        seconds=recording.seconds,
-        channels=recording.channels,
-        sample_rate=recording.sample_rate,
-        bytes=recording.bytes,
-        sha256=recording.sha256 or None,
-        lost_seconds=recording.lost_seconds,
-        failure=recording.failure or None,
-        recovered=recording.recovered,
-        markers=[MarkerOut.model_validate(marker) for marker in recording.markers],
-        started_at=recording.started_at,
-        stopped_at=recording.stopped_at,
-        sealed_at=recording.sealed_at,
-    )

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, changes_of
+from api.fields import Dialled, ExtensionNumber, Input, Output, ThingId, changes_of, fields_of
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -127,17 +127,7 @@ async def create_route(
     route: RouteIn, rooms: Rooms, access: Annotated[Access, permit(Resource.ROUTES, Action.CREATE)]
 ) -> RouteOut:
     """Add an outbound route."""
-    made = await rooms.directory.create_route(
-        name=route.name,
-        prefix=route.prefix,
-        trunks=_trunk_names(rooms, route.trunks),
-        strip=route.strip,
-        prepend=route.prepend,
-        priority=route.priority,
-        pattern=route.pattern,
-        hours=route.hours,
-        extensions=route.extensions,
-    )
+    made = await rooms.directory.create_route(**fields_of(route) | {"trunks": _trunk_names(rooms, route.trunks)})
     access.note.target = made.id
     return RouteOut.model_validate(made)
 

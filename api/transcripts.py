@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.fields import Output, ThingId, Time
+from api.fields import Output, TextOrNull, ThingId, Time
 from api.ownership import calls_spoken_in, require_spoken_in
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms
-from recordings.values import Transcript, TranscriptState
+from recordings.values import TranscriptState
 
 router = APIRouter(prefix="/transcripts", tags=["transcripts"])
 
@@ -36,7 +36,7 @@ class TranscriptOut(Output):
     call_id: str
     state: TranscriptState
     model: str = Field(description="The speech model that wrote it.")
-    failure: str | None
+    failure: TextOrNull
     segments: list[SegmentOut]
     created_at: Time
     finished_at: Time | None
@@ -66,8 +66,8 @@ async def list_transcripts(
             calls=calls_spoken_in(access),
         )
     return TranscriptPage(
-        items=[_show(one) for one in found.items],
-        next_cursor=encode_cursor(found.next_cursor) if found.next_cursor else None,
+        items=[TranscriptOut.of(one) for one in found.items],
+        next_cursor=encode_cursor(found.next_cursor),
     )
 
 
@@ -79,18 +79,4 @@ async def get_transcript(
     async with rooms.database.reading() as session:
         transcript = await rooms.transcripts.find(session, transcript_id)
         await require_spoken_in(session, access, transcript.call_id, "There is no such transcript.")
-    return _show(transcript)
-
-
-def _show(transcript: Transcript) -> TranscriptOut:
-    return TranscriptOut(
-        id=transcript.id,
-        recording_id=transcript.recording_id,
-        call_id=transcript.call_id,
-        state=transcript.state,
-        model=transcript.model,
-        failure=transcript.failure or None,
-        segments=[SegmentOut.model_validate(segment) for segment in transcript.segments],
-        created_at=transcript.created_at,
-        finished_at=transcript.finished_at,
-    )
+    return TranscriptOut.of(transcript)

@@ -7,7 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.fields import Dialled, Input, Line, NullIsEmpty, Output, ThingId, changes_of
+from api.fields import (
+    Dialled,
+    EmptyIsNull,
+    Input,
+    Line,
+    NullIsEmpty,
+    Output,
+    TextOrNull,
+    ThingId,
+    changes_of,
+    fields_of,
+)
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -139,12 +150,12 @@ class TrunkOut(Output):
     id: str
     name: str
     host: str
-    port: int | None
+    port: Annotated[int | None, EmptyIsNull]
     transport: Transport
     username: str
-    register_: bool = Field(serialization_alias="register")
+    register_: bool = Field(alias="register")
     allow_from: list[str]
-    caller_id: str | None
+    caller_id: TextOrNull
     enabled: bool
     backup_hosts: list[str]
     domain: str
@@ -172,7 +183,7 @@ class TrunkOut(Output):
         description="`registered`, `reachable`, `unreachable`, `refused`, `unknown` (not tried yet) or `disabled`.",
         examples=["registered"],
     )
-    state_reason: str | None = Field(description="Why it is in that state.")
+    state_reason: TextOrNull = Field(validation_alias="reason", description="Why it is in that state.")
 
 
 class TrunkPage(Page[TrunkOut]):
@@ -193,36 +204,7 @@ async def create_trunk(
     trunk: TrunkIn, rooms: Rooms, access: Annotated[Access, permit(Resource.TRUNKS, Action.CREATE)]
 ) -> TrunkOut:
     """Add a trunk; it is tried at once."""
-    made = await rooms.directory.create_trunk(
-        name=trunk.name,
-        host=trunk.host,
-        port=trunk.port or 0,
-        transport=trunk.transport.value,
-        username=trunk.username,
-        password=trunk.password,
-        register=trunk.register_,
-        allow_from=trunk.allow_from,
-        caller_id=trunk.caller_id or "",
-        enabled=trunk.enabled,
-        backup_hosts=trunk.backup_hosts,
-        domain=trunk.domain,
-        realm=trunk.realm,
-        codecs=trunk.codecs,
-        caller_id_policy=trunk.caller_id_policy.value,
-        caller_id_format=trunk.caller_id_format.value,
-        asserted_identity=trunk.asserted_identity,
-        trust_identity=trunk.trust_identity,
-        max_calls=trunk.max_calls,
-        max_calls_in=trunk.max_calls_in,
-        max_calls_out=trunk.max_calls_out,
-        calls_per_second=trunk.calls_per_second,
-        responses=trunk.responses,
-        strip=trunk.strip,
-        prepend=trunk.prepend,
-        ping_seconds=trunk.ping_seconds,
-        tls_verify=trunk.tls_verify,
-        follow_redirects=trunk.follow_redirects,
-    )
+    made = await rooms.directory.create_trunk(**fields_of(trunk) | {"port": trunk.port or 0})
     access.note.target = made.id
     return _show(rooms, made)
 
@@ -261,40 +243,4 @@ async def delete_trunk(
 
 
 def _show(rooms: Services, trunk: Trunk) -> TrunkOut:
-    status = rooms.trunks.status(trunk.name)
-    return TrunkOut(
-        id=trunk.id,
-        name=trunk.name,
-        host=trunk.host,
-        port=trunk.port or None,
-        transport=trunk.transport,
-        username=trunk.username,
-        register_=trunk.register,
-        allow_from=list(trunk.allow_from),
-        caller_id=trunk.caller_id or None,
-        enabled=trunk.enabled,
-        backup_hosts=list(trunk.backup_hosts),
-        domain=trunk.domain,
-        realm=trunk.realm,
-        codecs=list(trunk.codecs),
-        caller_id_policy=trunk.caller_id_policy,
-        caller_id_format=trunk.caller_id_format,
-        asserted_identity=trunk.asserted_identity,
-        trust_identity=trunk.trust_identity,
-        max_calls=trunk.max_calls,
-        max_calls_in=trunk.max_calls_in,
-        max_calls_out=trunk.max_calls_out,
-        calls_per_second=trunk.calls_per_second,
-        responses=dict(trunk.responses),
-        strip=trunk.strip,
-        prepend=trunk.prepend,
-        ping_seconds=trunk.ping_seconds,
-        tls_verify=trunk.tls_verify,
-        follow_redirects=trunk.follow_redirects,
-        usable=status.usable,
-        hosts=[HostOut.model_validate(host) for host in status.hosts],
-        calls_in=status.calls_in,
-        calls_out=status.calls_out,
-        state=status.state,
-        state_reason=status.reason or None,
-    )
+    return TrunkOut.of(trunk, rooms.trunks.status(trunk.name))

@@ -53,18 +53,7 @@ async def list_visitors(
     """List recognised visitors, the newest first."""
     visitors = await rooms.faces.visits.visitors(before=page.after(), limit=page.limit + 1)
     shown, cursor = cut(visitors, page.limit, lambda visitor: visitor.id)
-    items = [
-        VisitorOut(
-            id=one.id,
-            camera=one.camera,
-            visits=one.visits,
-            first_seen_at=one.first_seen_at,
-            last_seen_at=one.last_seen_at,
-            expires_at=one.expires_at,
-            returning=one.visits > 1,
-        )
-        for one in shown
-    ]
+    items = [VisitorOut.of(one, returning=one.visits > 1) for one in shown]
     return VisitorPage(items=items, next_cursor=cursor)
 
 

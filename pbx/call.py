@@ -28,7 +28,7 @@ from core.events import (
     PartyRole,
 )
 from core.identifiers import new_id
-from pbx.call_recording import CallRecording, RecordingState
+from pbx.call_recording import CallRecording, CallRecordingState
 from pbx.call_state import CallState, Talk
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
 from pbx.equipment import Equipment
@@ -314,7 +314,7 @@ class Call(PartyVerbs):
             dialling.legs.remove(leg)
             dialling.ended(503)
 
-    def record(self, *, by_extension: str = "") -> RecordingState:
+    def record(self, *, by_extension: str = "") -> CallRecordingState:
         """Switch the recording on, or between on and paused."""
         legs = self.conversation.legs if self.conversation is not None else tuple(self.legs)
         state = self.recording.toggle(*legs, by_extension=by_extension)

@@ -33,7 +33,7 @@ _CLOSE_SECONDS: Final = 5.0
 """How long a call waits for its file to be closed by the writer."""
 
 
-class RecordingState(enum.StrEnum):
+class CallRecordingState(enum.StrEnum):
     """Whether the call is being recorded."""
 
     OFF = "off"
@@ -53,7 +53,7 @@ class CallRecording:
         self._closed = asyncio.Event()
         self.id = ""
         self.location = ""
-        self.state = RecordingState.OFF
+        self.state = CallRecordingState.OFF
 
     def start(self) -> None:
         """Begin the file. Where it cannot be opened the call goes on, and the failure is a fact of it."""
@@ -67,12 +67,12 @@ class CallRecording:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._recording = self._equipment.engine.create_recording(path, sample_rate=_SAMPLE_RATE, channels=2)
         except (MediaError, OSError) as error:
-            self.state = RecordingState.FAILED
+            self.state = CallRecordingState.FAILED
             log.warning("recording_not_started", call_id=self._call_id, error=str(error))
             self._note(RecordingFailed, reason=str(error))
             return
         self._equipment.recordings_by_id[self._recording.id] = self
-        self.state = RecordingState.ON
+        self.state = CallRecordingState.ON
         self._note(RecordingStarted, location=self.location, channels=2, sample_rate=_SAMPLE_RATE)
 
     def follow(self, *legs: Leg) -> None:
@@ -94,16 +94,16 @@ class CallRecording:
         if self._recorded.pop(leg, None) is not None and self._recording is not None and leg.media.endpoint is not None:
             self._recording.detach(leg.media.endpoint)
 
-    def toggle(self, *legs: Leg, by_extension: str) -> RecordingState:
+    def toggle(self, *legs: Leg, by_extension: str) -> CallRecordingState:
         """Switch the recording on or off in mid-call, and return what it is now; a pause is silence in the file."""
         match self.state:
-            case RecordingState.ON if self._recording is not None:
+            case CallRecordingState.ON if self._recording is not None:
                 self._recording.pause()
-                self.state = RecordingState.PAUSED
+                self.state = CallRecordingState.PAUSED
                 self._note(RecordingPaused, by_extension=by_extension)
-            case RecordingState.PAUSED if self._recording is not None:
+            case CallRecordingState.PAUSED if self._recording is not None:
                 self._recording.resume()
-                self.state = RecordingState.ON
+                self.state = CallRecordingState.ON
                 self._note(RecordingResumed, by_extension=by_extension)
             case _:
                 self.start()
@@ -122,7 +122,7 @@ class CallRecording:
         except TimeoutError:
             log.warning("recording_close_late", call_id=self._call_id, recording_id=self.id)
         self._equipment.recordings_by_id.pop(recording.id, None)
-        self.state = RecordingState.OFF
+        self.state = CallRecordingState.OFF
         self._note(RecordingStopped, location=self.location)
 
     def failed(self, reason: str, lost_seconds: float) -> None:

@@ -8,7 +8,7 @@ from core.events import LegHeld, LegResumed
 from pbx import features, transfer
 from pbx.bridge import Bridge
 from pbx.call import Call
-from pbx.call_recording import RecordingState
+from pbx.call_recording import CallRecordingState
 from pbx.errors import CallStateError
 from pbx.leg import Leg
 from pbx.requests import Consult, ReplaceLeg, Report, Transfer, TransferBlind, TransferJoin, TransferRinging
@@ -264,7 +264,7 @@ class Conversation:
         self._bridge.connect()
         settings = call.equipment.company.settings
         wanted = settings.record_calls if call.customer is not None else settings.record_internal_calls
-        if wanted and call.recording.state is RecordingState.OFF:
+        if wanted and call.recording.state is CallRecordingState.OFF:
             call.recording.start()
         call.recording.follow(a, b)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from core.events import ContactRequested, LeadRequested
 from pbx.call import Call
-from pbx.call_recording import RecordingState
+from pbx.call_recording import CallRecordingState
 from pbx.errors import CallStateError
 from pbx.leg import Leg
 from pbx.requests import CancelTransfer, Consult
@@ -51,7 +51,7 @@ def _customer(call: Call) -> Leg:
 
 def _record(call: Call, by: Leg) -> None:
     state = call.record(by_extension=by.party.extension)
-    _confirm(call, by, "recording_on" if state is RecordingState.ON else "recording_off")
+    _confirm(call, by, "recording_on" if state is CallRecordingState.ON else "recording_off")
 
 
 def _transfer(call: Call, by: Leg) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.events import Direction, PartyRole, QualitySample
 from pbx.call import Call
-from pbx.call_recording import RecordingState
+from pbx.call_recording import CallRecordingState
 from pbx.call_state import CallState
 from pbx.leg import Leg
 from pbx.party import LegState, Party
@@ -47,7 +47,7 @@ class CallView:
     dialled: str
     started_at: datetime
     answered_at: datetime | None
-    recording: RecordingState
+    recording: CallRecordingState
     recording_id: str
     legs: tuple[LegView, ...]
 

@@ -13,7 +13,7 @@ from core.events import Direction, TransferKind
 from media.events import DigitReceived, MediaEvent, MediaTimeout, PlaybackEnded, RecordingClosed, RecordingFailed
 from pbx import features, identity, live, numbers, route_test, routing
 from pbx.call import Call, Flow
-from pbx.call_recording import RecordingState
+from pbx.call_recording import CallRecordingState
 from pbx.conversation import Conversation
 from pbx.entries import Contact
 from pbx.equipment import Equipment
@@ -325,7 +325,7 @@ class Switch:
         """Take a call up again that `hold` put on hold."""
         self._conversation(self._find(call_id)).resume()
 
-    def record(self, call_id: str, *, by_extension: str = "") -> RecordingState:
+    def record(self, call_id: str, *, by_extension: str = "") -> CallRecordingState:
         """Switch the recording of a call on or off, and return what it is now."""
         call = self._find(call_id)
         self._conversation(call)

@@ -30,6 +30,11 @@ def test_it_is_made_without_a_warning_and_every_reference_leads_somewhere() -> N
         assert reference.rpartition("/")[2] in schemas, reference
 
 
+def test_no_two_things_share_a_name() -> None:
+    # Where they do, pydantic tells them apart by the modules they are in.
+    assert not [name for name in openapi_description()["components"]["schemas"] if "__" in name]
+
+
 def test_operations_are_named_once_and_tell_their_errors() -> None:
     names = []
     for path, operations in openapi_description()["paths"].items():

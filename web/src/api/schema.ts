@@ -1897,7 +1897,7 @@ export interface components {
              * @description When a person answered.
              */
             answered_at: string | null;
-            recording: components["schemas"]["pbx__call_recording__RecordingState"];
+            recording: components["schemas"]["CallRecordingState"];
             /** Recording Id */
             recording_id: string | null;
             /** Legs */
@@ -1919,6 +1919,12 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /**
+         * CallRecordingState
+         * @description Whether the call is being recorded.
+         * @enum {string}
+         */
+        CallRecordingState: "off" | "on" | "paused" | "failed";
         /**
          * CallState
          * @description What a call is doing, as shown to those who look on.
@@ -2281,6 +2287,66 @@ export interface components {
          */
         ChargeState: "rated" | "unrated";
         /**
+         * CompanyChanges
+         * @description Settings to change; those left out stay as they are.
+         */
+        CompanyChanges: {
+            /**
+             * Name
+             * @default -
+             */
+            name: string;
+            /**
+             * Country
+             * @default RU
+             * @example RU
+             */
+            country: string;
+            /**
+             * Currency
+             * @default RUB
+             * @example RUB
+             */
+            currency: string;
+            /**
+             * Language
+             * @default en
+             * @enum {string}
+             */
+            language: "en" | "pt-BR" | "ru";
+            /**
+             * Timezone
+             * @default UTC
+             * @example Europe/Moscow
+             */
+            timezone: string;
+            /**
+             * Record Calls
+             * @default true
+             */
+            record_calls: boolean;
+            /**
+             * Record Internal Calls
+             * @default false
+             */
+            record_internal_calls: boolean;
+            /**
+             * Ring Seconds
+             * @default 30
+             */
+            ring_seconds: number;
+            /**
+             * Lamps Show Callers
+             * @default false
+             */
+            lamps_show_callers: boolean;
+            /**
+             * Notify Emails
+             * @default []
+             */
+            notify_emails: string[];
+        };
+        /**
          * CompanyIn
          * @description A new company: at least a name, a phone or an e-mail address.
          */
@@ -2501,6 +2567,54 @@ export interface components {
             company_id: string | null;
         };
         /**
+         * ContactOut
+         * @description A contact.
+         */
+        ContactOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Phones
+             * @description E.164.
+             * @example [
+             *       "+79161234567"
+             *     ]
+             */
+            phones: string[];
+            /** Emails */
+            emails: string[];
+            /** Source */
+            source: string;
+            /** Responsible */
+            responsible: string;
+            /** Note */
+            note: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            updated_at: string;
+            /**
+             * Activities
+             * @description The newest calls and notes, newest first.
+             * @default []
+             */
+            activities: components["schemas"]["ActivityOut"][];
+            /** Call Id */
+            call_id: string | null;
+            /** Company Id */
+            company_id: string | null;
+        };
+        /**
          * ContactPage
          * @description One page of contacts.
          */
@@ -2509,7 +2623,7 @@ export interface components {
              * Items
              * @description The items of this page.
              */
-            items: components["schemas"]["api__contacts__ContactOut"][];
+            items: components["schemas"]["ContactOut"][];
             /**
              * Next Cursor
              * @description Give this as `cursor` to get the next page; null at the end.
@@ -2531,6 +2645,24 @@ export interface components {
              * @example correct horse battery
              */
             password: string;
+        };
+        /**
+         * CustomerCompanyChanges
+         * @description Fields of a company to change; those left out stay as they are.
+         */
+        CustomerCompanyChanges: {
+            /** Name */
+            name?: string | null;
+            /** Phones */
+            phones?: string[] | null;
+            /** Emails */
+            emails?: string[] | null;
+            /** Source */
+            source?: string | null;
+            /** Responsible */
+            responsible?: string | null;
+            /** Note */
+            note?: string | null;
         };
         /**
          * CustomerCompanyOut
@@ -2882,7 +3014,7 @@ export interface components {
             /** Registered */
             registered: boolean;
             /** Contacts */
-            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            contacts: components["schemas"]["RegisteredPhoneOut"][];
         };
         /**
          * DevicePage
@@ -3115,7 +3247,7 @@ export interface components {
              * Contacts
              * @description The registered phones; agents see their own only.
              */
-            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            contacts: components["schemas"]["RegisteredPhoneOut"][];
         };
         /**
          * ExtensionPage
@@ -3511,7 +3643,7 @@ export interface components {
             /** Registered */
             registered: boolean;
             /** Contacts */
-            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            contacts: components["schemas"]["RegisteredPhoneOut"][];
             /**
              * Password
              * @description The generated password, shown this once; null if one was given.
@@ -3565,7 +3697,7 @@ export interface components {
              * Contacts
              * @description The registered phones; agents see their own only.
              */
-            contacts: components["schemas"]["api__extensions__ContactOut"][];
+            contacts: components["schemas"]["RegisteredPhoneOut"][];
             /**
              * Password
              * @description The generated password, shown this once; null if one was given.
@@ -3991,7 +4123,7 @@ export interface components {
          * @description Whether the call is being recorded now.
          */
         RecordOut: {
-            recording: components["schemas"]["pbx__call_recording__RecordingState"];
+            recording: components["schemas"]["CallRecordingState"];
         };
         /**
          * RecordingOut
@@ -4002,7 +4134,7 @@ export interface components {
             id: string;
             /** Call Id */
             call_id: string;
-            state: components["schemas"]["recordings__values__RecordingState"];
+            state: components["schemas"]["RecordingState"];
             /**
              * Format
              * @example wav
@@ -4076,7 +4208,36 @@ export interface components {
          * @description Where a recording stands.
          * @enum {string}
          */
-        "RecordingState-Input": "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
+        RecordingState: "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
+        /**
+         * RegisteredPhoneOut
+         * @description A registered phone.
+         */
+        RegisteredPhoneOut: {
+            /**
+             * Uri
+             * @example sip:1001@192.0.2.20:5060
+             */
+            uri: string;
+            /**
+             * Source
+             * @description Where its packets come from.
+             */
+            source: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            expires_at: string;
+            /** User Agent */
+            user_agent: string;
+            /**
+             * Username
+             * @description Its SIP login.
+             */
+            username: string;
+        };
         /**
          * Removal
          * @description What deleting a rate came to.
@@ -5274,173 +5435,6 @@ export interface components {
             channels: number[][];
         };
         /**
-         * CompanyChanges
-         * @description Fields of a company to change; those left out stay as they are.
-         */
-        api__companies__CompanyChanges: {
-            /** Name */
-            name?: string | null;
-            /** Phones */
-            phones?: string[] | null;
-            /** Emails */
-            emails?: string[] | null;
-            /** Source */
-            source?: string | null;
-            /** Responsible */
-            responsible?: string | null;
-            /** Note */
-            note?: string | null;
-        };
-        /**
-         * CompanyChanges
-         * @description Settings to change; those left out stay as they are.
-         */
-        api__company__CompanyChanges: {
-            /**
-             * Name
-             * @default -
-             */
-            name: string;
-            /**
-             * Country
-             * @default RU
-             * @example RU
-             */
-            country: string;
-            /**
-             * Currency
-             * @default RUB
-             * @example RUB
-             */
-            currency: string;
-            /**
-             * Language
-             * @default en
-             * @enum {string}
-             */
-            language: "en" | "pt-BR" | "ru";
-            /**
-             * Timezone
-             * @default UTC
-             * @example Europe/Moscow
-             */
-            timezone: string;
-            /**
-             * Record Calls
-             * @default true
-             */
-            record_calls: boolean;
-            /**
-             * Record Internal Calls
-             * @default false
-             */
-            record_internal_calls: boolean;
-            /**
-             * Ring Seconds
-             * @default 30
-             */
-            ring_seconds: number;
-            /**
-             * Lamps Show Callers
-             * @default false
-             */
-            lamps_show_callers: boolean;
-            /**
-             * Notify Emails
-             * @default []
-             */
-            notify_emails: string[];
-        };
-        /**
-         * ContactOut
-         * @description A contact.
-         */
-        api__contacts__ContactOut: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /**
-             * Phones
-             * @description E.164.
-             * @example [
-             *       "+79161234567"
-             *     ]
-             */
-            phones: string[];
-            /** Emails */
-            emails: string[];
-            /** Source */
-            source: string;
-            /** Responsible */
-            responsible: string;
-            /** Note */
-            note: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @example 2026-03-01T09:30:00.250000Z
-             */
-            created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             * @example 2026-03-01T09:30:00.250000Z
-             */
-            updated_at: string;
-            /**
-             * Activities
-             * @description The newest calls and notes, newest first.
-             * @default []
-             */
-            activities: components["schemas"]["ActivityOut"][];
-            /** Call Id */
-            call_id: string | null;
-            /** Company Id */
-            company_id: string | null;
-        };
-        /**
-         * ContactOut
-         * @description A registered phone.
-         */
-        api__extensions__ContactOut: {
-            /**
-             * Uri
-             * @example sip:1001@192.0.2.20:5060
-             */
-            uri: string;
-            /**
-             * Source
-             * @description Where its packets come from.
-             */
-            source: string;
-            /**
-             * Expires At
-             * Format: date-time
-             * @example 2026-03-01T09:30:00.250000Z
-             */
-            expires_at: string;
-            /** User Agent */
-            user_agent: string;
-            /**
-             * Username
-             * @description Its SIP login.
-             */
-            username: string;
-        };
-        /**
-         * RecordingState
-         * @description Whether the call is being recorded.
-         * @enum {string}
-         */
-        pbx__call_recording__RecordingState: "off" | "on" | "paused" | "failed";
-        /**
-         * RecordingState
-         * @description Where a recording stands.
-         * @enum {string}
-         */
-        recordings__values__RecordingState: "recording" | "sealing" | "sealed" | "recovered" | "failed" | "missing";
-        /**
          * Problem
          * @description An error, as RFC 9457 problem details.
          * @example {
@@ -6095,7 +6089,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__contacts__ContactOut"];
+                    "application/json": components["schemas"]["ContactOut"];
                 };
             };
             /** @description A problem */
@@ -6231,7 +6225,7 @@ export interface operations {
                 /** @description Only those of this call. */
                 call_id?: string;
                 /** @description Only those in this state. */
-                state?: components["schemas"]["RecordingState-Input"] | null;
+                state?: components["schemas"]["RecordingState"] | null;
                 /** @description Began at this time or later. */
                 started_from?: string | null;
                 /** @description Began before this time. */
@@ -7120,7 +7114,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__contacts__ContactOut"];
+                    "application/json": components["schemas"]["ContactOut"];
                 };
             };
             /** @description A problem */
@@ -7152,7 +7146,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__contacts__ContactOut"];
+                    "application/json": components["schemas"]["ContactOut"];
                 };
             };
             /** @description A problem */
@@ -7218,7 +7212,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__contacts__ContactOut"];
+                    "application/json": components["schemas"]["ContactOut"];
                 };
             };
             /** @description A problem */
@@ -7378,7 +7372,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__companies__CompanyChanges"];
+                "application/json": components["schemas"]["CustomerCompanyChanges"];
             };
         };
         responses: {
@@ -9483,7 +9477,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__company__CompanyChanges"];
+                "application/json": components["schemas"]["CompanyChanges"];
             };
         };
         responses: {
