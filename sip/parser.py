@@ -73,7 +73,7 @@ def end_of_head(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
     Bare line feeds count as line ends, too: some devices send them.
     """
     end = data.find(b"\n\r\n", start)
-    bare = data.find(b"\n\n", start, end if end >= 0 else len(data))
+    bare = data.find(b"\n\n", start, end + 1 if end >= 0 else len(data))
     if bare < 0 and end < 0:
         return -1, 0
     first, gap = (bare, 2) if bare >= 0 else (end, 3)

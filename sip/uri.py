@@ -28,6 +28,8 @@ _ESCAPED_CONTROL: Final = re.compile(r"%(?=[01][0-9A-Fa-f]|7[Ff])")
 _KEPT_CONTROL: Final = re.compile(r"%25([01][0-9A-Fa-f]|7[Ff])")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MAX_URI: Final = 2048
+_MOST_ESCAPED: Final = 12
+"""Characters that one character may take when it is escaped: four octets in UTF-8."""
 _REMEMBERED: Final = 256
 """Characters: URIs up to this long are remembered with their meaning, for the same few come again and again."""
 _USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
@@ -111,9 +113,16 @@ class Uri:
 
     @classmethod
     def _read(cls, text: str) -> Uri:
-        text = text.strip()
         if len(text) > _MAX_URI:
             raise MalformedMessageError("A URI is too long.", status=414)
+        uri = cls._taken_apart(text.strip())
+        # Written anew it is longer where it held what has to be escaped; what we write must be short enough for us to read, too.
+        if len(text) * _MOST_ESCAPED > _MAX_URI and len(str(uri)) > _MAX_URI:
+            raise MalformedMessageError("A URI is too long.", status=414)
+        return uri
+
+    @classmethod
+    def _taken_apart(cls, text: str) -> Uri:
         match = _SIP_URI.fullmatch(text)
         if match is None:
             return cls._parse_other(text)

@@ -59,7 +59,7 @@ async def test_a_server_killed_in_mid_call_closes_bills_and_keeps_it_once(tmp_pa
             killed = datetime.now(UTC)
         await server.start()
         async with server.api() as api:
-            record = await until(lambda: only_record(api), "the record of the call")
+            record = await until(lambda: billed(api), "the record of the call with its bill")
             check_interrupted(record, killed)
             recording = await until(lambda: sealed(api, record["recording_id"]), "the sealed recording")
             await check_audio(api, recording)
@@ -97,6 +97,11 @@ async def check_audio(api: Api, recording: dict[str, Any]) -> None:
     assert seconds_of(samples[:, 0], CUSTOMER_TONE) > 2 * ALIVE_SECONDS
     assert seconds_of(samples[:, 1], AGENT_TONE) > 2 * ALIVE_SECONDS
     assert recording["seconds"] == pytest.approx(len(samples) / 8000, abs=0.1)
+
+
+async def billed(api: Api) -> dict[str, Any] | None:
+    record = await only_record(api)
+    return record if record is not None and record["charges"] else None
 
 
 async def sealed(api: Api, recording_id: str) -> dict[str, Any] | None:

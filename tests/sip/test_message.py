@@ -288,6 +288,13 @@ def test_a_stream_that_would_never_end_is_given_up(head: bytes) -> None:
     assert parser.broken
 
 
+def test_the_first_blank_line_ends_a_head_however_the_bytes_arrive() -> None:
+    data = INVITE.replace(b"\r\n\r\n", b"\n\n\r\n", 1) + INVITE
+    one_by_one = StreamParser()
+    pieces = [item for at in range(len(data)) for item in one_by_one.feed(data[at : at + 1])]
+    assert repr(stream(data)) == repr(pieces)
+
+
 @given(st.lists(st.binary(max_size=120), max_size=6))
 def test_no_stream_makes_the_parser_fall(chunks: list[bytes]) -> None:
     stream(INVITE[:100], *chunks, INVITE)

@@ -100,6 +100,13 @@ def test_an_endless_uri_is_answered_414() -> None:
     assert caught.value.status == 414
 
 
+@pytest.mark.parametrize("length", [200, 1000])
+def test_a_uri_that_would_be_endless_once_it_is_escaped_is_answered_414(length: int) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        Uri.parse(f"sip:{chr(0x1F600) * length}@example.com")
+    assert caught.value.status == 414
+
+
 @pytest.mark.parametrize(
     ("text", "name", "uri", "tag"),
     [
