@@ -106,14 +106,7 @@ def lossy_call_cost(folder: Path, server: Server) -> float:
 def overload_goodput(folder: Path, server: Server, limit: int) -> float:
     """Return the calls that succeed of 1.5 times the limit, as a share of the limit; the others are told 503 at once."""
     rate = int(limit * _OVERLOAD)
-    seconds = 20.0 + _OVERLOAD_SECONDS
-    phone = sipp.callee(folder, _PHONE_PORT, seconds=seconds + 10)
-    try:
-        offered = sipp.caller(
-            folder, server, calls=rate * _OVERLOAD_SECONDS, rate=rate, talk_ms=0, seconds=seconds
-        ).finish()
-    finally:
-        phone.stop()
+    offered = _offer(folder, server, calls=rate * _OVERLOAD_SECONDS, rate=rate)
     return offered.successful / (limit * _OVERLOAD_SECONDS)
 
 
@@ -201,18 +194,27 @@ def _register(folder: Path, server: Server, phones: list[tuple[str, str, str]], 
 def _calls(
     folder: Path, server: Server, *, calls: int, rate: int, port: int | None = None, repeated: float = 0.02
 ) -> None:
-    """Have the carrier place calls that the phone answers and that end at once; `repeated` messages a call may be sent again.
+    """Have calls placed that all must succeed; `repeated` messages a call may be sent again.
 
     Raises:
         SippError: a call failed, or too many messages had to be repeated.
+    """
+    _offer(folder, server, calls=calls, rate=rate, port=port).check(repeated=repeated)
+
+
+def _offer(folder: Path, server: Server, *, calls: int, rate: int, port: int | None = None) -> sipp.Outcome:
+    """Have the carrier place calls that the phone answers and that end at once, and return how they went.
+
+    Raises:
+        SippError: the phone was not there to the end.
     """
     seconds = 20 + calls / rate
     phone = sipp.callee(folder, _PHONE_PORT, seconds=seconds + 10)
     try:
         outcome = sipp.caller(folder, server, calls=calls, rate=rate, talk_ms=0, seconds=seconds, port=port).finish()
-        outcome.check(repeated=repeated)
         if not phone.still_runs():
             raise sipp.SippError("the phone ended before its time")
+        return outcome
     finally:
         phone.stop()
 

@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 from sqlalchemy import DateTime, Dialect, MetaData, Numeric, PoolResetState, String, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -22,6 +23,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from core.errors import StorageError
 from core.look_ups import LookUp, LookUps
+
+Shape = TypeVar("Shape")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,6 +96,14 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime(), Decimal: ExactDecimal()}  # noqa: RUF012 - SQLAlchemy's own interface
+
+
+def value_of(row: object, shape: type[Shape]) -> Shape:
+    """Return a row as a value: its fields are the columns of the same names, each as the field's type has it.
+
+    Text becomes a member of an enumeration, a list a tuple, and an object of JSON a dataclass.
+    """
+    return msgspec.convert(row, shape, from_attributes=True)
 
 
 class Database:

@@ -9,6 +9,7 @@ from msgspec import UnsetType
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import value_of
 from core.identifiers import new_id
 from crm_bridge import validation
 from crm_bridge.customers import Ground
@@ -59,7 +60,7 @@ class Deals:
         session.add(row)
         await session.flush()
         self._ground.notices.publish(session, "deal.created", {"id": row.id, "title": row.title})
-        return _view(row)
+        return value_of(row, Deal)
 
     async def get(self, session: AsyncSession, deal_id: str) -> Deal:
         """Return one deal.
@@ -67,7 +68,7 @@ class Deals:
         Raises:
             CrmNotFoundError: there is none with this id.
         """
-        return _view(await self._row(session, deal_id))
+        return value_of(await self._row(session, deal_id), Deal)
 
     async def list(
         self,
@@ -95,7 +96,7 @@ class Deals:
         if company_id:
             conditions.append(DealRow.company_id == company_id)
         rows, following = await read_page(session, select(DealRow).where(*conditions), DealRow.id, limit, cursor)
-        return Page([_view(row) for row in rows], following)
+        return Page([value_of(row, Deal) for row in rows], following)
 
     async def update(self, session: AsyncSession, deal_id: str, changes: DealChanges) -> Deal:
         """Change a deal.
@@ -130,7 +131,7 @@ class Deals:
         row.updated_at = self._ground.clock.now()
         await session.flush()
         self._ground.notices.publish(session, "deal.updated", {"id": row.id, "stage": row.stage, "open": row.open})
-        return _view(row)
+        return value_of(row, Deal)
 
     async def delete(self, session: AsyncSession, deal_id: str) -> None:
         """Delete a deal.
@@ -154,24 +155,6 @@ class Deals:
         if row is None:
             raise CrmNotFoundError(f"There is no deal with the id “{deal_id[:64]}”.")
         return row
-
-
-def _view(row: DealRow) -> Deal:
-    return Deal(
-        id=row.id,
-        title=row.title,
-        stage=DealStage(row.stage),
-        open=row.open,
-        amount=row.amount,
-        currency=row.currency,
-        contact_id=row.contact_id,
-        company_id=row.company_id,
-        lead_id=row.lead_id,
-        responsible=row.responsible,
-        note=row.note,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
 
 
 def _title(text: str) -> str:

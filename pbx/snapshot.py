@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import value_of
 from pbx import patterns
 from pbx.entries import (
     DestinationKind,
@@ -22,8 +22,6 @@ from pbx.entries import (
     Trunk,
 )
 from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
-
-Entry = TypeVar("Entry", Extension, Trunk, OutboundRoute)
 
 _LAST_DIGITS: Final = re.compile(r"\{([1-8])\}")
 
@@ -119,7 +117,7 @@ async def load(session: AsyncSession) -> Snapshot:
 
 def extension_entry(row: ExtensionRow) -> Extension:
     """Turn a row into its value."""
-    return _value(Extension, row)
+    return value_of(row, Extension)
 
 
 def device_entry(row: DeviceRow, extension: str) -> Device:
@@ -137,7 +135,7 @@ def device_entry(row: DeviceRow, extension: str) -> Device:
 
 def trunk_entry(row: TrunkRow) -> Trunk:
     """Turn a row into its value."""
-    return _value(Trunk, row)
+    return value_of(row, Trunk)
 
 
 def number_entry(row: InboundNumberRow) -> InboundNumber:
@@ -153,12 +151,7 @@ def number_entry(row: InboundNumberRow) -> InboundNumber:
 
 def route_entry(row: OutboundRouteRow) -> OutboundRoute:
     """Turn a row into its value."""
-    return _value(OutboundRoute, row)
-
-
-def _value(entry: type[Entry], row: object) -> Entry:
-    """Return an entry whose fields are the columns of the same names, each as the entry's type of it."""
-    return msgspec.convert(row, entry, from_attributes=True)
+    return value_of(row, OutboundRoute)
 
 
 def _filled(target: str, number: str) -> str:

@@ -15,12 +15,12 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.bus import EventBus
-from core.database import Database
+from core.database import Database, value_of
 from recordings.errors import AudioMissingError, RecordingInputError, RecordingNotFoundError
 from recordings.sealing import checksum
 from recordings.storage import RecordingStore
 from recordings.tables import RecordingRow, TranscriptRow, WaveformRow
-from recordings.values import PLAYABLE, Marker, MarkerKind, Page, RecordingState, RecordingView, Waveform
+from recordings.values import PLAYABLE, Page, RecordingState, RecordingView, Waveform
 
 log = structlog.get_logger(__name__)
 
@@ -55,14 +55,14 @@ class Recordings:
         Raises:
             RecordingNotFoundError: there is none with this id.
         """
-        return view_of(await self._row(session, recording_id))
+        return value_of(await self._row(session, recording_id), RecordingView)
 
     async def of_call(self, session: AsyncSession, call_id: str) -> list[RecordingView]:
         """Return the recordings of a call, oldest first."""
         rows = await session.scalars(
             select(RecordingRow).where(RecordingRow.call_id == call_id[:64]).order_by(RecordingRow.id)
         )
-        return [view_of(row) for row in rows]
+        return [value_of(row, RecordingView) for row in rows]
 
     async def list(
         self,
@@ -101,7 +101,7 @@ class Recordings:
         rows = list(await session.scalars(query.order_by(RecordingRow.id.desc()).limit(limit + 1)))
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page([view_of(row) for row in rows], rows[-1].id if more else None)
+        return Page([value_of(row, RecordingView) for row in rows], rows[-1].id if more else None)
 
     async def waveform(self, session: AsyncSession, recording_id: str) -> Waveform:
         """Return the waveform of a sealed recording.
@@ -204,33 +204,6 @@ class Recordings:
         if row is None:
             raise RecordingNotFoundError(f"There is no recording with the id “{recording_id[:64]}”.")
         return row
-
-
-def view_of(row: RecordingRow) -> RecordingView:
-    """Show a row."""
-    markers = tuple(
-        Marker(MarkerKind(marker["kind"]), marker["start"], marker["end"], marker["by_extension"])
-        for marker in row.markers
-    )
-    return RecordingView(
-        id=row.id,
-        call_id=row.call_id,
-        location=row.location,
-        state=RecordingState(row.state),
-        format=row.format,
-        seconds=row.seconds,
-        channels=row.channels,
-        sample_rate=row.sample_rate,
-        bytes=row.bytes,
-        sha256=row.sha256,
-        lost_seconds=row.lost_seconds,
-        failure=row.failure,
-        recovered=row.recovered,
-        markers=markers,
-        started_at=row.started_at,
-        stopped_at=row.stopped_at,
-        sealed_at=row.sealed_at,
-    )
 
 
 def _state(text: str) -> RecordingState:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.bus import EventBus
 from core.clock import Clock
-from core.database import Database
+from core.database import Database, value_of
 from core.errors import StorageError
 from core.identifiers import new_id
 from core.outbox import send_mqtt
@@ -116,14 +116,14 @@ class Transcripts:
         rows = list(await session.scalars(query.order_by(TranscriptRow.id.desc()).limit(limit + 1)))
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page([_view(row) for row in rows], rows[-1].id if more else None)
+        return Page([value_of(row, Transcript) for row in rows], rows[-1].id if more else None)
 
     def _shown(self, row: TranscriptRow | None, message: str) -> Transcript:
         if row is None:
             raise RecordingNotFoundError(
                 message, hint="" if self._enabled else f"Speech recognition is off. {OFF_HINT}"
             )
-        return _view(row)
+        return value_of(row, Transcript)
 
 
 class TranscriptQueue:
@@ -299,20 +299,6 @@ _PASSING: Final = (SpeechUnavailableError, StoreUnavailableError, StorageError, 
 """Troubles that pass by themselves."""
 _SPEAKERS: Final = {0: "<", 1: ">"}
 """Customers are on the left channel, agents on the right."""
-
-
-def _view(row: TranscriptRow) -> Transcript:
-    return Transcript(
-        id=row.id,
-        recording_id=row.recording_id,
-        call_id=row.call_id,
-        state=TranscriptState(row.state),
-        model=row.model,
-        failure=row.failure,
-        segments=tuple(Segment(**segment) for segment in row.segments),
-        created_at=row.created_at,
-        finished_at=row.finished_at,
-    )
 
 
 def _folded(text: str) -> str:

@@ -12,8 +12,8 @@ import msgspec
 from sqlalchemy import Select, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import Database
-from core.events import Direction, Disposition, PartyRole, QualitySample, TransferKind, TransferResult
+from core.database import Database, value_of
+from core.events import Direction, Disposition, QualitySample
 from pbx.cdrs.errors import CdrNotFoundError, UnknownCdrCursorError
 from pbx.cdrs.tables import CdrLegRow, CdrQualityRow, CdrRow, CdrTransferRow
 from pbx.cdrs.values import Cdr, CdrLeg, CdrPage, CdrState, CdrTransfer
@@ -156,10 +156,10 @@ async def _with_parts(session: AsyncSession, rows: Sequence[CdrRow]) -> list[Cdr
     if ids:
         of_calls = select(CdrLegRow).where(CdrLegRow.call_id.in_(ids)).order_by(CdrLegRow.position)
         for leg in await session.scalars(of_calls):
-            legs[leg.call_id].append(_leg(leg))
+            legs[leg.call_id].append(value_of(leg, CdrLeg))
         chain = select(CdrTransferRow).where(CdrTransferRow.call_id.in_(ids)).order_by(CdrTransferRow.sequence)
         for transfer in await session.scalars(chain):
-            transfers[transfer.call_id].append(_transfer(transfer))
+            transfers[transfer.call_id].append(value_of(transfer, CdrTransfer))
     return [_cdr(row, legs[row.call_id], transfers[row.call_id]) for row in rows]
 
 
@@ -204,44 +204,4 @@ def _cdr(row: CdrRow, legs: Sequence[CdrLeg], transfers: Sequence[CdrTransfer]) 
         diverted_from=row.diverted_from,
         legs=legs,
         transfers=transfers,
-    )
-
-
-def _leg(row: CdrLegRow) -> CdrLeg:
-    return CdrLeg(
-        leg_id=row.leg_id,
-        role=PartyRole(row.role),
-        number=row.number,
-        extension=row.extension,
-        trunk=row.trunk,
-        incoming=row.incoming,
-        sip_call_id=row.sip_call_id,
-        created_at=row.created_at,
-        joined_at=row.joined_at,
-        ringing_at=row.ringing_at,
-        answered_at=row.answered_at,
-        ended_at=row.ended_at,
-        moved_to=row.moved_to,
-        sip_status=row.sip_status,
-        reason=row.reason,
-        packets_received=row.packets_received,
-        packets_sent=row.packets_sent,
-        packets_lost=row.packets_lost,
-        jitter_ms=row.jitter_ms,
-        mos=row.mos,
-        forwarded_by=row.forwarded_by,
-    )
-
-
-def _transfer(row: CdrTransferRow) -> CdrTransfer:
-    return CdrTransfer(
-        transfer_id=row.transfer_id,
-        at=row.at,
-        kind=TransferKind(row.kind),
-        result=TransferResult(row.result),
-        from_extension=row.from_extension,
-        to_number=row.to_number,
-        new_leg_id=row.new_leg_id,
-        other_call_id=row.other_call_id,
-        sip_status=row.sip_status,
     )

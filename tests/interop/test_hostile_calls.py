@@ -10,8 +10,8 @@ import pytest
 
 from core.events import CallEnded, CallTransferred, LegCreated
 from sip.session_events import ReferProgressed
-from sip.transfer import Replaces
 from sip.uri import Uri
+from tests.interop.test_transfers import dialog_of
 from tests.support.ramal_server import RamalServer
 from tests.support.scripted_phone import ScriptedCall, ScriptedPhone, description, scripted_carrier, scripted_phone
 
@@ -37,12 +37,6 @@ async def talk(caller: ScriptedPhone, number: str, callee: ScriptedPhone) -> tup
     incoming.session.answer(description(port=40_010))
     await call.answered()
     return call, incoming
-
-
-def dialog_of(call: ScriptedCall) -> Replaces:
-    """Return how the server would be asked for this dialog."""
-    session = call.session
-    return Replaces(session.call_id, to_tag=session.remote_tag, from_tag=session.local_tag)
 
 
 async def test_a_customer_cannot_transfer_a_call_to_the_outside(server: RamalServer, carrier: ScriptedPhone) -> None:

@@ -45,6 +45,20 @@ async def talk(caller: ScriptedPhone, number: str, callee: ScriptedPhone) -> tup
     return call, incoming
 
 
+async def consulting(
+    carrier: ScriptedPhone, agent: ScriptedPhone, colleague: ScriptedPhone
+) -> tuple[ScriptedCall, ScriptedCall, ScriptedCall, ScriptedCall]:
+    """Have an agent talk to a customer and call the colleague 1002, who rings: the calls of the three, the agent's two in the middle."""
+    customer, held = await talk(carrier, NUMBER, agent)
+    consultation = agent.call("1002")
+    ringing = await colleague.incoming()
+    ringing.session.progress(180)
+    async with asyncio.timeout(5):
+        while not consultation.session.remote_tag:
+            await asyncio.sleep(0.02)
+    return customer, held, consultation, ringing
+
+
 def to(user: str, **parameters: str) -> Uri:
     return Uri("sip", user, "127.0.0.1", parameters=tuple(parameters.items()))
 
@@ -193,13 +207,7 @@ async def test_an_attended_transfer_to_one_who_still_rings_lets_it_ring_on(
     server: RamalServer, carrier: ScriptedPhone, leaves: bool
 ) -> None:
     async with phones(server, "1001", "1002") as (ana, boris):
-        customer, agent = await talk(carrier, NUMBER, ana)
-        consultation = ana.call("1002")
-        ringing = await boris.incoming()
-        ringing.session.progress(180)
-        async with asyncio.timeout(5):
-            while not consultation.session.remote_tag:
-                await asyncio.sleep(0.02)
+        customer, agent, consultation, ringing = await consulting(carrier, ana, boris)
         agent.session.refer(to("1002"), replaces=dialog_of(consultation))
         if leaves:
             consultation.session.hang_up()
@@ -225,13 +233,7 @@ async def test_one_who_rings_and_declines_after_the_transfer_gives_the_call_back
     server: RamalServer, carrier: ScriptedPhone
 ) -> None:
     async with phones(server, "1001", "1002") as (ana, boris):
-        customer, agent = await talk(carrier, NUMBER, ana)
-        consultation = ana.call("1002")
-        ringing = await boris.incoming()
-        ringing.session.progress(180)
-        async with asyncio.timeout(5):
-            while not consultation.session.remote_tag:
-                await asyncio.sleep(0.02)
+        customer, agent, consultation, ringing = await consulting(carrier, ana, boris)
         agent.session.refer(to("1002"), replaces=dialog_of(consultation))
         await consultation.over()
         ringing.session.reject(603)
