@@ -40,6 +40,11 @@ def _listed(value: object) -> object:
 _HostNames = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=255)], ...], BeforeValidator(_listed)]
 
 
+def _networks_of(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read addresses and networks with commas between them."""
+    return tuple(ipaddress.ip_network(part, strict=False) for part in filter(None, map(str.strip, text.split(","))))
+
+
 def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
     """Read `192.0.2.53, 192.0.2.54:5353, [2001:db8::53]:5353`."""
     servers = []
@@ -88,6 +93,11 @@ class SipSettings(_Section):
     ban_seconds: int = Field(600, ge=1, le=86_400, description="The first ban; each further one is four times as long.")
     ban_longest_seconds: int = Field(86_400, ge=1, le=31_536_000, description="No ban by itself is longer.")
     never_ban: str = Field("", max_length=2000, description="Addresses and networks, with commas between them.")
+    trusted_networks: str = Field(
+        "",
+        max_length=2000,
+        description="Networks, with commas between them, whose phones need no password: an edge that has asked them, a test bench.",
+    )
     stranger_rate: int = Field(
         300, ge=0, le=100_000, description="Messages a second of one address that nobody vouches for; 0: no limit."
     )
@@ -97,7 +107,7 @@ class SipSettings(_Section):
         "", max_length=500, description="DNS servers for SIP, with commas between them; empty: those of this machine."
     )
 
-    @field_validator("never_ban")
+    @field_validator("never_ban", "trusted_networks")
     @classmethod
     def _networks(cls, text: str) -> str:
         for part in filter(None, map(str.strip, text.split(","))):
@@ -106,7 +116,7 @@ class SipSettings(_Section):
             except ValueError as error:
                 raise ValueError(f"“{part[:50]}” is neither an address nor a network") from error
             if network.prefixlen == 0:
-                raise ValueError("the whole Internet cannot be on the list; set ban_failures to 0 instead")
+                raise ValueError("the whole Internet cannot be on the list")
         return text
 
     @field_validator("dns_servers")
@@ -123,8 +133,12 @@ class SipSettings(_Section):
     @property
     def spared_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """The networks of `never_ban`."""
-        parts = filter(None, map(str.strip, self.never_ban.split(",")))
-        return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+        return _networks_of(self.never_ban)
+
+    @property
+    def trusted(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The networks of `trusted_networks`."""
+        return _networks_of(self.trusted_networks)
 
 
 class MediaSettings(_Section):

@@ -132,7 +132,7 @@ class Leg:
         self.party = party
         self.role = role
         self.incoming = incoming
-        self.media = LegMedia(equipment.engine)
+        self.media = LegMedia(equipment.engine, equipment.sip.names)
         if party.trunk:
             self.media.codecs = equipment.codecs_of(party.trunk)
         self.state = LegState.TRYING

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Final, Protocol
+
+import structlog
 
 from core.identifiers import random_bytes
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from pbx.errors import NoMediaError, NoPortError
 from sip import offer_answer
-from sip.address import is_ip_address
+from sip.address import Address, is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
 from sip.offer_answer import MediaNegotiation, NegotiatedMedia, PeerAudio
+from sip.resolver import Target
 from sip.sdp import NOWHERE
 
 _ENGINE_CODECS: Final = {"PCMU": Codec.PCMU, "PCMA": Codec.PCMA}
 
 
+log = structlog.get_logger(__name__)
+
+_NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z][A-Za-z0-9-]{0,62}\.?")
+
+
+class Names(Protocol):
+    """One that finds the addresses of names."""
+
+    def when_located(self, target: Target, then: Callable[[tuple[Address, ...]], None]) -> None:
+        """Call `then` with the addresses: now when they are known, else once they are."""
+        ...
+
+
 class LegMedia:
     """Opens the endpoint when it is first needed, and points it where offers and answers say."""
 
-    __slots__ = ("_engine", "_negotiation", "_offer", "codecs", "endpoint", "warning")
+    __slots__ = ("_engine", "_names", "_negotiation", "_offer", "codecs", "endpoint", "warning")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, names: Names) -> None:
         self._engine = engine
+        self._names = names
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
         self.endpoint: Endpoint | None = None
@@ -78,9 +98,10 @@ class LegMedia:
         audio = self._understood(offer)
         if audio is None:
             return False
-        if audio.remote[0] in NOWHERE or is_ip_address(audio.remote[0]):
+        host = audio.remote[0]
+        if host in NOWHERE or is_ip_address(host) or _NAME.fullmatch(host) is not None:
             return True
-        self.warning = _warning(301, "The description names no IP address to send voice to.")
+        self.warning = _warning(301, "The description names no address to send voice to.")
         return False
 
     def _understood(self, offer: bytes) -> PeerAudio | None:
@@ -158,8 +179,31 @@ class LegMedia:
     def _apply(self, agreed: NegotiatedMedia) -> None:
         if self.endpoint is None:
             return
-        self.endpoint.configure(
-            remote=None if agreed.remote[0] in NOWHERE else agreed.remote,
+        host = agreed.remote[0]
+        if host in NOWHERE or is_ip_address(host):
+            self._configure(self.endpoint, agreed, None if host in NOWHERE else agreed.remote)
+            return
+        # A name (RFC 8866 section 5.7): nothing is sent until the DNS has said whose it is.
+        self._configure(self.endpoint, agreed, None)
+        self._names.when_located(Target(host, agreed.remote[1], "udp"), lambda servers: self._located(agreed, servers))
+
+    def _located(self, agreed: NegotiatedMedia, servers: Sequence[Address]) -> None:
+        """Send the voice where a name leads, if that is still what is agreed."""
+        endpoint = self.endpoint
+        if endpoint is None or self.agreed is not agreed:
+            return
+        version = ip_address(endpoint.address).version
+        remote = next((server[:2] for server in servers if ip_address(server.host).version == version), None)
+        if remote is None:
+            # Voice that comes from the party still says where it is.
+            log.warning("media_address_unknown", name=agreed.remote[0])
+        else:
+            self._configure(endpoint, agreed, remote)
+
+    @staticmethod
+    def _configure(endpoint: Endpoint, agreed: NegotiatedMedia, remote: tuple[str, int] | None) -> None:
+        endpoint.configure(
+            remote=remote,
             codec=_ENGINE_CODECS[agreed.codec.name],
             payload_type=agreed.payload_type,
             telephone_event=agreed.telephone_event,

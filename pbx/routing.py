@@ -111,6 +111,10 @@ def route(
             return _to_extension(snapshot, read.number, country, from_extension, lines, at=at)
         lines.append(f"{read.number} is no extension")
         read = numbers.public(read.number, country) or read
+    login = snapshot.logins.get(dialled) if read.kind is not DialledKind.PUBLIC else None
+    if login is not None and login.extension in snapshot.extensions:
+        lines.append(f"{dialled} signs in for extension {login.extension}")
+        return _to_extension(snapshot, login.extension, country, from_extension, lines, at=at)
     if read.kind is not DialledKind.PUBLIC:
         lines.append("no extension and no possible public number: 404")
         return Refused(404, "Unknown number", lines)

@@ -89,6 +89,7 @@ def _sip_config(ground: Ground, tls: Tls) -> SipConfig:
         secret=ground.folder.secret("sip-nonces"),
         session_expires=sip.session_seconds,
         min_session_expires=sip.min_session_seconds,
+        trusted=sip.trusted,
         guard=GuardConfig(
             bans=BanPolicy(
                 failures=sip.ban_failures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sip.address import Address
+from sip.bans import Network
 from sip.guard import GuardConfig
 from sip.transaction_tables import Timing
 from sip.transport.ports import StreamLimits
@@ -69,5 +70,7 @@ class SipConfig:
     """Subscriptions above which new ones are turned away with 503."""
     max_subscriptions_per_user: int = 250
     """Subscriptions of one user, above which new ones are refused: more than the keys of any phone."""
+    trusted: tuple[Network, ...] = ()
+    """Networks whose requests are believed to come from the user whom their From names, without a password."""
     guard: GuardConfig = field(default_factory=GuardConfig)
     """What strangers may do before they are kept out."""

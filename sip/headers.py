@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from sip.address import is_ip_address
 from sip.errors import MalformedMessageError
 from sip.uri import Parameters, bracketed, join_parameters, split_parameters
 
@@ -38,7 +39,7 @@ CANONICAL_NAMES: Final = {
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _VIA: Final = re.compile(
     r"SIP\s*/\s*[0-9]{1,2}\.[0-9]{1,2}\s*/\s*(?P<transport>[A-Za-z0-9\-.!%*_+`'~]+)\s+"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15})"
     r"(?:\s*:\s*(?P<port>[0-9]{1,5}))?",
     re.IGNORECASE,
 )
@@ -192,6 +193,9 @@ def _read_hop(text: str) -> tuple[str, str, int | None]:
     number = int(port) if port else None
     if number is not None and number > 65535:
         raise MalformedMessageError("The port of a Via is above 65535.")
+    if ":" in host and not host.startswith("[") and not is_ip_address(host):
+        # Without brackets nobody can tell an address from one with a port behind it, except by counting.
+        raise MalformedMessageError("A Via cannot be read.")
     return transport.upper(), host.strip("[]").lower(), number
 
 

@@ -109,6 +109,9 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
         if known is None or not colon:
             name = name.rstrip(" \t")
             if not colon or not is_token(name):
+                if isinstance(message, Response):
+                    # Nobody could be told, and the call would be lost for a line that means nothing.
+                    continue
                 raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
             known = canonical_name(name)
         headers.append((known, value.strip(" \t")))

@@ -92,6 +92,10 @@ def test_networks_that_are_never_banned_are_read_and_wrong_ones_refused() -> Non
     for wrong in ("office", "0.0.0.0/0", "10.0.0.0/33"):
         with pytest.raises(SettingsError, match=r"sip\.never_ban"):
             load_settings(None, {"RAMAL_SIP_NEVER_BAN": wrong})
+        with pytest.raises(SettingsError, match=r"sip\.trusted_networks"):
+            load_settings(None, {"RAMAL_SIP_TRUSTED_NETWORKS": wrong})
+    trusting = load_settings(None, {"RAMAL_SIP_TRUSTED_NETWORKS": "192.0.2.0/24, 2001:db8::7"})
+    assert [str(one) for one in trusting.sip.trusted] == ["192.0.2.0/24", "2001:db8::7/128"]
 
 
 def test_dns_servers_are_read_with_their_ports_and_wrong_ones_refused() -> None:

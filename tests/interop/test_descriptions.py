@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from core.events import LegHeld, LegResumed
 from sip.sdp import SessionDescription
 from sip.session_events import Answered, OfferAnswered, OfferRejected
-from tests.support.ramal_server import RamalServer
+from tests.support.dns_server import dns_server
+from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedCall, ScriptedPhone, description, scripted_phone
 
 FAX = "m=image 40002 udptl t38\r\na=T38FaxVersion:0\r\n"
@@ -101,3 +104,35 @@ async def test_hold_is_understood_in_every_spelling(server: RamalServer, hold: b
         ]
         assert first[:2] == second[:2]
         assert int(second[2]) == int(first[2]) + 1
+
+
+async def test_voice_goes_where_a_name_leads(tmp_path: Path, prompts: Path) -> None:
+    async with dns_server() as dns, ramal_server(tmp_path / "server", prompts=prompts, dns=dns.servers) as server:
+        dns.add("media.phone.example", "A", "127.0.0.1")
+        await server.exchange.directory.create_extension(number="1001", name="Ana", password=PASSWORD)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.setblocking(False)
+            async with scripted_phone(server, "1001") as ana:
+                offer = description(port=listening.getsockname()[1], host="media.phone.example")
+                call = ana.call("*78", sdp=offer)
+                await call.answered()
+                async with asyncio.timeout(5):
+                    packet = await asyncio.get_running_loop().sock_recv(listening, 2048)
+                assert (packet[0], packet[1] & 0x7F) == (0x80, 8)
+                call.session.hang_up()
+                await server.quiet()
+
+
+async def test_a_name_that_nobody_knows_costs_no_call(tmp_path: Path, prompts: Path) -> None:
+    async with dns_server() as dns, ramal_server(tmp_path / "server", prompts=prompts, dns=dns.servers) as server:
+        for number in ("1001", "1002"):
+            await server.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
+        async with phones(server) as (ana, boris):
+            call, incoming = await talk(ana, boris, description(host="nobody.phone.example"))
+            async with asyncio.timeout(5):
+                while ("nobody.phone.example", "A") not in dns.asked:
+                    await asyncio.sleep(0.02)
+            call.session.hang_up()
+            await incoming.over()
+            await server.quiet()

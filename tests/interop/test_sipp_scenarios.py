@@ -27,9 +27,9 @@ CALLS = 5
 
 
 @contextlib.asynccontextmanager
-async def company(folder: Path) -> AsyncIterator[RamalProcess]:
+async def company(folder: Path, **settings: str) -> AsyncIterator[RamalProcess]:
     """A server whose inbound number leads to one extension, and to which this machine is the carrier."""
-    async with ramal_process(folder) as server:
+    async with ramal_process(folder, **settings) as server:
         await server.start()
         # Right after a start on a busy machine its loop is late, and calls are turned away until it looks at the clock again.
         await asyncio.sleep(1.5)
@@ -43,9 +43,9 @@ async def company(folder: Path) -> AsyncIterator[RamalProcess]:
         yield server
 
 
-async def register(server: RamalProcess, folder: Path, port: int) -> None:
+async def register(server: RamalProcess, folder: Path, port: int, username: str = EXTENSION) -> None:
     rows = folder / "phone.csv"
-    rows.write_text(f"SEQUENTIAL\n{EXTENSION};[authentication username={EXTENSION} password={PASSWORD}];\n")
+    rows.write_text(f"SEQUENTIAL\n{username};[authentication username={username} password={PASSWORD}];\n")
     target = f"127.0.0.1:{server.sip_port}"
     result = await run_sipp(REGISTER, target, folder=folder, port=port, extra=["-inf", str(rows)])
     assert result.code == 0, result.log
@@ -101,4 +101,23 @@ async def test_two_calls_without_offer_are_joined_by_a_third_party(tmp_path: Pat
         for result in await asyncio.gather(*runs, callee):
             assert result.failed == 0, result.log
             assert result.successful >= 1, result.log
+        await answered(server, 2)
+
+
+@pytest.mark.timeout(120)
+async def test_a_caller_without_a_password_registers_and_calls_from_a_trusted_network(tmp_path: Path) -> None:
+    async with company(tmp_path, SIP_TRUSTED_NETWORKS="127.0.0.5/32") as server:
+        async with server.api() as api:
+            await api.post("extensions", number="1004", name="Caller", password=PASSWORD)
+            await api.post("devices", extension="1004", username="ua1", password=PASSWORD)
+            await api.post("devices", extension=EXTENSION, username="ua2", password=PASSWORD)
+        port = free_port()
+        await register(server, tmp_path, port, "ua2")
+        callee = asyncio.create_task(run_sipp("uas", folder=tmp_path, port=port, calls=2, timeout=40))
+        result = await run_sipp(
+            "branchc", f"127.0.0.1:{server.sip_port}", folder=tmp_path, address="127.0.0.5", calls=2, timeout=40
+        )
+        assert (result.successful, result.failed) == (2, 0), result.log
+        result = await callee
+        assert (result.successful, result.failed) == (2, 0), result.log
         await answered(server, 2)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from media.engine import Engine
-from pbx.leg_media import LegMedia
+from pbx.leg_media import LegMedia, Names
 from tests.sip.descriptions import PHONE
 
 
 @pytest.fixture
 def media() -> LegMedia:
     # Nothing is opened: the engine is not asked.
-    return LegMedia(Engine.__new__(Engine))
+    return LegMedia(Engine.__new__(Engine), cast("Names", None))
 
 
 def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
@@ -32,8 +34,8 @@ def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
         (PHONE.replace(b"m=audio", b"m=image"), '304 ramal "There is no audio in the description."'),
         (PHONE.replace(b"8 0 96", b"96"), '305 ramal "There is no codec in the description that is spoken here."'),
         (
-            PHONE.replace(b"IP4 192.168.1.7\r\nt=", b"IP4 phone.example\r\nt="),
-            '301 ramal "The description names no IP address to send voice to."',
+            PHONE.replace(b"IP4 192.168.1.7\r\nt=", b"IP4 phone..example\r\nt="),
+            '301 ramal "The description names no address to send voice to."',
         ),
         (b"v=1", '399 ramal "A session description does not begin with v=0."'),
     ],

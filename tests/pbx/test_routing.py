@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pbx import numbers, routing, snapshot
-from pbx.entries import DestinationKind, Extension, InboundNumber, OutboundRoute, Transport, Trunk
+from pbx.entries import DestinationKind, Device, Extension, InboundNumber, OutboundRoute, Transport, Trunk
 from pbx.forwarding import Diversion, ForwardReason
 from pbx.numbers import DialledKind
 from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
@@ -273,3 +273,12 @@ def test_what_an_extension_did_not_take_goes_on_but_never_back() -> None:
         decision.status for decision in map(onward, ("1001", "1002", "1003", "1999")) if isinstance(decision, Refused)
     ]
     assert statuses == [482, 482, 482, 404]
+
+
+def test_the_name_that_a_phone_signs_in_with_is_dialled_like_its_extension() -> None:
+    desk = Device("d", "1002", "ana.desk", "", "", "", enabled=True)
+    decision = decide("ana.desk", devices=[desk])
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1002"
+    assert isinstance(decide("ana.desk"), Refused)
+    assert isinstance(decide("ana.desk", by="1002", devices=[desk]), Refused)

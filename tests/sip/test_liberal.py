@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip.address import Address
+from sip.parser import parse_message
 from tests.sip.network import OFFER, Network, PhoneApplication
 
 PEER = Address("192.0.2.1", 5060)
@@ -83,6 +84,7 @@ ODD = {
     "a name of words and commas": invite(From="Da Silva, José <sip:a@192.0.2.1>;tag=1"),
     "a name in Latin-1": invite(Subject="x").replace(b"Subject: x", b"Subject: \xe9\xff"),
     "an address of IPv6": invite(Via="SIP/2.0/UDP [2001:db8::1];branch=z9hG4bKx", Contact="<sip:a@[2001:db8::1]:5060>"),
+    "an address of IPv6 without brackets": invite(Via="SIP/2.0/UDP 2001:db8::1;branch=z9hG4bKx"),
     "names with underscores": invite(Via="SIP/2.0/UDP my_host:5060;branch=z9hG4bKx", Contact="<sip:a@my_host.local>"),
     "semicolons at the end": invite(
         Via="SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx;", From="<sip:a@192.0.2.1>;tag=1;", Contact="<sip:a@192.0.2.1>;"
@@ -95,6 +97,19 @@ ODD = {
     "dates and times that are none": invite(Date="garbage", Expires="abc", Session_Expires="x"),
     "options that only a proxy has to know": invite(Proxy_Require="something"),
     "a Route to us": invite(Route="<sip:10.0.0.2;lr>"),
+    "flags with values": invite(Route="<sip:10.0.0.2;lr=on>", Record_Route="<sip:192.0.2.9;lr=true;ftag=1>"),
+    "a transport in capitals": invite("sip:b@10.0.0.2;transport=UDP", Contact="<sip:a@192.0.2.1;transport=UDP>"),
+    "a secure target": invite("sips:b@10.0.0.2"),
+    "two hops in a line": invite(
+        Via="SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKy"
+    ),
+    "a hop in small letters": invite(Via="sip/2.0/udp 192.0.2.1 : 5060 ; branch = z9hG4bKx"),
+    "a name with brackets and dots": invite(From="J. Smith (home) <sip:a@192.0.2.1>;tag=1"),
+    "a Content-Length that is too small": invite(Content_Length=str(len(OFFER))) + b"and more",
+    "a number with its parameters outside": invite(From="sip:+4912345@192.0.2.1;user=phone;tag=1"),
+    "a number and its way": invite("sip:+4912345;npdi;rn=+4999@10.0.0.2;user=phone"),
+    "a preference that is none": invite(Contact="<sip:a@192.0.2.1>;q=high;expires=soon"),
+    "commas for nothing": invite(Supported=",,100rel,,", Allow="INVITE,,ACK,"),
 }
 
 
@@ -107,3 +122,22 @@ def test_the_call_is_taken(name: str) -> None:
     assert session.remote_offer is not None
     assert session.remote_offer.split() == OFFER.split()
     assert network.what[-1] == "180 INVITE"
+
+
+@pytest.mark.parametrize("method", ["invite", "Invite", "register", "FOO"])
+def test_methods_are_told_apart_by_their_case_and_what_is_none_is_not_met_with_silence(method: str) -> None:
+    """Methods are case-sensitive (RFC 3261 section 7.1); whoever writes one otherwise is told which there are."""
+    network, application = Network(), PhoneApplication()
+    core = network.add("10.0.0.2", application)
+    core.receive(invite().replace(b"INVITE", method.encode()), PEER)
+    assert network.what == [f"501 {method}"]
+    assert "INVITE" in network.sent[0].message.get_list("Allow")
+    assert not application.sessions
+
+
+def test_a_line_that_is_none_in_a_response_is_passed_over() -> None:
+    response = parse_message(
+        b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nnonsense\r\nFrom: <sip:a@b>;tag=1\r\n"
+        b"To: <sip:b@c>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n: none\r\n\r\n"
+    )
+    assert [name for name, _ in response.headers] == ["Via", "From", "To", "Call-ID", "CSeq"]

@@ -30,6 +30,7 @@ async def run_sipp(
     folder: Path,
     address: str = "127.0.0.1",
     port: int = 0,
+    media_port: int = 0,
     calls: int = 1,
     rate: float = 10,
     transport: str = "u1",
@@ -46,6 +47,7 @@ async def run_sipp(
         folder: where its logs go.
         address: its own IP address.
         port: its own port; 0 takes a free one.
+        media_port: the first of four ports for its voice; 0 takes free ones.
         calls: after how many it ends.
         rate: calls a second.
         transport: `u1` UDP, `t1` TCP.
@@ -57,7 +59,7 @@ async def run_sipp(
     built_in = isinstance(scenario, str)
     errors = folder / f"sipp-{port or 'any'}-errors.log"
     arguments = ["-sn" if built_in else "-sf", str(scenario), "-i", address, "-p", str(port or free_port())]
-    arguments += ["-mi", address, "-mp", str(free_port(count=4)), "-t", transport, "-s", service]
+    arguments += ["-mi", address, "-mp", str(media_port or free_port(count=4)), "-t", transport, "-s", service]
     arguments += ["-m", str(calls), "-r", str(rate), "-trace_err", "-error_file", str(errors), "-nostdin"]
     arguments += ["-timeout", f"{int(timeout)}s", "-timeout_error"]
     for name, value in (keys or {}).items():
