@@ -125,6 +125,7 @@ class AuditMiddleware:
         status = 500
 
         async def watch(message: Message) -> None:
+            """Take note of the status as it passes."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

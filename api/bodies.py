@@ -45,6 +45,7 @@ class BodyMiddleware:
         handed = False
 
         async def replay() -> Message:
+            """Give the body that was read already, then what the client sends after it."""
             nonlocal handed
             if handed:
                 return await receive()

@@ -68,6 +68,7 @@ class GuardMiddleware:
         status = 0
 
         async def guarded(message: Message) -> None:
+            """Put the headers of every answer in as it begins."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

@@ -77,6 +77,7 @@ class IdempotencyMiddleware:
         answer = _Answer(500, [], b"")
 
         async def record(message: Message) -> None:
+            """Keep the answer as it passes, up to its limit."""
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
                 answer.headers = [*message["headers"], (b"idempotency-replayed", b"true")]

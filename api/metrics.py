@@ -21,6 +21,7 @@ class _Labelled(Collector):
         self._name, self._help, self._label, self._values = name, help_text, label, values
 
     def collect(self) -> Iterator[Metric]:
+        """Return the figure with its labels of now."""
         kind = CounterMetricFamily if self._name.endswith("_total") else GaugeMetricFamily
         family = kind(self._name, self._help, labels=[self._label])
         for label, value in self._values().items():

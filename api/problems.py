@@ -126,6 +126,7 @@ def install(app: FastAPI) -> None:
     """Answer the exceptions of handlers and of routing as problems; `api.guard` answers all others."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        """Return the problem that the error is, or raise what is none."""
         known = as_error(error)
         if known is None:
             raise error

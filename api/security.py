@@ -141,6 +141,7 @@ def permit(resource: Resource, action: Action) -> Any:
     """
 
     def granted(request: Request) -> Access:
+        """Take note of what is done, and return who may do it and how far."""
         target = next((value for name, value in request.path_params.items() if name.endswith("_id")), None)
         note = note_of(resource, action, target)
         request.scope["ramal.audit"] = note

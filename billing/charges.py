@@ -161,6 +161,7 @@ async def _day_totals(session: AsyncSession, day: date, zone: tzinfo) -> list[Da
 
 def _charge(row: ChargeRow) -> Charge:
     def money(value: Decimal | None) -> Decimal | None:
+        """Return an amount with the places of its currency."""
         return None if value is None or row.currency is None else plain(value, row.currency)
 
     return Charge(

@@ -279,6 +279,7 @@ class _Draft:
     seen: dict[str, tuple[date, set[str]]]
 
     def is_first(self, camera_id: str, visitor_id: str, day: date) -> bool:
+        """Tell whether the visitor was not seen that day yet, and remember that he was now."""
         known_day, seen = self.seen.get(camera_id, (day, set()))
         if known_day != day:
             seen = set()

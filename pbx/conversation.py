@@ -130,6 +130,7 @@ class Conversation:
             return
 
         def report(status: int, reason: str) -> None:
+            """Tell the phone how far its transfer is."""
             leg.report_refer(refer, status, reason)
 
         if not refer.uri.user or (refer.uri.parameter("method") or "INVITE").upper() != "INVITE":

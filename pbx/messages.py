@@ -78,6 +78,7 @@ class Messages:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def answered(status: int) -> None:
+            """Take the first phone's status."""
             if not answer.done():
                 answer.set_result(status)
 
@@ -103,6 +104,7 @@ class Messages:
             return
 
         def told(status: int) -> None:
+            """Answer the sender, and tell those who watch, but not what was said."""
             answer(status)
             payload = {
                 "from_extension": sender.number,
@@ -115,6 +117,7 @@ class Messages:
             self._bus.publish("message.sent", payload)
 
         def over() -> None:
+            """Give the place under way back."""
             self._under_way -= 1
 
         self._under_way += 1

@@ -44,6 +44,7 @@ class Grounds:
         snapshot = equipment.directory.snapshot
 
         def phones(extension: str) -> int:
+            """Count the phones that are registered for an extension."""
             return sum(len(equipment.sip.bindings(username)) for username in snapshot.usernames.get(extension, ()))
 
         trunks = equipment.trunks

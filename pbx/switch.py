@@ -405,6 +405,7 @@ def _bound_for(decision: Decision, dialled: str) -> tuple[Direction, str]:
 
 def _refuse(outcome: Outcome) -> Flow:
     async def run(call: Call) -> None:
+        """Fail the call."""
         await call.fail(outcome)
 
     return run
@@ -414,6 +415,7 @@ def _turn_away(outcome: Outcome) -> Flow:
     """Refuse without a word, so that the call takes nothing of what there is too little of."""
 
     async def run(call: Call) -> None:
+        """Only note the outcome."""
         call.outcome = outcome
 
     return run

@@ -48,6 +48,7 @@ async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
     _keep(call, kept)
 
     def told() -> None:
+        """Tell the one who asked that the target rings."""
         call.on_ringing = None
         request.report(180, "Ringing")
 

@@ -204,6 +204,7 @@ class TrunkWatch:
 
     def _ping(self, host: HostWatch) -> None:
         def changed(state: TrunkState, reason: str) -> None:
+            """Take the state that a host's last answer gives it."""
             host.state, host.reason = state, reason
             self._state_changed()
 
@@ -221,7 +222,10 @@ class TrunkWatch:
 
     def _locate(self, host: HostWatch) -> Locate:
         def locate(then: Callable[[tuple[Address, ...]], None]) -> None:
+            """Look the host's servers up."""
+
             def located(servers: tuple[Address, ...]) -> None:
+                """Keep the servers, and pass them on."""
                 self._located(host, servers)
                 then(servers)
 
@@ -234,6 +238,7 @@ class TrunkWatch:
         missing = len(self.hosts)
 
         def located(host: HostWatch, servers: tuple[Address, ...]) -> None:
+            """Keep a host's servers, and pass all on with the last."""
             nonlocal missing
             self._located(host, servers)
             missing -= 1

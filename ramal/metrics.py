@@ -56,6 +56,7 @@ def _watch_trunks(metrics: Metrics, trunks: Trunks) -> None:
     """Show how each trunk stands, and its calls."""
 
     def each(name: str, help_text: str, value: Callable[[TrunkStatus], float]) -> None:
+        """Show one value of each trunk."""
         metrics.watch_each(name, help_text, "trunk", lambda: {one.name: value(one) for one in trunks.all_status()})
 
     each("ramal_trunk_usable", "Whether a call would be sent to the trunk now.", lambda one: one.usable)
@@ -73,6 +74,7 @@ def _watch_connections(metrics: Metrics, sip: SipStack) -> None:
     """Show the connections of each transport, and what became of all there were."""
 
     def became(field: str) -> dict[str, float]:
+        """Return one figure of each transport."""
         return {name: getattr(figures, field) for name, (_, figures) in sip.connections.items()}
 
     metrics.watch_each(

@@ -29,6 +29,7 @@ def watch_calls(services: Services, journal: Journal, exchange: Exchange, engine
     """
 
     def media() -> str | None:
+        """Tell whether there is a port left for a call."""
         return "every RTP port is in use" if engine.statistics().ports_in_use >= ports else None
 
     services.readiness |= {
@@ -68,6 +69,7 @@ def _worker(worker: OutboxDrain | Sealer | TranscriptQueue) -> str | None:
 
 def _check(look: Callable[[], str | None]) -> ReadinessCheck:
     async def check() -> str | None:
+        """Tell at once: it needs no waiting."""
         return look()
 
     return check

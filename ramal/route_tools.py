@@ -76,6 +76,7 @@ async def _decide(
     names = NameService(clock, SystemDns(settings.sip.dns))
 
     async def servers(wanted: Trunk) -> list[Address]:
+        """Return where the trunk's hosts lead."""
         return [server for target in wanted.targets for server in await names.locate(target)]
 
     grounds = Grounds(

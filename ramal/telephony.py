@@ -36,6 +36,7 @@ def build_telephony(ground: Ground, engine: Engine, tracer: Tracer | None, tls: 
         log.warning("prompts_are_tones", hint=missing)
 
     def find_call(call_id: str) -> CallView:
+        """Return a live call."""
         return exchange.switch.call(call_id)
 
     crm = EmbeddedCrm(

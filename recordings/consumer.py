@@ -150,6 +150,7 @@ def _offset(row: RecordingRow, at: datetime) -> float:
 
 def _after_commit(session: AsyncSession, action: Callable[[], None]) -> None:
     def run(_session: Session) -> None:
+        """Act, now that it is stored."""
         action()
 
     event.listen(session.sync_session, "after_commit", run, once=True)

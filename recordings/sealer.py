@@ -213,6 +213,7 @@ async def _announce(session: AsyncSession, row: RecordingRow) -> Callable[[Event
     call_id, kind = row.call_id, f"recording.{row.state}"
 
     def tell(bus: EventBus) -> None:
+        """Publish it."""
         bus.publish(kind, payload, call_id=call_id)
 
     return tell

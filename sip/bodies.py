@@ -118,6 +118,7 @@ def by_preference(contacts: Sequence[NameAddress]) -> tuple[Uri, ...]:
     """Return where contacts lead, those with the highest q first (RFC 3261 section 20.10); what is no number counts as 1."""
 
     def preference(contact: NameAddress) -> float:
+        """Return a contact's q value."""
         value = contact.parameter("q") or "1"
         return min(float(value), 1.0) if _PREFERENCE.fullmatch(value) else 1.0
 

@@ -181,6 +181,7 @@ class NameService:
             return
 
         async def wait() -> None:
+            """Look the name up, then tell."""
             then(await self.locate(target))
 
         self._start(wait())

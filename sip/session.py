@@ -228,6 +228,7 @@ class InviteSession(PeerRequests):
         """Send the peer a text in a MESSAGE (RFC 3428); `answered` hears the final status."""
 
         def responded(response: Response, _transaction: ClientTransaction) -> None:
+            """Tell the final status."""
             if response.status >= 200:
                 answered(response.status)
 

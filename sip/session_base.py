@@ -178,6 +178,7 @@ class SessionBase(abc.ABC):
         request = dialog.request(method, headers=headers, content_type=content_type, body=body)
 
         def responded(response: Response, transaction: ClientTransaction) -> None:
+            """Pass the response on, and end the session where it says that the peer knows no such dialog (RFC 5057)."""
             if on_response is not None:
                 on_response(response, transaction)
             if response.status in _DIALOG_IS_LOST and method not in _TELL_NOTHING:

@@ -178,6 +178,7 @@ class PeerRequests(IncomingSide):
             return
 
         def answer(status: int) -> None:
+            """Answer with the status, once."""
             if not transaction.answered:
                 transaction.respond(response_to(request, status))
 

@@ -257,6 +257,7 @@ class SipStack:
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def responded(response: Response, _transaction: ClientTransaction) -> None:
+            """Take the final response."""
             if response.status >= 200 and not answer.done():
                 answer.set_result(response)
 
@@ -402,6 +403,7 @@ class SipStack:
             return
 
         def located(servers: tuple[Address, ...]) -> None:
+            """Send to the first server, and remember whose name led there."""
             if not servers:
                 self._fail_later(destination)
                 return

@@ -203,6 +203,7 @@ class Transfers:
         line = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n"
 
         def told(response: Response, transaction: ClientTransaction) -> None:
+            """Tell no more to a peer that wants no more."""
             # One that is merely not heard may hear the next one (RFC 6665 section 4.2.2).
             if response.status in _WANTS_NO_MORE and not transaction.local_failure:
                 self._end(refer)

@@ -84,6 +84,7 @@ class _Reader:
         self._count = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element inside the one that is open."""
         self._count += 1
         if self._count > _MAX_ELEMENTS or len(self._open) >= _MAX_DEPTH:
             raise MalformedMessageError("The document has too many elements.")
@@ -96,11 +97,14 @@ class _Reader:
         self._open.append(element)
 
     def end(self, _name: str) -> None:
+        """Close the open element."""
         self._open.pop()
 
     def characters(self, text: str) -> None:
+        """Add to the text of the open element."""
         if self._open:
             self._open[-1].text += text
 
     def doctype(self, *_arguments: object) -> int:
+        """Refuse the document: entities could make it grow without end."""
         raise MalformedMessageError("The document has a DTD.")

@@ -77,6 +77,7 @@ def _invite(
     domain = equipment.config.domain
 
     def invite(offer: bytes, leg: Leg) -> InviteSession:
+        """Ring the phone at this binding."""
         return equipment.sip.invite(
             binding.uri,
             from_=identity.shown(shown, domain),

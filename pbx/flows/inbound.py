@@ -21,6 +21,7 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
     """Return the flow of a call to this number."""
 
     async def run(call: Call) -> None:
+        """Greet the caller where that is wanted, and lead the call to the number's destination."""
         await _name_caller(call)
         if entry.greeting:
             call.answer()

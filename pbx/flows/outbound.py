@@ -128,6 +128,7 @@ class _Attempts:
         first, *others = self._servers[self._at :]
 
         def invite(offer: bytes, leg: Leg) -> InviteSession:
+            """Call by the trunk's server whose turn it is."""
             self._leg = leg
             return call.equipment.sip.invite(
                 sent.uri,

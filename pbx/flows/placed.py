@@ -17,6 +17,7 @@ def placed(decision: Decision) -> Flow:
     """Return the flow of a call that was dialled on a phone."""
 
     async def run(call: Call) -> None:
+        """Lead the call to what was dialled."""
         await _connect(call, decision)
 
     return run
@@ -26,6 +27,7 @@ def clicked(extension: Extension, decision: Decision) -> Flow:
     """Return the flow of a click to call: first the one who clicked is rung, then the other party."""
 
     async def run(call: Call) -> None:
+        """Ring the one who clicked, then lead the call to the other party."""
         equipment = call.equipment
         shown = Party(call.to_number, f"→ {call.to_number}")
         attempts = phones(call, extension, shown)

@@ -23,6 +23,7 @@ def service(decision: ToService) -> Flow:
     """Return the flow of a call to a star code."""
 
     async def run(call: Call) -> None:
+        """Set what the code stands for, and say whether that was possible."""
         call.answer()
         call.answered_by(call.calling)
         wanted = SERVICES[decision.code]

@@ -106,6 +106,7 @@ async def _counted_events(settings: Settings) -> AsyncIterator[list[str]]:
         await client.subscribe("ramal/#", qos=1)
 
         async def listen() -> None:
+            """Collect the topics of what comes."""
             async for message in client.messages:
                 topics.append(str(message.topic))  # noqa: PERF401 - the list is looked at while it grows
 

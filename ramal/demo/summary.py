@@ -79,6 +79,7 @@ async def _contact(api: Api, call_id: str) -> dict[str, Any] | None:
 
 async def _check_lead(api: Api, main: MainCall) -> None:
     async def activity() -> Any:
+        """Return the lead's activities with a recording, once there are any."""
         lead = await api.get(f"leads/{main.lead_id}")
         return [one for one in lead["activities"] if one.get("recording_id")]
 
