@@ -42,6 +42,7 @@ class Conversation:
     def __init__(self, call: Call, a: Leg, b: Leg) -> None:
         self._call = call
         self._bridge = Bridge(call.equipment, a, b)
+        self._consultation: transfer.Consultation | None = None
 
     @property
     def legs(self) -> tuple[Leg, ...]:
@@ -70,7 +71,9 @@ class Conversation:
 
     def hold_changed(self, leg: Leg) -> None:
         """Hear that a party holds, or does so no more."""
-        if leg in self._bridge and not self._call.transferring:
+        if self._consultation is not None:
+            self._consultation.hold_changed(leg)
+        elif leg in self._bridge and not self._call.transferring:
             self._bridge.update()
 
     def hold(self, by_extension: str = "") -> None:
@@ -90,12 +93,15 @@ class Conversation:
 
     def resume(self) -> None:
         """End the hold that `hold` began."""
-        holder = self._bridge.held_by_us
-        if holder is not None:
-            self._bridge.held_by_us = None
+        if self._bridge.held_by_us is not None:
+            self._end_hold()
             self._bridge.update()
-            self._call.note(LegResumed, leg_id=holder.id, by_extension=holder.party.extension)
             self._call.changed("call.resumed")
+
+    def _end_hold(self) -> None:
+        holder, self._bridge.held_by_us = self._bridge.held_by_us, None
+        if holder is not None:
+            self._call.note(LegResumed, leg_id=holder.id, by_extension=holder.party.extension)
 
     def pressed(self, leg: Leg, key: str) -> None:
         """Take a key: part of an agent's star code, or one for the other party."""
@@ -192,7 +198,7 @@ class Conversation:
             return True
         kept = self._bridge.other(by)
         self._bridge.cut()
-        self._bridge.held_by_us = None
+        self._end_hold()
         self._call.transferring = True
         self._call.recording.follow(kept)
         try:
@@ -220,7 +226,11 @@ class Conversation:
                 return await transfer.ringing(call, kept, request)
             case Consult():
                 call.changed("call.transferring")
-                return await transfer.Consultation(call, kept, by).run(request.target)
+                self._consultation = transfer.Consultation(call, kept, by)
+                try:
+                    return await self._consultation.run(request.target)
+                finally:
+                    self._consultation = None
             case TransferJoin():
                 return await self._join(request, kept)
 

@@ -181,6 +181,12 @@ class Consultation:
         self._call = call
         self._kept = kept
         self._by = by
+        self._bridge: Bridge | None = None
+
+    def hold_changed(self, leg: Leg) -> None:
+        """Hear that the agent or the colleague holds, or does so no more."""
+        if self._bridge is not None and leg in self._bridge:
+            self._bridge.update()
 
     async def run(self, target: str) -> Leg | None:
         """Carry the consultation out.
@@ -246,6 +252,7 @@ class Consultation:
         if self._by.alive:
             self._by.stop_playing()
             bridge.connect()
+            self._bridge = bridge
             call.changed("call.consulting")
         while self._by.alive and colleague.alive:
             wish = self._wish(await call.inbox.get(), colleague)
@@ -253,6 +260,7 @@ class Consultation:
                 break
             if wish is _Wish.CANCEL:
                 colleague.hang_up("The transfer was cancelled")
+        self._bridge = None
         bridge.cut()
         if not colleague.alive:
             return await self._failed(target, DialResult(outcome=Outcome.DECLINED))

@@ -174,8 +174,10 @@ async def test_the_web_app_holds_and_transfers(
     assert switch.call(call_id).state == "held"
     switch.resume(call_id)
     await server.fact(LegResumed, by_extension="1001")
+    switch.hold(call_id, by_extension="1001")
     switch.transfer(call_id, "1002", TransferKind.ATTENDED)
     second = await boris.incoming()
+    assert len(server.told(LegHeld)) == len(server.told(LegResumed)) == 2, "the transfer did not end the hold"
     with pytest.raises(CallStateError):
         switch.transfer(call_id, "1003", TransferKind.BLIND)
     await second.answer()
@@ -190,6 +192,34 @@ async def test_the_web_app_holds_and_transfers(
     await second.over()
     await server.fact(CallEnded)
     assert seconds_of(await complete(tmp_path / "1002-hears.wav"), TONES["trunk"]) > 0.5
+
+
+async def test_a_colleague_who_is_held_during_a_consultation_hears_music_and_then_the_agent_again(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices, tmp_path: Path
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    customer, incoming = await customer_calls(server, trunk, ana, voices)
+    server.exchange.switch.transfer(server.exchange.switch.calls()[0].id, "1002", TransferKind.ATTENDED)
+    second = await boris.incoming()
+    await second.answer()
+    await second.confirmed()
+    await asyncio.sleep(0.3)
+    await incoming.hold()
+    await server.fact(LegHeld, by_extension="1001")
+    await second.record(tmp_path / "music.wav")
+    await asyncio.sleep(1.5)
+    await incoming.resume()
+    await server.fact(LegResumed, by_extension="1001")
+    await second.record(tmp_path / "again.wav")
+    await asyncio.sleep(1.5)
+    await incoming.hang_up()
+    await customer.hang_up()
+    await second.over()
+    await server.fact(CallEnded)
+    music = await complete(tmp_path / "music.wav")
+    assert seconds_of(music, TONES["1001"]) < 0.5
+    assert abs(music[4000:]).max() > 0.02, "there is no music"
+    assert seconds_of(await complete(tmp_path / "again.wav"), TONES["1001"]) > 0.6
 
 
 async def test_star_8_picks_up_a_colleagues_call(
