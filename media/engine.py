@@ -153,10 +153,9 @@ class Endpoint:
                 raise InvalidEndpointError(f"The {name} {value} is not from 0 to 127.")
         if remote is not None and not 0 < remote[1] < 65536:
             raise InvalidEndpointError(f"The port {remote[1]} is not from 1 to 65535.")
-        law = 0 if codec is Codec.PCMU else 1
         event = -1 if telephone_event is None else telephone_event
         try:
-            self.native.configure(remote, law, number, event, send, receive, latching, relay_digits)
+            self.native.configure(remote, codec.number, number, event, send, receive, latching, relay_digits)
         except ValueError as error:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()
@@ -215,7 +214,7 @@ class Endpoint:
 
 
 class Recording:
-    """One WAV file (16-bit PCM, 8 kHz) that is playable at any time, even after the process was killed.
+    """One WAV file (16-bit PCM, 8 or 16 kHz) that is playable at any time, even after the process was killed.
 
     Closed when it is forgotten, too. After `close` every other call does nothing.
     """
@@ -350,11 +349,16 @@ class Engine:
         return Mixer(self._native.create_mixer(), self._wake_soon)
 
     def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
-        """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`."""
-        if sample_rate != 8000 or channels not in (1, 2):
-            raise RecordingFileError(f"Recordings have 1 or 2 channels of 8000 Hz, not {channels} of {sample_rate} Hz.")
+        """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`.
+
+        Whatever codecs its parties speak, and change to, is brought to its rate: 8000 or 16000 Hz.
+        """
+        if sample_rate not in (8000, 16000) or channels not in (1, 2):
+            raise RecordingFileError(
+                f"Recordings have 1 or 2 channels of 8000 or 16000 Hz, not {channels} of {sample_rate} Hz."
+            )
         try:
-            native = self._native.create_recording(os.fspath(path), channels)
+            native = self._native.create_recording(os.fspath(path), channels, sample_rate)
         except _engine.EngineClosedError as error:
             raise EngineClosedError("The media engine is closed.") from error
         except OSError as error:

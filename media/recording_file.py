@@ -16,7 +16,7 @@ from media.errors import RecordingFileError
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 """RIFF, its size, WAVE, fmt, its size, format, channels, rate, bytes a second, bytes a frame, bits, data, its size."""
 _PCM: Final = 1
-_SAMPLE_RATE: Final = 8000
+_SAMPLE_RATES: Final = (8000, 16000)
 _SAMPLE_BYTES: Final = 2
 _LARGEST_DATA: Final = 0xFFFFFFFF - _HEADER.size
 
@@ -32,41 +32,41 @@ class RepairedFile:
     """Whether there was anything to repair."""
 
 
-def repair(path: Path, *, channels: int = 2) -> RepairedFile:
+def repair(path: Path, *, channels: int = 2, sample_rate: int = 8000) -> RepairedFile:
     """Make a recording of the engine whole, and durable; safe to repeat, and to be killed in.
 
-    `channels` counts only where the file ends before its header does, or the header was never written: such a file was never
-    played by anyone. Raises `RecordingFileError` when the file cannot be used or is none of the engine's.
+    `channels` and `sample_rate` count only where the file ends before its header does, or the header was never written: such a file
+    was never played by anyone. Raises `RecordingFileError` when the file cannot be used or is none of the engine's.
     """
     try:
         with path.open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
-            channels = _channels_of(path, file.read(_HEADER.size), channels)
+            channels, sample_rate = _shape_of(path, file.read(_HEADER.size), (channels, sample_rate))
             frame_bytes = channels * _SAMPLE_BYTES
             frames = min(max(0, size - _HEADER.size), _LARGEST_DATA) // frame_bytes
-            changed = _make_whole(file, size, _header(channels, frames * frame_bytes))
+            changed = _make_whole(file, size, _header(channels, sample_rate, frames * frame_bytes))
     except OSError as error:
         raise RecordingFileError(f"A recording cannot be repaired: {error}.") from error
-    return RepairedFile(frames / _SAMPLE_RATE, channels, _SAMPLE_RATE, changed)
+    return RepairedFile(frames / sample_rate, channels, sample_rate, changed)
 
 
-def _channels_of(path: Path, head: bytes, default: int) -> int:
-    """Read the channels of a header whose sizes may be wrong."""
+def _shape_of(path: Path, head: bytes, default: tuple[int, int]) -> tuple[int, int]:
+    """Read channels and sample rate of a header whose sizes may be wrong."""
     if len(head) < _HEADER.size or not any(head):
         return default
     fields = _HEADER.unpack(head)
     names = (fields[0], fields[2], fields[3], fields[11])
-    known = names == (b"RIFF", b"WAVE", b"fmt ", b"data") and fields[5] == _PCM and fields[7] == _SAMPLE_RATE
+    known = names == (b"RIFF", b"WAVE", b"fmt ", b"data") and fields[5] == _PCM and fields[7] in _SAMPLE_RATES
     if not known or fields[6] not in (1, 2) or fields[10] != 8 * _SAMPLE_BYTES:
         raise RecordingFileError(f"{path} is no recording of this engine.")
-    return int(fields[6])
+    return int(fields[6]), int(fields[7])
 
 
-def _header(channels: int, data: int) -> bytes:
+def _header(channels: int, sample_rate: int, data: int) -> bytes:
     frame_bytes = channels * _SAMPLE_BYTES
     return _HEADER.pack(
         *(b"RIFF", data + _HEADER.size - 8, b"WAVE"),
-        *(b"fmt ", 16, _PCM, channels, _SAMPLE_RATE, _SAMPLE_RATE * frame_bytes, frame_bytes, 8 * _SAMPLE_BYTES),
+        *(b"fmt ", 16, _PCM, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, 8 * _SAMPLE_BYTES),
         *(b"data", data),
     )
 

@@ -11,6 +11,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kSampleRate = 8000;
 constexpr int64_t kFrameSamples = 160;
 constexpr int64_t kFrame = 20 * kMillisecond;
+constexpr int32_t kFramesInSecond = 50;
 
 // Nanoseconds of CLOCK_MONOTONIC, the clock of Python's time.monotonic().
 inline int64_t monotonic_ns() {
@@ -30,5 +31,8 @@ inline uint64_t ntp_now() {
 
 // Samples at 8 kHz in a span of nanoseconds.
 inline int64_t samples_in(int64_t nanoseconds) { return nanoseconds / 125'000; }
+
+// Units of a clock of so many hertz, a multiple of 1000, in a span of nanoseconds.
+inline int64_t samples_in(int64_t nanoseconds, int32_t clock) { return nanoseconds / 1000 * (clock / 1000) / 1000; }
 
 }  // namespace ramal

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "clock.hpp"
 #include "g711.hpp"
 
 namespace ramal {
@@ -41,7 +42,6 @@ constexpr std::optional<Law> law_of(CodecKind kind) {
 }
 
 // Packets of ours hold 20 ms; the longest we take holds 120, the most that Opus puts into one (RFC 6716 section 3.2.5).
-constexpr int32_t kFramesInSecond = 50;
 constexpr int32_t kLongestPacketMs = 120;
 constexpr int32_t kHighestRate = 48000;
 constexpr size_t kLongestFrame = kHighestRate / kFramesInSecond;

@@ -61,7 +61,7 @@ bool DigitSender::add(uint8_t event, uint32_t duration) {
     return true;
 }
 
-std::optional<EventPacket> DigitSender::step() {
+std::optional<EventPacket> DigitSender::step(int32_t clock) {
     if (pause_ > 0) {
         if (--pause_ == 0) queue_.pop_front();
         return std::nullopt;
@@ -73,7 +73,9 @@ std::optional<EventPacket> DigitSender::step() {
     const bool end = elapsed_ >= digit.duration;
     packet.payload[0] = digit.event;
     packet.payload[1] = static_cast<uint8_t>((end ? 0x80 : 0) | kVolume);
-    put16(packet.payload + 2, static_cast<uint16_t>(elapsed_));
+    // What a fast clock cannot count any more stays at the most that there is.
+    const int64_t units = elapsed_ * static_cast<int64_t>(clock) / kSampleRate;
+    put16(packet.payload + 2, static_cast<uint16_t>(std::min<int64_t>(units, 0xFFFF)));
     if (end && ++ends_ == kEndRepeats) {
         elapsed_ = 0;
         ends_ = 0;

@@ -11,7 +11,7 @@ namespace ramal {
 
 struct Digit {
     char symbol;
-    // In samples at 8 kHz.
+    // In units of the stream's clock.
     uint32_t duration;
 };
 
@@ -58,11 +58,11 @@ class DigitSender {
 public:
     static constexpr size_t kLongestQueue = 64;
 
-    // False when the queue is full.
+    // `duration` in samples at 8 kHz. False when the queue is full.
     bool add(uint8_t event, uint32_t duration);
     bool busy() const { return !queue_.empty(); }
-    // Nothing in the pause between digits.
-    std::optional<EventPacket> step();
+    // Nothing in the pause between digits. `clock`: hertz of the stream's timestamps.
+    std::optional<EventPacket> step(int32_t clock);
 
 private:
     struct Waiting {

@@ -39,6 +39,12 @@ void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
         control_target_ = settings.remote.empty() ? SocketAddress{} : settings.remote.with_port(static_cast<uint16_t>(settings.remote.port() + 1));
         multiplexed_ = false;
     }
+    if (settings.codec != settings_.codec) {
+        forget_sound();
+        speaking_.reset();
+        reception_.set_clock(rates_of(settings.codec).clock);
+        stream_.set_clock(rates_of(settings.codec).clock, now);
+    }
     settings_ = settings;
     configured_ = true;
     latch_.expect(settings.remote, settings.latching);
@@ -48,11 +54,13 @@ void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
 }
 
 void Endpoint::set_peer(Endpoint* peer) {
+    forget_sound();
     peer_ = peer;
     stream_.break_off();
 }
 
 void Endpoint::sit(Seat* seat) {
+    forget_sound();
     seat_ = seat;
     stream_.break_off();
 }
@@ -85,10 +93,10 @@ void Endpoint::retire() {
 }
 
 // The static types of RFC 3551 are understood even where they were not agreed: some phones switch without asking.
-std::optional<Law> Endpoint::law_of(uint8_t payload_type) const {
-    if (payload_type == settings_.payload_type) return settings_.law;
-    if (payload_type == 0) return Law::mu;
-    if (payload_type == 8) return Law::a;
+std::optional<CodecKind> Endpoint::codec_of(uint8_t payload_type) const {
+    if (payload_type == settings_.payload_type) return settings_.codec;
+    if (payload_type == 0) return CodecKind::pcmu;
+    if (payload_type == 8) return CodecKind::pcma;
     return std::nullopt;
 }
 
@@ -111,8 +119,10 @@ void Endpoint::rtp_received(uint8_t* data, size_t size, const SocketAddress& fro
     timed_out_ = false;
     if (packet->payload_type == settings_.telephone_event) {
         event_received(*packet, now);
-    } else if (const auto law = law_of(packet->payload_type)) {
-        audio_received(*packet, *law, now);
+    } else if (const auto kind = codec_of(packet->payload_type)) {
+        audio_received(*packet, *kind, now);
+    } else if (packet->payload_type == kComfortNoisePayload) {
+        noise_received(*packet, now);
     } else {
         skip_at_peer();
     }
@@ -122,21 +132,17 @@ void Endpoint::skip_at_peer() {
     if (peer_ != nullptr) peer_->stream_.skip(source());
 }
 
-void Endpoint::audio_received(const RtpPacket& packet, Law law, int64_t now) {
+void Endpoint::audio_received(const RtpPacket& packet, CodecKind kind, int64_t now) {
     reception_.timing(packet.timestamp, now);
     counters.jitter_ms.set(reception_.jitter_ms());
-    if (track_) track_->write(law, packet.payload, packet.size, packet.timestamp, source(), now);
-    if (seat_ != nullptr) return hear(packet, law);
+    if (track_) track_->write(kind, packet.payload, packet.size, packet.timestamp, source(), now);
+    if (seat_ != nullptr) return hear(packet, kind, now);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
-    if (law != peer_->settings_.law) transcode(law, packet.payload, packet.size);
+    if (kind != peer_->settings_.codec) {
+        if (!peer_->alike(kind)) return translate(packet, kind, now);
+        transcode(*law_of(kind), packet.payload, packet.size);
+    }
     peer_->relay(source(), packet, peer_->settings_.payload_type, now);
-}
-
-void Endpoint::hear(const RtpPacket& packet, Law law) {
-    const DecodeTable& decode = decode_table(law);
-    int16_t samples[kLargestPacket];
-    std::transform(packet.payload, packet.payload + packet.size, samples, [&decode](uint8_t code) { return decode[code]; });
-    seat_->put(samples, packet.size, packet.timestamp, source());
 }
 
 void Endpoint::event_received(const RtpPacket& packet, int64_t now) {
@@ -144,11 +150,15 @@ void Endpoint::event_received(const RtpPacket& packet, int64_t now) {
     for (size_t i = 0; i < found.count; ++i) report(found.digits[i]);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
     if (!settings_.relay_digits || peer_->settings_.telephone_event < 0) return skip_at_peer();
+    if (!peer_->alike(settings_.codec)) {
+        for (size_t i = 0; i < found.count; ++i) repeat_at_peer(found.digits[i]);
+        return;
+    }
     peer_->relay(source(), packet, static_cast<uint8_t>(peer_->settings_.telephone_event), now);
 }
 
 void Endpoint::report(Digit digit) {
-    events_.push({EventKind::digit_received, id, static_cast<uint32_t>(digit.symbol), digit.duration / 8.0});
+    events_.push({EventKind::digit_received, id, static_cast<uint32_t>(digit.symbol), digit.duration * 1000.0 / clock()});
 }
 
 void Endpoint::expire_digit(int64_t now) {
@@ -175,11 +185,13 @@ void Endpoint::tick(int64_t now) {
         if (!digits_out_.busy()) stream_.break_off();
     } else if (playlist_) {
         send_sound_step(now);
+    } else if (translating()) {
+        send_translated_step(now);
     }
 }
 
 void Endpoint::send_digit_step(int64_t now) {
-    const auto packet = digits_out_.step();
+    const auto packet = digits_out_.step(clock());
     if (!packet || !sending() || settings_.telephone_event < 0) return;
     if (packet->first) digit_timestamp_ = stream_.timestamp_at(now);
     const auto payload_type = static_cast<uint8_t>(settings_.telephone_event);
@@ -194,13 +206,7 @@ void Endpoint::send_sound_step(int64_t now) {
         events_.push({EventKind::playback_ended, id, playback_, 1});
         return;
     }
-    if (sending()) send_frame(samples, now);
-}
-
-void Endpoint::send_frame(const int16_t* samples, int64_t now) {
-    uint8_t codes[kFrameSamples];
-    encode(settings_.law, samples, kFrameSamples, codes);
-    send_own(stream_.own(settings_.payload_type, kFrameSamples, now), codes, sizeof codes);
+    if (sending()) send_frame(samples, kSampleRate, now);
 }
 
 void Endpoint::send_own(const RtpHeader& header, const uint8_t* payload, size_t size) {

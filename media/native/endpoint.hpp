@@ -9,12 +9,14 @@
 #include "codec.hpp"
 #include "dtmf.hpp"
 #include "events.hpp"
+#include "hearing.hpp"
 #include "mixer.hpp"
 #include "ports.hpp"
 #include "recorder.hpp"
 #include "rtcp.hpp"
 #include "rtp.hpp"
 #include "sound.hpp"
+#include "speaking.hpp"
 #include "transport.hpp"
 
 namespace ramal {
@@ -22,7 +24,7 @@ namespace ramal {
 struct EndpointSettings {
     // Empty: nothing is sent.
     SocketAddress remote;
-    Law law = Law::mu;
+    CodecKind codec = CodecKind::pcmu;
     uint8_t payload_type = 0;
     // Negative: the party takes no telephone events.
     int telephone_event = -1;
@@ -76,9 +78,11 @@ public:
     // Its place in a mixer, which alone calls this; null: nowhere.
     void sit(Seat* seat);
     Seat* seat() const { return seat_; }
+    // The next kFrameSamples of what the party says, for the mixer. False: it is silent.
+    bool take_frame(int16_t* samples);
     bool open_for_mixer() const { return open_for_peer(); }
     // Sends kFrameSamples of the mixer's.
-    void send_mixed(const int16_t* samples, int64_t now) { send_frame(samples, now); }
+    void send_mixed(const int16_t* samples, int64_t now) { send_frame(samples, kSampleRate, now); }
     // Takes the place of what is being played.
     void play(uint32_t playback, Playlist playlist);
     void stop_play();
@@ -92,8 +96,8 @@ public:
     void rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
     void rtcp_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
 
-    // Something of our own is being sent: `tick` is due each 20 ms.
-    bool ticking() const { return playlist_.has_value() || digits_out_.busy(); }
+    // Something is being sent that is not simply passed on: `tick` is due each 20 ms.
+    bool ticking() const { return busy() || translating(); }
     void tick(int64_t now);
     // A received digit waits for its end.
     bool digit_pending() const { return digits_in_.active(); }
@@ -110,22 +114,37 @@ public:
     bool in_ticks = false;
     bool in_digits = false;
     bool closed = false;
+    // Set when the peer has something to translate or to send from now on; the loop sees to it.
+    bool wakes_peer = false;
 
 private:
-    void audio_received(const RtpPacket& packet, Law law, int64_t now);
+    void audio_received(const RtpPacket& packet, CodecKind kind, int64_t now);
+    void noise_received(const RtpPacket& packet, int64_t now);
     void event_received(const RtpPacket& packet, int64_t now);
     // A packet is kept from the peer, who shall not count it as lost.
     void skip_at_peer();
-    std::optional<Law> law_of(uint8_t payload_type) const;
+    std::optional<CodecKind> codec_of(uint8_t payload_type) const;
     uint64_t source() const { return static_cast<uint64_t>(id) << 32 | reception_.epoch(); }
     // Whether a peer's packets may go out: nothing of our own is being sent.
-    bool open_for_peer() const { return sending() && !ticking(); }
+    bool open_for_peer() const { return sending() && !busy(); }
+    bool busy() const { return playlist_.has_value() || digits_out_.busy(); }
+    // What the peer says is decoded and coded anew.
+    bool translating() const { return peer_ != nullptr && peer_->hearing_ && !peer_->hearing_->idle(); }
+    // Whether the peer's packets can be had without that: byte by byte at most.
+    bool alike(CodecKind kind) const { return kind == settings_.codec || (law_of(kind) && law_of(settings_.codec)); }
+    void translate(const RtpPacket& packet, CodecKind kind, int64_t now);
+    // Sends the peer a digit of this party anew.
+    void repeat_at_peer(Digit digit);
+    void forget_sound();
+    void send_translated_step(int64_t now);
+    // A frame of 20 ms at `rate` hertz, in the party's codec.
+    void send_frame(const int16_t* samples, int32_t rate, int64_t now);
+    int32_t clock() const { return rates_of(settings_.codec).clock; }
     bool sending() const { return settings_.send && !settings_.remote.empty(); }
     void relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now);
     void send_digit_step(int64_t now);
     void send_sound_step(int64_t now);
-    void send_frame(const int16_t* samples, int64_t now);
-    void hear(const RtpPacket& packet, Law law);
+    void hear(const RtpPacket& packet, CodecKind kind, int64_t now);
     void send_own(const RtpHeader& header, const uint8_t* payload, size_t size);
     void transmit(const uint8_t* data, size_t size);
     void report(Digit digit);
@@ -147,6 +166,9 @@ private:
     uint32_t recording_ = 0;
     Endpoint* peer_ = nullptr;
     Seat* seat_ = nullptr;
+    // What the party says as sound, while somebody needs it, and what it is sent as sound.
+    std::unique_ptr<Hearing> hearing_;
+    std::unique_ptr<Speaking> speaking_;
     // Silence counts from here.
     int64_t alive_ = 0;
     bool timed_out_ = false;
@@ -157,7 +179,7 @@ private:
     int64_t next_report_;
     uint64_t sent_at_report_ = 0;
     // Packets of our own making, until the transport has taken them: a tick sends at most one.
-    uint8_t own_packet_[kRtpHeader + kFrameSamples];
+    uint8_t own_packet_[kRtpHeader + kLargestPayload];
     uint8_t own_report_[kLargestReport];
 };
 

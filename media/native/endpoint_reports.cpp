@@ -51,7 +51,7 @@ void Endpoint::rtcp_received(const uint8_t* data, size_t size, const SocketAddre
     const ReportBlock& block = *report->block;
     counters.reports.add(1);
     counters.reported_lost.set(std::max<int64_t>(0, block.lost));
-    counters.reported_jitter_ms.set(block.jitter / 8.0);
+    counters.reported_jitter_ms.set(block.jitter * 1000.0 / clock());
     if (block.last_report == 0) return;
     const auto round_trip = static_cast<int32_t>(middle(ntp_now()) - block.last_report - block.since_last_report);
     // A clock that was set, or a report that lies.

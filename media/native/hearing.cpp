@@ -62,6 +62,8 @@ void Hearing::accept(const RtpPacket& packet, int64_t duration, bool noise, uint
         last_timestamp_ = packet.timestamp;
         next_ = last_time_;
     }
+    // Some let their timestamps stand still while they are silent: that is no delay.
+    if (state_ == State::idle) estimate_.restart();
     const int64_t time = last_time_ + static_cast<int32_t>(packet.timestamp - last_timestamp_);
     if (state_ == State::playing && time < next_) {
         ++counters_.late_packets;

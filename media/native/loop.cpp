@@ -84,6 +84,10 @@ void Loop::packet(Socket& socket, uint8_t* data, size_t size, const SocketAddres
     Endpoint& endpoint = *socket.owner;
     if (socket.control) return endpoint.rtcp_received(data, size, from, now_, false);
     endpoint.rtp_received(data, size, from, now_);
+    if (endpoint.wakes_peer) {
+        endpoint.wakes_peer = false;
+        if (endpoint.peer() != nullptr) schedule(*endpoint.peer());
+    }
     if (!endpoint.digit_pending() || endpoint.in_digits) return;
     endpoint.in_digits = true;
     pending_digits_.push_back(&endpoint);
@@ -279,9 +283,9 @@ void Loop::close(const std::shared_ptr<Mixer>& mixer) {
     });
 }
 
-std::shared_ptr<Recording> Loop::create_recording(const std::string& path, int channels) {
+std::shared_ptr<Recording> Loop::create_recording(const std::string& path, int channels, int32_t rate) {
     const uint32_t id = next_id_++;
-    const auto recording = std::make_shared<Recording>(std::make_shared<RecordingFile>(id, path, channels), monotonic_ns());
+    const auto recording = std::make_shared<Recording>(std::make_shared<RecordingFile>(id, path, channels, rate), monotonic_ns());
     const std::lock_guard lock(mutex_);
     if (!accepting_) throw EngineClosedError("the media engine is closed");
     commands_.push_back([this, recording](int64_t) { recordings_[recording->id() % kSlots].push_back(recording); });

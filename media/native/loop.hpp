@@ -61,7 +61,7 @@ public:
     void play(const std::shared_ptr<Mixer>& mixer, Playlist playlist);
     void close(const std::shared_ptr<Mixer>& mixer);
 
-    std::shared_ptr<Recording> create_recording(const std::string& path, int channels);
+    std::shared_ptr<Recording> create_recording(const std::string& path, int channels, int32_t rate);
     void attach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel);
     void detach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint);
     void pause(const std::shared_ptr<Recording>& recording, bool paused);

@@ -67,7 +67,7 @@ void Mixer::step(int64_t now) {
 }
 
 void Mixer::listen(Seat& seat) {
-    const bool any = seat.playout_.take(seat.frame_.data());
+    const bool any = seat.endpoint.take_frame(seat.frame_.data());
     const bool speaks = seat.voice_.frame(seat.frame_.data(), seat.frame_.size());
     seat.audible_ = any && !seat.muted_ && (speaks || seats_.size() <= kSmallRoom);
     if (!seat.audible_) return;

@@ -10,7 +10,6 @@
 
 #include "clock.hpp"
 #include "events.hpp"
-#include "playout.hpp"
 #include "sound.hpp"
 #include "voice.hpp"
 
@@ -19,21 +18,18 @@ namespace ramal {
 class Endpoint;
 class Mixer;
 
-// One party's place. The endpoint puts in what its party says; the mixer's step hands back what it is to hear.
+// One party's place: each step of the mixer takes what it says, and hands back what it is to hear.
 class Seat {
 public:
     Seat(Mixer& mixer, Endpoint& endpoint) : mixer(mixer), endpoint(endpoint) {}
     Seat(const Seat&) = delete;
     Seat& operator=(const Seat&) = delete;
 
-    void put(const int16_t* samples, size_t count, uint32_t timestamp, uint64_t epoch) { playout_.put(samples, count, timestamp, epoch); }
-
     Mixer& mixer;
     Endpoint& endpoint;
 
 private:
     friend class Mixer;
-    Playout playout_;
     VoiceDetector voice_;
     bool muted_ = false;
     // Of this step: it is in the sum.

@@ -41,12 +41,13 @@ public:
     uint32_t id() const { return endpoint->id; }
     uint16_t port() const { return endpoint->port; }
 
-    void configure(const std::optional<Remote>& remote, int law, uint8_t payload_type, int telephone_event, bool send, bool receive, bool latching,
+    void configure(const std::optional<Remote>& remote, int codec, uint8_t payload_type, int telephone_event, bool send, bool receive, bool latching,
                    bool relay_digits) {
         EndpointSettings settings;
         if (remote) settings.remote = literal(std::get<0>(*remote), std::get<1>(*remote));
         if (remote && settings.remote.family() != loop->family()) throw std::invalid_argument("its address family is not the engine's");
-        settings.law = law == 0 ? Law::mu : Law::a;
+        if (codec < 0 || codec >= kCodecKinds) throw std::invalid_argument("no such codec");
+        settings.codec = static_cast<CodecKind>(codec);
         settings.payload_type = payload_type;
         settings.telephone_event = telephone_event;
         settings.send = send;
@@ -144,9 +145,10 @@ public:
                                       static_cast<Backend>(backend))) {}
 
     EndpointHandle* create_endpoint() { return new EndpointHandle(loop, loop->create_endpoint()); }
-    RecordingHandle* create_recording(const std::string& path, int channels) {
+    RecordingHandle* create_recording(const std::string& path, int channels, int32_t rate) {
         if (channels < 1 || channels > 2) throw std::invalid_argument("a recording has one or two channels");
-        return new RecordingHandle(loop, loop->create_recording(path, channels));
+        if (rate != 8000 && rate != 16000) throw std::invalid_argument("a recording has 8000 or 16000 Hz");
+        return new RecordingHandle(loop, loop->create_recording(path, channels, rate));
     }
     MixerHandle* create_mixer() { return new MixerHandle(loop, loop->create_mixer()); }
     void bridge(const EndpointHandle& a, const EndpointHandle& b) { loop->bridge(a.endpoint, b.endpoint); }
@@ -198,7 +200,7 @@ NB_MODULE(_engine, m) {
     nb::class_<EndpointHandle>(m, "Endpoint")
         .def_prop_ro("id", &EndpointHandle::id)
         .def_prop_ro("port", &EndpointHandle::port)
-        .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("law"), nb::arg("payload_type"), nb::arg("telephone_event"),
+        .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("codec"), nb::arg("payload_type"), nb::arg("telephone_event"),
              nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("relay_digits"))
         .def("play", &EndpointHandle::play, nb::arg("playback"), nb::arg("paths"), nb::arg("repeat"), Released())
         .def("stop_play", &EndpointHandle::stop_play)
@@ -232,7 +234,7 @@ NB_MODULE(_engine, m) {
         .def("wake", [](const EngineHandle& engine) { engine.loop->wake(); })
         .def("close", [](const EngineHandle& engine) { engine.loop->stop(); }, Released())
         .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership)
-        .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::rv_policy::take_ownership, Released())
+        .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::arg("rate"), nb::rv_policy::take_ownership, Released())
         .def("create_mixer", &EngineHandle::create_mixer, nb::rv_policy::take_ownership)
         .def("bridge", &EngineHandle::bridge, nb::arg("a"), nb::arg("b"))
         .def("unbridge", &EngineHandle::unbridge, nb::arg("a"))

@@ -14,24 +14,40 @@ constexpr int64_t kHorizon = 400 * 8;
 
 }  // namespace
 
-Track::Track(Recording& recording, int channel) : recording_(&recording), channel_(channel), ring_(kRing) {}
+Track::Track(Recording& recording, int channel) : recording_(&recording), channel_(channel), recording_rate_(recording.rate()) {}
 
-int64_t Track::place(size_t count, uint32_t timestamp, uint64_t epoch, int64_t arrival) {
+int64_t Track::place(int64_t count, int64_t elapsed, uint64_t epoch, int64_t arrival) {
     // The last sample of a packet was spoken when it was sent.
-    const int64_t by_arrival = arrival - static_cast<int64_t>(count);
-    int64_t at = position_ + static_cast<int32_t>(timestamp - timestamp_);
+    const int64_t by_arrival = arrival - count;
+    int64_t at = position_ + elapsed;
     if (epoch != epoch_ || at - by_arrival > kMostEarly || by_arrival - at > kMostLate) at = by_arrival;
     epoch_ = epoch;
-    timestamp_ = timestamp;
     position_ = at;
     return at;
 }
 
-void Track::write(Law law, const uint8_t* codes, size_t count, uint32_t timestamp, uint64_t epoch, int64_t now) {
+void Track::write(CodecKind kind, const uint8_t* payload, size_t size, uint32_t timestamp, uint64_t epoch, int64_t now) {
     if (recording_ == nullptr) return;
-    int64_t at = place(count, timestamp, epoch, recording_->position(now));
+    const auto law = law_of(kind);
+    const int64_t clock = rates_of(kind).clock;
+    const int64_t elapsed = static_cast<int32_t>(timestamp - timestamp_) * kSampleRate / clock;
+    // How long a packet is only its decoder knows; most are of one frame.
+    const int64_t count = law ? static_cast<int64_t>(size) : kFrameSamples;
+    const int64_t at = place(count, elapsed, kind == kind_ ? epoch : ~epoch, recording_->position(now));
+    epoch_ = epoch;
+    kind_ = kind;
+    timestamp_ = timestamp;
+    if (recording_->paused()) return;
+    if (law) {
+        write_codes(*law, payload, size, at);
+    } else {
+        write_packet(kind, payload, size, at);
+    }
+}
+
+void Track::write_codes(Law law, const uint8_t* codes, size_t count, int64_t at) {
     const int64_t early = recording_->flushed() - at;
-    if (recording_->paused() || early >= static_cast<int64_t>(count)) return;
+    if (early >= static_cast<int64_t>(count)) return;
     if (early > 0) {
         codes += early;
         count -= static_cast<size_t>(early);
@@ -42,22 +58,30 @@ void Track::write(Law law, const uint8_t* codes, size_t count, uint32_t timestam
     end_ = std::max(end_, at + static_cast<int64_t>(count));
 }
 
+void Track::write_packet(CodecKind kind, const uint8_t* payload, size_t size, int64_t at) {
+    if (at < recording_->flushed() || at > recording_->flushed() + kRing) return;
+    if (packets_.size() >= kMostPackets || payloads_.size() + size > kMostBytes) return;
+    packets_.push_back({kind, at, payloads_.size(), size});
+    payloads_.insert(payloads_.end(), payload, payload + size);
+    end_ = std::max(end_, at + kFrameSamples);
+}
+
 void Track::store(Law law, const uint8_t* codes, size_t count, int64_t at) {
     if (!law_) {
         law_ = law;
-        std::fill(ring_.begin(), ring_.end(), silence_code(law));
+        ring_.assign(kRing, silence_code(law));
     }
     const auto from = static_cast<size_t>(at & (kRing - 1));
     const size_t first = std::min(count, ring_.size() - from);
     std::memcpy(&ring_[from], codes, first);
     std::memcpy(&ring_[0], codes + first, count - first);
+    coded_end_ = std::max(coded_end_, at + static_cast<int64_t>(count));
     if (law == *law_) return;
     transcode(law, &ring_[from], first);
     transcode(law, &ring_[0], count - first);
 }
 
-std::optional<Piece> Track::take(int64_t from, int64_t to) {
-    if (!law_ || end_ <= from) return std::nullopt;
+Piece Track::take_codes(int64_t from, int64_t to) {
     const auto count = static_cast<size_t>(std::min(to - from, kRing));
     const auto begin = static_cast<size_t>(from & (kRing - 1));
     const size_t first = std::min(count, ring_.size() - begin);
@@ -66,6 +90,36 @@ std::optional<Piece> Track::take(int64_t from, int64_t to) {
     std::memcpy(piece.codes.data() + first, &ring_[0], count - first);
     std::memset(&ring_[begin], silence_code(*law_), first);
     std::memset(&ring_[0], silence_code(*law_), count - first);
+    return piece;
+}
+
+void Track::take_packets(Piece& piece, int64_t to) {
+    std::stable_sort(packets_.begin(), packets_.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    const auto until = std::find_if(packets_.begin(), packets_.end(), [to](const auto& packet) { return packet.at >= to; });
+    piece.packets.assign(packets_.begin(), until);
+    for (RecordedPacket& packet : piece.packets) {
+        const auto payload = payloads_.begin() + static_cast<std::ptrdiff_t>(packet.offset);
+        packet.offset = piece.payloads.size();
+        piece.payloads.insert(piece.payloads.end(), payload, payload + static_cast<std::ptrdiff_t>(packet.size));
+    }
+    packets_.erase(packets_.begin(), until);
+    std::vector<uint8_t> rest;
+    for (RecordedPacket& packet : packets_) {
+        const auto payload = payloads_.begin() + static_cast<std::ptrdiff_t>(packet.offset);
+        packet.offset = rest.size();
+        rest.insert(rest.end(), payload, payload + static_cast<std::ptrdiff_t>(packet.size));
+    }
+    payloads_ = std::move(rest);
+}
+
+std::optional<Piece> Track::take(int64_t from, int64_t to) {
+    if (end_ <= from) return std::nullopt;
+    Piece piece{channel_};
+    if (law_ && coded_end_ > from) piece = take_codes(from, to);
+    if (!packets_.empty()) take_packets(piece, to);
+    // A table is enough for G.711 in a file of its own rate.
+    if (!sound_ && (!piece.packets.empty() || recording_rate_ != kSampleRate)) sound_ = std::make_shared<TrackSound>(recording_rate_);
+    piece.sound = sound_;
     return piece;
 }
 

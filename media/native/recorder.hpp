@@ -15,13 +15,13 @@ namespace ramal {
 
 class Recording;
 
-// One party of a recording. Its ring holds about two seconds of G.711.
+// One party of a recording. G.711 goes into a ring of about two seconds, other codecs' packets are kept as they come.
 class Track {
 public:
     Track(Recording& recording, int channel);
 
     // Places a packet by its arrival and its timestamp. `epoch` changes when timestamps begin anew.
-    void write(Law law, const uint8_t* codes, size_t count, uint32_t timestamp, uint64_t epoch, int64_t now);
+    void write(CodecKind kind, const uint8_t* payload, size_t size, uint32_t timestamp, uint64_t epoch, int64_t now);
     // What was heard from `from` to `to` (samples since the start), or nothing when that is silence; the ring is silent there again.
     std::optional<Piece> take(int64_t from, int64_t to);
     // Nothing more will come.
@@ -32,17 +32,34 @@ public:
     static constexpr int64_t kRing = 16384;
 
 private:
-    int64_t place(size_t count, uint32_t timestamp, uint64_t epoch, int64_t arrival);
+    // Packets that a second may bring, and their bytes: ten times what a party sends.
+    static constexpr size_t kMostPackets = 1000;
+    static constexpr size_t kMostBytes = 512 << 10;
+
+    int64_t place(int64_t count, int64_t elapsed, uint64_t epoch, int64_t arrival);
+    void write_codes(Law law, const uint8_t* codes, size_t count, int64_t at);
+    void write_packet(CodecKind kind, const uint8_t* payload, size_t size, int64_t at);
     void store(Law law, const uint8_t* codes, size_t count, int64_t at);
+    Piece take_codes(int64_t from, int64_t to);
+    void take_packets(Piece& piece, int64_t to);
 
     Recording* recording_;
     const int channel_;
+    // Hertz of the file, known even when the recording is gone.
+    const int32_t recording_rate_;
+    CodecKind kind_ = CodecKind::pcmu;
     std::optional<Law> law_;
+    // Empty until it is needed.
     std::vector<uint8_t> ring_;
+    std::vector<RecordedPacket> packets_;
+    std::vector<uint8_t> payloads_;
+    // Where more is needed than a table: the writer's thread's own.
+    std::shared_ptr<TrackSound> sound_;
     uint64_t epoch_ = 0;
     uint32_t timestamp_ = 0;
     int64_t position_ = 0;
     int64_t end_ = 0;
+    int64_t coded_end_ = 0;
 };
 
 // One file of a call. All but `seconds` is for the engine's thread.
@@ -62,13 +79,15 @@ public:
     void close(Writer& writer, int64_t now);
     bool closed() const { return closed_samples_ >= 0; }
 
-    // Samples from the start to `now`.
+    // Samples of 8 kHz, whatever the file's rate, from the start to `now`.
     int64_t position(int64_t now) const { return samples_in(now - start_); }
     int64_t flushed() const { return flushed_; }
     // Length so far, or of the closed file; for any thread.
     double seconds(int64_t now) const;
     uint32_t id() const { return file_->id; }
     int channels() const { return file_->channels; }
+    // Hertz of the file.
+    int32_t rate() const { return file_->rate; }
 
 private:
     void hand_over(Writer& writer, int64_t until, bool last);

@@ -70,7 +70,7 @@ bool Reception::packet(uint32_t ssrc, uint16_t sequence) {
 }
 
 void Reception::timing(uint32_t timestamp, int64_t now) {
-    const int64_t transit = static_cast<int32_t>(static_cast<uint32_t>(samples_in(now)) - timestamp);
+    const int64_t transit = static_cast<int32_t>(static_cast<uint32_t>(samples_in(now, clock_)) - timestamp);
     if (timed_) {
         const auto difference = static_cast<double>(std::abs(static_cast<int32_t>(transit - last_transit_)));
         jitter_ += (difference - jitter_) / 16.0;
@@ -138,7 +138,14 @@ SendStream::SendStream(uint32_t ssrc, uint16_t sequence, uint32_t timestamp, int
     : ssrc_(ssrc), highest_sequence_(sequence), highest_timestamp_(timestamp), timestamp_time_(now) {}
 
 uint32_t SendStream::timestamp_at(int64_t now) const {
-    return highest_timestamp_ + static_cast<uint32_t>(samples_in(now - timestamp_time_));
+    return highest_timestamp_ + static_cast<uint32_t>(samples_in(now - timestamp_time_, clock_));
+}
+
+void SendStream::set_clock(int32_t clock, int64_t now) {
+    if (clock == clock_) return;
+    advance(timestamp_at(now), now);
+    clock_ = clock;
+    break_off();
 }
 
 void SendStream::advance(uint32_t timestamp, int64_t now) {
@@ -153,7 +160,7 @@ std::optional<RtpHeader> SendStream::relay(uint64_t source, const RtpPacket& pac
         first_sequence_ = packet.sequence;
         sequence_offset_ = static_cast<uint16_t>(highest_sequence_ + 1 - packet.sequence);
         const uint32_t due = timestamp_at(now);
-        const uint32_t least = highest_timestamp_ + kFrameSamples;
+        const uint32_t least = highest_timestamp_ + static_cast<uint32_t>(clock_ / kFramesInSecond);
         timestamp_offset_ = (static_cast<int32_t>(due - least) < 0 ? least : due) - packet.timestamp;
         marker = true;
     } else if (static_cast<int16_t>(packet.sequence - first_sequence_) < 0) {

@@ -53,7 +53,13 @@ public:
     // Never below zero: duplicates may outnumber what was lost.
     uint64_t lost() const;
     uint32_t jitter_samples() const { return static_cast<uint32_t>(jitter_); }
-    double jitter_ms() const { return jitter_ / 8.0; }
+    double jitter_ms() const { return jitter_ * 1000 / clock_; }
+    // Hertz of the timestamps, 8000 until told.
+    void set_clock(int32_t clock) {
+        clock_ = clock;
+        timed_ = false;
+        jitter_ = 0;
+    }
     // Loss since the last call, in 1/256; for receiver reports.
     uint8_t fraction_lost();
 
@@ -77,6 +83,7 @@ private:
     int64_t reported_lost_ = 0;
     int64_t last_transit_ = 0;
     double jitter_ = 0;
+    int32_t clock_ = 8000;
 };
 
 // Symmetric RTP: decides which source an endpoint listens and answers to.
@@ -118,6 +125,8 @@ class SendStream {
 public:
     SendStream(uint32_t ssrc, uint16_t sequence, uint32_t timestamp, int64_t now);
 
+    // Hertz of the timestamps, 8000 until told; they go on from where they are.
+    void set_clock(int32_t clock, int64_t now);
     // The next packet comes from somewhere else.
     void break_off() { source_ = 0; }
     // Maps a relayed packet; nothing when it is older than the present source's beginning. `source` is never 0.
@@ -140,6 +149,7 @@ private:
     uint16_t highest_sequence_;
     uint32_t highest_timestamp_;
     int64_t timestamp_time_;
+    int32_t clock_ = 8000;
     uint64_t source_ = 0;
     uint16_t first_sequence_ = 0;
     uint16_t sequence_offset_ = 0;

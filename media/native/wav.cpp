@@ -32,7 +32,7 @@ void check_format(const uint8_t* format) {
 
 }  // namespace
 
-std::array<uint8_t, kWavHeader> wav_header(int channels, int64_t frames) {
+std::array<uint8_t, kWavHeader> wav_header(int channels, int32_t rate, int64_t frames) {
     std::array<uint8_t, kWavHeader> header{};
     const uint32_t frame_bytes = static_cast<uint32_t>(channels) * 2;
     const int64_t largest = 0xFFFF'FFFFLL - static_cast<int64_t>(kWavHeader);
@@ -43,8 +43,8 @@ std::array<uint8_t, kWavHeader> wav_header(int channels, int64_t frames) {
     little32(&header[16], 16);
     little16(&header[20], 1);
     little16(&header[22], static_cast<uint32_t>(channels));
-    little32(&header[24], kSampleRate);
-    little32(&header[28], kSampleRate * frame_bytes);
+    little32(&header[24], static_cast<uint32_t>(rate));
+    little32(&header[28], static_cast<uint32_t>(rate) * frame_bytes);
     little16(&header[32], frame_bytes);
     little16(&header[34], 16);
     std::memcpy(&header[36], "data", 4);

@@ -11,7 +11,7 @@ namespace ramal {
 constexpr size_t kWavHeader = 44;
 
 // A complete header for `frames` of 16-bit samples; sizes that do not fit 32 bits stand at their largest.
-std::array<uint8_t, kWavHeader> wav_header(int channels, int64_t frames);
+std::array<uint8_t, kWavHeader> wav_header(int channels, int32_t rate, int64_t frames);
 
 // Finds the samples of an 8 kHz mono 16-bit file; throws std::invalid_argument with what is wrong.
 std::span<const uint8_t> wav_samples(std::span<const uint8_t> file);

@@ -18,13 +18,15 @@
 namespace ramal {
 namespace {
 
+int16_t sum(int a, int b) { return static_cast<int16_t>(std::clamp(a + b, -32768, 32767)); }
+
 void mix(const Piece& piece, int channels, std::vector<int16_t>& samples) {
     const DecodeTable& decode = decode_table(piece.law);
-    const size_t frames = std::min(piece.codes.size(), samples.size() / static_cast<size_t>(channels));
+    const size_t frames = samples.size() / static_cast<size_t>(channels);
     int16_t* at = samples.data() + piece.channel;
-    for (size_t i = 0; i < frames; ++i, at += channels) {
-        *at = static_cast<int16_t>(std::clamp(*at + decode[piece.codes[i]], -32768, 32767));
-    }
+    for (size_t i = 0; i < std::min(frames, piece.samples.size()); ++i, at += channels) *at = sum(*at, piece.samples[i]);
+    at = samples.data() + piece.channel;
+    for (size_t i = 0; i < std::min(frames, piece.codes.size()); ++i, at += channels) *at = sum(*at, decode[piece.codes[i]]);
 }
 
 // So that the name of a new file outlives a power cut as its content does.
@@ -41,16 +43,20 @@ void sync_folder(const std::string& path) {
 
 size_t WriteJob::bytes() const {
     size_t total = sizeof *this;
-    for (const Piece& piece : pieces) total += piece.codes.size();
+    for (const Piece& piece : pieces) total += piece.bytes();
     return total;
 }
 
-RecordingFile::RecordingFile(uint32_t id, std::string path, int channels)
-    : id(id), path(std::move(path)), channels(channels), descriptor_(open(this->path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) {
+RecordingFile::RecordingFile(uint32_t id, std::string path, int channels, int32_t rate)
+    : id(id), path(std::move(path)), channels(channels), rate(rate), descriptor_(open(this->path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) {
     if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), this->path);
     // Without room even for this, the first stretch writes it.
-    const auto header = wav_header(channels, 0);
-    put(header.data(), header.size(), 0);
+    put_header(0);
+}
+
+int RecordingFile::put_header(int64_t frames) {
+    const auto header = wav_header(channels, rate, frames);
+    return put(header.data(), header.size(), 0);
 }
 
 RecordingFile::~RecordingFile() { close(descriptor_); }
@@ -71,25 +77,23 @@ int RecordingFile::put(const void* data, size_t size, int64_t at) {
 int RecordingFile::write(const WriteJob& job) {
     const int64_t frame_bytes = channels * 2;
     const auto header_bytes = static_cast<int64_t>(kWavHeader);
-    const int64_t frames = std::max(frames_, job.start + job.frames);
+    const int64_t frames = std::max(frames_, in_file(job.start + job.frames));
     // The samples first: the header must never promise what is not there.
     if (job.pieces.empty()) {
         if (ftruncate(descriptor_, header_bytes + frames * frame_bytes) != 0) return errno;
     } else {
-        std::vector<int16_t> samples(static_cast<size_t>(job.frames * channels));
+        std::vector<int16_t> samples(static_cast<size_t>(in_file(job.frames) * channels));
         for (const Piece& piece : job.pieces) mix(piece, channels, samples);
-        const int failure = put(samples.data(), samples.size() * 2, header_bytes + job.start * frame_bytes);
+        const int failure = put(samples.data(), samples.size() * 2, header_bytes + in_file(job.start) * frame_bytes);
         if (failure != 0) return failure;
     }
-    const auto header = wav_header(channels, frames);
-    const int failure = put(header.data(), header.size(), 0);
+    const int failure = put_header(frames);
     if (failure == 0) frames_ = frames;
     return failure;
 }
 
 int RecordingFile::finish() {
-    const auto header = wav_header(channels, frames_);
-    const int failure = put(header.data(), header.size(), 0);
+    const int failure = put_header(frames_);
     if (failure != 0) return failure;
     if (ftruncate(descriptor_, static_cast<int64_t>(kWavHeader) + frames_ * channels * 2) != 0) return errno;
     if (fsync(descriptor_) != 0) return errno;
@@ -148,6 +152,10 @@ void Writer::process(WriteJob job) {
         file->lost += refused;
         failed(*file, "the disk is too slow");
     }
+    // Once only, however often it has to be written: decoders have a memory.
+    queued_ -= job.bytes();
+    for (Piece& piece : job.pieces) piece.render(job.start, job.frames);
+    queued_ += job.bytes();
     file->waiting.push_back(std::move(job));
     write_waiting(*file);
     while (file->waiting.size() > (last ? 0 : kMostWaiting) || (queued_ > kMostQueued && !file->waiting.empty())) drop_oldest(*file);

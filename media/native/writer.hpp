@@ -11,21 +11,14 @@
 #include <thread>
 #include <vector>
 
-#include "codec.hpp"
 #include "events.hpp"
+#include "track_sound.hpp"
 
 namespace ramal {
 
 class RecordingFile;
 
-// What one party said since the start of its job, still coded.
-struct Piece {
-    int channel;
-    Law law;
-    std::vector<uint8_t> codes;
-};
-
-// A stretch of the recording; what no piece covers is silence.
+// A stretch of the recording, in samples of 8 kHz; what no piece covers is silence.
 struct WriteJob {
     std::shared_ptr<RecordingFile> file;
     int64_t start = 0;
@@ -42,7 +35,7 @@ struct WriteJob {
 class RecordingFile {
 public:
     // Creates the file; throws std::system_error. An existing file is never overwritten.
-    RecordingFile(uint32_t id, std::string path, int channels);
+    RecordingFile(uint32_t id, std::string path, int channels, int32_t rate);
     ~RecordingFile();
     RecordingFile(const RecordingFile&) = delete;
     RecordingFile& operator=(const RecordingFile&) = delete;
@@ -56,6 +49,8 @@ public:
     const uint32_t id;
     const std::string path;
     const int channels;
+    // Hertz, 8000 or 16000.
+    const int32_t rate;
     std::deque<WriteJob> waiting;
     bool failing = false;
     std::string reason;
@@ -66,6 +61,8 @@ public:
 
 private:
     int put(const void* data, size_t size, int64_t at);
+    int put_header(int64_t frames);
+    int64_t in_file(int64_t narrow) const { return narrow * rate / kSampleRate; }
 
     int descriptor_;
     int64_t frames_ = 0;

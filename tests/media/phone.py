@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from media.coding import Resampler, decoder, encoder
 from media.engine import Backend, Codec, Endpoint, Engine, MediaEvent
 from media.errors import EngineUnavailableError
 
@@ -109,11 +110,35 @@ def loudness(samples: Samples) -> float:
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) if len(samples) else 0.0
 
 
+class Coder:
+    """Turns 8 kHz samples into payloads of 20 ms and back: G.711 by formula, the others by the engine's own coders."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._encoder = encoder(codec, sample_rate=codec.sample_rate)
+        self._decoder = decoder(codec, sample_rate=codec.sample_rate)
+        self._up = Resampler(8000, self._encoder.rate)
+        self._down = Resampler(self._decoder.rate, 8000)
+
+    def encode(self, samples: Samples) -> bytes:
+        """Encode samples of 8 kHz; 20 ms of them unless it is G.711."""
+        if self._codec in (Codec.PCMU, Codec.PCMA):
+            return encode_g711(samples, self._codec)
+        return self._encoder.encode(self._up.process(samples.tobytes()))
+
+    def decode(self, payload: bytes) -> Samples:
+        """Decode to samples of 8 kHz."""
+        if self._codec in (Codec.PCMU, Codec.PCMA):
+            return decode_g711(payload, self._codec)
+        return np.frombuffer(self._down.process(self._decoder.decode(payload)), np.int16)
+
+
 class Phone:
     """Sends and receives RTP; nothing is sent by itself."""
 
     def __init__(self, codec: Codec = Codec.PCMU, *, ssrc: int = 0x1234) -> None:
         self.codec = codec
+        self.coder = Coder(codec)
         self.ssrc = ssrc
         self.sequence = 65500
         self.timestamp = 0xFFFFF000
@@ -142,7 +167,7 @@ class Phone:
 
     def frame(self, samples: Samples) -> None:
         """Send one packet of samples."""
-        self.send(encode_g711(samples, self.codec), step=len(samples))
+        self.send(self.coder.encode(samples), step=len(samples) * self.codec.clock_rate // 8000)
 
     async def speak(self, samples: Samples) -> None:
         """Send samples at the pace of speech."""
@@ -176,7 +201,7 @@ class Phone:
 
     def samples(self, heard: list[Heard]) -> Samples:
         """Decode the payloads of packets in this phone's codec."""
-        return np.concatenate([decode_g711(packet.payload, self.codec) for packet in heard])
+        return np.concatenate([self.coder.decode(packet.payload) for packet in heard])
 
     def close(self) -> None:
         """Give the ports back."""

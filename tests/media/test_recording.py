@@ -11,7 +11,8 @@ import soundfile
 
 from media.engine import Codec, Recording, RecordingClosed, RecordingFailed
 from media.errors import RecordingFileError
-from tests.media.phone import Samples, Studio, loudness, pitch, studio, tone
+from media.recording_file import repair
+from tests.media.phone import Phone, Samples, Studio, loudness, pitch, studio, tone
 
 
 async def closed(room: Studio, recording: Recording) -> tuple[Samples, Samples]:
@@ -52,6 +53,59 @@ async def test_customers_are_left_and_agents_right(tmp_path: Path, codec: Codec)
         assert pitch(right[1600:9600]) == pytest.approx(1000, abs=3)
         assert loudness(left[1600:9600]) == pytest.approx(loudness(tone(440, 1)), rel=0.05)
         assert left.min() < -9000
+
+
+@pytest.mark.parametrize("codec", [Codec.PCMU, Codec.G722, Codec.OPUS])
+async def test_a_recording_of_16_khz_takes_every_codec(tmp_path: Path, codec: Codec) -> None:
+    async with studio() as room:
+        anna, a = room.party(codec)
+        recording = room.engine.create_recording(tmp_path / "call.wav", sample_rate=16000)
+        recording.attach(a, 0)
+        await anna.speak(tone(1000, 1.5))
+        recording.close()
+        await room.event(RecordingClosed)
+        samples, rate = soundfile.read(recording.path, dtype="int16")
+        assert rate == 16000
+        assert len(samples) / rate == pytest.approx(recording.seconds, abs=0.01)
+        assert repair(recording.path).sample_rate == 16000
+        assert pitch(samples[4000:20000, 0]) * 2 == pytest.approx(1000, abs=3)
+        assert loudness(samples[4000:20000, 0]) == pytest.approx(loudness(tone(1000, 1)), rel=0.1)
+
+
+async def test_a_change_of_codec_stays_in_one_file_without_a_gap(tmp_path: Path) -> None:
+    async with studio() as room:
+        anna, a = room.party(Codec.PCMU)
+        recording = room.engine.create_recording(tmp_path / "call.wav", sample_rate=16000)
+        recording.attach(a, 0)
+        for codec in (Codec.PCMU, Codec.G722, Codec.OPUS, Codec.PCMA):
+            phone = Phone(codec)
+            phone.remote = anna.remote
+            room.phones.append(phone)
+            a.configure(remote=phone.address, codec=codec)
+            await phone.speak(tone(1000, 0.8))
+        recording.close()
+        await room.event(RecordingClosed)
+        samples, _ = soundfile.read(recording.path, dtype="int16")
+        left = samples[:, 0]
+        levels = [loudness(left[at : at + 640]) for at in range(3200, 16000 * 3, 640)]
+        assert sum(level < 2000 for level in levels) <= 3
+        assert pitch(left[3200:48000]) * 2 == pytest.approx(1000, abs=3)
+
+
+async def test_lost_packets_of_a_wideband_party_are_hidden_in_its_recording(tmp_path: Path) -> None:
+    async with studio() as room:
+        anna, a = room.party(Codec.G722)
+        recording = room.engine.create_recording(tmp_path / "call.wav")
+        recording.attach(a, 0)
+        voice = tone(400, 1.2)
+        for number in range(60):
+            anna.frame(voice[number * 160 : number * 160 + 160])
+            if number % 10 == 5:
+                anna.sequence += 1
+                anna.timestamp += 160
+            await asyncio.sleep(0.02)
+        left, _ = await closed(room, recording)
+        assert min(loudness(left[at : at + 160]) for at in range(1600, 8000, 160)) > 1500
 
 
 async def test_both_sides_stay_aligned_and_silence_keeps_its_time(tmp_path: Path) -> None:
@@ -229,8 +283,8 @@ async def test_a_recording_is_never_laid_over_another(tmp_path: Path) -> None:
             room.engine.create_recording(path)
         with pytest.raises(RecordingFileError, match="No such file"):
             room.engine.create_recording(tmp_path / "missing" / "call.wav")
-        with pytest.raises(RecordingFileError, match="16000"):
-            room.engine.create_recording(tmp_path / "x.wav", sample_rate=16000)
+        with pytest.raises(RecordingFileError, match="48000"):
+            room.engine.create_recording(tmp_path / "x.wav", sample_rate=48000)
     assert path.read_bytes() == b"precious"
 
 
