@@ -25,6 +25,7 @@ from pbx.cdrs.errors import CdrNotFoundError
 from pbx.errors import UnknownCallError
 from pbx.live import CallView
 from pbx.party import LegState
+from pbx.supervision import SuperviseMode
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 
@@ -44,6 +45,18 @@ class TransferIn(Input):
     to: Dialled
     kind: TransferKind = Field(
         TransferKind.BLIND, description="`attended`: the agent talks to the other first; see `/transfer/complete`."
+    )
+
+
+class SuperviseIn(Input):
+    """What a supervisor is to do in a call."""
+
+    mode: SuperviseMode = Field(
+        SuperviseMode.LISTEN,
+        description="`whisper` is heard by the agent only, `barge` by all. Keys 4, 5, 6 change it.",
+    )
+    from_: ExtensionNumber | None = Field(
+        None, alias="from", description="Whose phones ring; one's own extension when left out."
     )
 
 
@@ -155,6 +168,22 @@ async def cancel_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> Ca
     _own(rooms, access, call_id)
     rooms.switch.cancel_transfer(call_id)
     return CallOut.of(rooms.switch.call(call_id))
+
+
+@router.post("/{call_id}/supervise")
+async def supervise_call(
+    call_id: ThingId,
+    rooms: Rooms,
+    access: Annotated[Access, permit(Resource.CALLS, Action.SUPERVISE)],
+    supervise: SuperviseIn | None = None,
+) -> CallOut:
+    """Hear a live call: the supervisor's phones ring. Asked again, it changes what the supervisor does. Shows the supervisor's call."""
+    wanted = supervise or SuperviseIn.model_validate({})
+    extension = wanted.from_ or access.principal.extension
+    if not extension:
+        rule = FieldError("body.from", "Field required: you have no extension of your own")
+        raise InvalidFieldsError("Say which extension is to supervise.", errors=[rule])
+    return CallOut.of(rooms.switch.supervise(call_id, extension, wanted.mode))
 
 
 @router.post("/{call_id}/hold")

@@ -59,6 +59,7 @@ class ExtensionIn(Input):
     )
     do_not_disturb: bool = False
     call_waiting: bool = Field(True, description="Whether a second call rings while one goes on; else it is busy.")
+    supervises: bool = Field(False, description="Whether it may supervise others' calls by star code.")
 
 
 class ForwardingChanges(Input):
@@ -82,6 +83,7 @@ class ExtensionChanges(ForwardingChanges):
     email: Email | None = None
     language: PromptLanguage | None = None
     enabled: bool | None = None
+    supervises: bool | None = None
 
 
 class RegisteredPhoneOut(Output):
@@ -115,6 +117,7 @@ class ExtensionOut(ForwardingOut):
     email: TextOrNull
     language: str
     enabled: bool
+    supervises: bool = Field(description="Whether it may supervise others' calls by star code.")
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
     contacts: list[RegisteredPhoneOut] = Field(description="The registered phones; agents see their own only.")

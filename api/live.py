@@ -227,6 +227,7 @@ _RESOURCES: Final = {
     "activity": Resource.ACTIVITIES,
     "extension": Resource.EXTENSIONS,
     "trunk": Resource.TRUNKS,
+    "conference": Resource.CONFERENCES,
     "ban": Resource.BANS,
     "visit": Resource.VISITS,
     "visitor": Resource.VISITORS,

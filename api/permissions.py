@@ -24,6 +24,7 @@ class Resource(enum.StrEnum):
     TRUNKS = "trunks"
     NUMBERS = "numbers"
     ROUTES = "routes"
+    CONFERENCES = "conferences"
     BANS = "bans"
     CALLS = "calls"
     MESSAGES = "messages"
@@ -56,7 +57,9 @@ class Action(enum.StrEnum):
     CHANGE = "change"
     DELETE = "delete"
     CONTROL = "control"
-    """Act on a live call: transfer, hold, record, hang up."""
+    """Act on a live call: transfer, hold, record, hang up; or on who is in a conference."""
+    SUPERVISE = "supervise"
+    """Listen to a live call of others, whisper, or barge in."""
     LISTEN = "listen"
     """Hear a recording."""
     TRACE = "trace"
@@ -99,12 +102,18 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.ROUTES, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.ROUTES, _A.CHANGE): (_NO, _NO, _NO, _ALL),
     (_R.ROUTES, _A.DELETE): (_NO, _NO, _NO, _ALL),
+    (_R.CONFERENCES, _A.READ): (_ALL, _ALL, _ALL, _ALL),
+    (_R.CONFERENCES, _A.CREATE): (_NO, _NO, _NO, _ALL),
+    (_R.CONFERENCES, _A.CHANGE): (_NO, _NO, _NO, _ALL),
+    (_R.CONFERENCES, _A.DELETE): (_NO, _NO, _NO, _ALL),
+    (_R.CONFERENCES, _A.CONTROL): (_NO, _ALL, _NO, _ALL),
     (_R.BANS, _A.READ): (_NO, _ALL, _ALL, _ALL),
     (_R.BANS, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.BANS, _A.DELETE): (_NO, _NO, _NO, _ALL),
     (_R.CALLS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.CALLS, _A.CREATE): (_OWN, _ALL, _NO, _ALL),
     (_R.CALLS, _A.CONTROL): (_OWN, _ALL, _NO, _ALL),
+    (_R.CALLS, _A.SUPERVISE): (_NO, _ALL, _NO, _ALL),
     (_R.CALLS, _A.TRACE): (_NO, _NO, _NO, _ALL),
     (_R.MESSAGES, _A.READ): (_OWN, _ALL, _NO, _ALL),
     (_R.MESSAGES, _A.CREATE): (_OWN, _ALL, _NO, _ALL),

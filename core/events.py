@@ -158,6 +158,13 @@ class CallTransferred(Fact, frozen=True, kw_only=True, tag=True):
     sip_status: int = 0
 
 
+class CallSupervised(Fact, frozen=True, kw_only=True, tag=True):
+    """A supervisor began to hear the call, or changed what they do in it: `listen`, `whisper` or `barge`."""
+
+    by_extension: str
+    mode: str
+
+
 class MediaAlive(Fact, frozen=True, kw_only=True, tag=True):
     """Voice packets of the call were seen up to `at`; written every few seconds so that recovery knows when a killed call ended."""
 
@@ -274,6 +281,7 @@ CallFact = (
     | LegEnded
     | CallAnswered
     | CallTransferred
+    | CallSupervised
     | MediaAlive
     | LegStatistics
     | LegQuality

@@ -137,6 +137,41 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "pt-BR": "Não é possível. Nada foi alterado.",
         "ru": "Это невозможно. Ничего не изменено.",
     },
+    "conference_pin": {
+        "en": "Please enter the PIN of the conference.",
+        "pt-BR": "Digite a senha da conferência.",
+        "ru": "Введите пин-код конференции.",
+    },
+    "conference_pin_again": {
+        "en": "That is not right. Please enter the PIN again.",
+        "pt-BR": "Senha incorreta. Digite novamente.",
+        "ru": "Неверный пин-код. Введите его ещё раз.",
+    },
+    "conference_refused": {
+        "en": "You cannot enter this conference. Goodbye.",
+        "pt-BR": "Não é possível entrar nesta conferência. Até logo.",
+        "ru": "Войти в эту конференцию нельзя. До свидания.",
+    },
+    "conference_full": {
+        "en": "The conference is full. Please call again later.",
+        "pt-BR": "A conferência está cheia. Ligue mais tarde.",
+        "ru": "В конференции нет свободных мест. Перезвоните позже.",
+    },
+    "conference_first": {
+        "en": "You are the first one in the conference.",
+        "pt-BR": "Você é o primeiro na conferência.",
+        "ru": "Вы первый участник конференции.",
+    },
+    "conference_removed": {
+        "en": "You have been removed from the conference.",
+        "pt-BR": "Você foi retirado da conferência.",
+        "ru": "Вы удалены из конференции.",
+    },
+    "supervise_nothing": {
+        "en": "There is no conversation to listen to.",
+        "pt-BR": "Não há conversa para ouvir.",
+        "ru": "Сейчас слушать нечего: разговора нет.",
+    },
     "please_wait": {
         "en": "Please wait.",
         "pt-BR": "Aguarde, por favor.",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import structlog
 
 from media.errors import SoundFileError, SpeechUnavailableError, UnknownPromptError
@@ -19,7 +20,7 @@ from media.music import hold_music
 from media.prompt_texts import TEXTS, closest_language
 from media.sound_file import Sound, write_sound
 from media.speech import plain, speak, speech_available
-from media.tones import NOTICE, render, tones_of
+from media.tones import NOTICE, RISING, render, tones_of
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +56,8 @@ class PromptStore:
         self.ringback(country)
         self.busy(country)
         self.hold_music()
+        self.entering()
+        self.leaving()
 
     def path(self, text_key: str, language: str, **values: str) -> Path:
         """Return the sound of a prompt of `prompt_texts.TEXTS`, with the names in it filled in.
@@ -87,6 +90,14 @@ class PromptStore:
         """Return a few seconds of a country's busy tone."""
         tone = tones_of(country).busy
         return self._kept(f"busy-{_safe(country)}-{_EDITION}.wav", lambda: render(tone, repeats=_TONE_REPEATS))
+
+    def entering(self) -> Path:
+        """Return what a conference hears when somebody comes."""
+        return self._kept(f"entering-{_EDITION}.wav", lambda: np.concatenate([render(tone) for tone in RISING]))
+
+    def leaving(self) -> Path:
+        """Return what a conference hears when somebody leaves."""
+        return self._kept(f"leaving-{_EDITION}.wav", lambda: np.concatenate([render(tone) for tone in RISING[::-1]]))
 
     def _spoken(self, name: str, text: str, language: str) -> Path:
         words = plain(text)

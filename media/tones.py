@@ -44,6 +44,10 @@ NOTICE: Final = Tone((950,), (0.33, 0.03, 0.33, 0.03, 0.33, 1.0))
 """Stands for a prompt that cannot be spoken."""
 
 
+RISING: Final = (Tone((620,), (0.12, 0.02)), Tone((830,), (0.16, 0.04)))
+"""Somebody comes into a conference; the other way round, somebody leaves."""
+
+
 def tones_of(country: str) -> NationalTones:
     """Return the tones of a country (ISO 3166-1 alpha-2); 425 Hz where it is not listed, as in most of the world."""
     return _NATIONAL.get(country.upper(), _EUROPE)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from media.engine import Endpoint, Mixer
 from pbx.equipment import Equipment
 from pbx.leg import Leg
+from pbx.supervision import Supervisor
+
+_NOBODY: Final[Mapping[Leg, Supervisor]] = MappingProxyType({})
 
 
 class Bridge:
-    """Connects the voices of two legs until it is cut; hold and resume change who hears what."""
+    """Connects the voices of two legs until it is cut; hold and resume change who hears what, and so do supervisors."""
 
-    __slots__ = ("_connected", "_equipment", "_waiting", "a", "b", "held_by_us")
+    __slots__ = ("_connected", "_equipment", "_mixed", "_mixer", "_supervisors", "_waiting", "a", "b", "held_by_us")
 
-    def __init__(self, equipment: Equipment, a: Leg, b: Leg) -> None:
+    def __init__(self, equipment: Equipment, a: Leg, b: Leg, supervisors: Mapping[Leg, Supervisor] = _NOBODY) -> None:
+        """Prepare a bridge between two legs; `supervisors` are those who hear them, looked up at each `update`."""
         self._equipment = equipment
         self._connected = False
+        self._supervisors = supervisors
+        self._mixer: Mixer | None = None
+        self._mixed: list[Endpoint] = []
         self._waiting: Leg | None = None
         self.a = a
         self.b = b
@@ -68,11 +80,42 @@ class Bridge:
 
     def _join(self) -> None:
         a, b = self.a.media.endpoint, self.b.media.endpoint
-        if not self._connected and a is not None and b is not None:
+        if a is None or b is None:
+            return
+        if self._supervisors:
+            self._mix(a, b)
+        elif not self._connected:
             self._equipment.engine.bridge(a, b)
+            self._unmix()
             self._connected = True
 
+    def _mix(self, a: Endpoint, b: Endpoint) -> None:
+        """Let supervisors hear the two, and be heard by whom they speak to."""
+        mixer = self._mixer
+        if mixer is None:
+            mixer = self._mixer = self._equipment.engine.create_mixer()
+            self._connected = False
+        present = {leg: one for leg, one in self._supervisors.items() if leg.media.endpoint is not None}
+        ears = [leg.media.endpoint for leg in present if leg.media.endpoint is not None]
+        for endpoint in self._mixed:
+            if endpoint not in ears:
+                mixer.remove(endpoint)
+        self._mixed = ears
+        for endpoint in (a, b, *ears):
+            mixer.add(endpoint)
+        for leg, supervisor in present.items():
+            if (voice := leg.media.endpoint) is not None:
+                mixer.set_gain(voice, a, supervisor.gain(self.a.party, self.b.party))
+                mixer.set_gain(voice, b, supervisor.gain(self.b.party, self.a.party))
+
+    def _unmix(self) -> None:
+        if self._mixer is not None:
+            self._mixer.close()
+            self._mixer = None
+            self._mixed = []
+
     def _part(self) -> None:
+        self._unmix()
         if self._connected and self.a.media.endpoint is not None:
             self._equipment.engine.unbridge(self.a.media.endpoint)
         self._connected = False

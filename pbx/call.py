@@ -21,6 +21,7 @@ from core.events import (
     CallEnded,
     CallFact,
     CallOffered,
+    CallSupervised,
     Direction,
     Disposition,
     LegMoved,
@@ -31,6 +32,7 @@ from core.identifiers import new_id
 from pbx.call_recording import CallRecording, CallRecordingState
 from pbx.call_state import CallState, Talk
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
+from pbx.entries import Conference
 from pbx.equipment import Equipment
 from pbx.errors import CallStateError, NoMediaError, NoPortError
 from pbx.forwarding import Way
@@ -38,6 +40,7 @@ from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import LegGone, ReplaceLeg, Request, TransferBlind, TransferJoin, TransferRinging
+from pbx.supervision import Supervisor
 from pbx.verbs import PartyVerbs
 from sip.session import InviteSession
 from sip.session_events import TextReceived
@@ -101,6 +104,10 @@ class Call(PartyVerbs):
         self.ringing_extension = ""
         """The extension being rung, for those who pick up."""
         self.transferring = False
+        self.supervisors: dict[Leg, Supervisor] = {}
+        """Legs of other calls that hear this one."""
+        self.room: Conference | None = None
+        """The conference that the call's party is in, or is about to go to."""
         self.on_ringing: Callable[[], None] | None = None
         """While set, hears that somebody is rung: for the phone that asked for a transfer."""
         self.ended = False
@@ -320,6 +327,18 @@ class Call(PartyVerbs):
         state = self.recording.toggle(*legs, by_extension=by_extension)
         self.changed("call.recording")
         return state
+
+    def supervise(self, leg: Leg, supervisor: Supervisor) -> None:
+        """Let a leg of another call hear this one, and be heard as the mode says."""
+        self.supervisors[leg] = supervisor
+        self.note(CallSupervised, by_extension=leg.party.extension, mode=supervisor.mode)
+        if self.conversation is not None:
+            self.conversation.supervised()
+
+    def unsupervise(self, leg: Leg) -> None:
+        """Let it hear this call no more."""
+        if self.supervisors.pop(leg, None) is not None and self.conversation is not None:
+            self.conversation.supervised()
 
     def ask(self, request: Request) -> None:
         """Ask something of the two who talk: a transfer, for instance.

@@ -37,14 +37,17 @@ class Talk(Protocol):
     def close(self) -> None:
         """Part them."""
 
-    def hold_changed(self, leg: Leg) -> None:
+    def hold_changed(self, leg: Leg, /) -> None:
         """Hear that a party holds, or does so no more."""
 
-    def pressed(self, leg: Leg, key: str) -> None:
+    def pressed(self, leg: Leg, key: str, /) -> None:
         """Hear a key."""
 
-    def texted(self, leg: Leg, text: TextReceived) -> None:
+    def texted(self, leg: Leg, text: TextReceived, /) -> None:
         """Hear that a party sends a text."""
 
-    def refers(self, leg: Leg, refer: Refer) -> None:
+    def supervised(self) -> None:
+        """Hear that a supervisor came, left or changed what they do."""
+
+    def refers(self, leg: Leg, refer: Refer, /) -> None:
         """Hear that a phone asks for a transfer."""

@@ -10,8 +10,10 @@ from pbx.bridge import Bridge
 from pbx.call import Call
 from pbx.call_recording import CallRecordingState
 from pbx.errors import CallStateError
+from pbx.flows.conference import attend
 from pbx.leg import Leg
 from pbx.requests import Consult, ReplaceLeg, Report, Transfer, TransferBlind, TransferJoin, TransferRinging
+from pbx.supervision import SuperviseMode
 from sip.session_events import TextReceived
 from sip.transfer import Refer
 from sip.uri import NameAddress, Uri
@@ -34,6 +36,10 @@ async def converse(call: Call, a: Leg, b: Leg) -> None:
     conversation = Conversation(call, a, b)
     call.conversation = conversation
     await conversation.run()
+    if call.room is not None and call.vital:
+        # A transfer led into a conference.
+        call.conversation = None
+        await attend(call, next(iter(call.vital)), call.room)
 
 
 class Conversation:
@@ -236,6 +242,10 @@ class Conversation:
 
     async def _join(self, request: TransferJoin, kept: Leg) -> Leg | None:
         other = request.consulted.owner
+        if isinstance(other, Call) and other.room is not None:
+            transfer.into_room(self._call, kept, request.by, other.room, request.report, other_call_id=other.id)
+            other.end("Transferred")
+            return None
         if not isinstance(other, Call) or other.conversation is None:
             # The colleague's call is not talking, and nobody rings in it: call the colleague for the customer instead.
             target = other.to_number if isinstance(other, Call) else ""
@@ -271,13 +281,24 @@ class Conversation:
             return
         for leg in (a, b):
             leg.stop_playing()
-        self._bridge = Bridge(call.equipment, a, b)
+        self._bridge = Bridge(call.equipment, a, b, call.supervisors)
         self._bridge.connect()
         settings = call.equipment.company.settings
         wanted = settings.record_calls if call.customer is not None else settings.record_internal_calls
         if wanted and call.recording.state is CallRecordingState.OFF:
             call.recording.start()
-        call.recording.follow(a, b)
+        self._record()
+
+    def _record(self) -> None:
+        """Record the two, and those who barged in."""
+        barging = [leg for leg, one in self._call.supervisors.items() if one.mode is SuperviseMode.BARGE]
+        self._call.recording.follow(*self.legs, *barging)
+
+    def supervised(self) -> None:
+        """Hear that a supervisor came, left or changed what they do."""
+        if not self._call.transferring:
+            self._bridge.update()
+            self._record()
 
     def agent(self, extension: str = "") -> Leg:
         """Return the agent's leg: of this extension, else the one who was called last, else any party."""

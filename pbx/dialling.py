@@ -9,6 +9,7 @@ from typing import Final
 
 from core.events import PartyRole
 from pbx.bridge import Bridge
+from pbx.entries import Conference
 from pbx.equipment import Equipment
 from pbx.leg import Leg
 from pbx.outcomes import Outcome, best_response, of_phones
@@ -41,6 +42,8 @@ class DialResult:
     """The Reason header that came with it."""
     redirects: tuple[Uri, ...] = ()
     """Where a phone sent the call instead (3xx)."""
+    room: Conference | None = None
+    """A conference's room, which nobody has to answer for."""
 
     @property
     def reached(self) -> Leg:

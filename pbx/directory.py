@@ -22,6 +22,8 @@ from core.database import Base, Database
 from pbx import row_changes, validation
 from pbx import snapshot as snapshots
 from pbx.entries import (
+    Conference,
+    ConferenceFields,
     DestinationKind,
     Device,
     DeviceFields,
@@ -37,11 +39,11 @@ from pbx.entries import (
 from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
 from pbx.forwarding import MOST_FORWARDS, TARGETS
 from pbx.snapshot import Snapshot
-from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow, new_row
+from pbx.tables import ConferenceRow, DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow, new_row
 from sip.authentication import HA1s
 
 T = TypeVar("T")
-Row = TypeVar("Row", ExtensionRow, DeviceRow, TrunkRow, InboundNumberRow, OutboundRouteRow)
+Row = TypeVar("Row", ExtensionRow, DeviceRow, TrunkRow, InboundNumberRow, OutboundRouteRow, ConferenceRow)
 
 
 class Directory:
@@ -235,6 +237,39 @@ class Directory:
         async with self._changing() as session:
             await session.delete(await _find(session, OutboundRouteRow, id))
 
+    async def create_conference(self, **fields: Unpack[ConferenceFields]) -> Conference:
+        """Add a conference's room; `number` and `name` are required."""
+        number = validation.extension_number(_required(fields.get("number"), "number"))
+        row = new_row(ConferenceRow, self._now(), number=number)
+        _required(fields.get("name"), "name")
+        async with self._changing("number", number) as session:
+            await self._refuse_taken_login(session, number)
+            row_changes.set_conference(row, fields)
+            session.add(row)
+        return snapshots.conference_entry(row)
+
+    async def update_conference(self, id: str, **fields: Unpack[ConferenceFields]) -> Conference:  # noqa: A002
+        """Change the given fields of a room; its number stays."""
+        async with self._changing() as session:
+            row = await _find(session, ConferenceRow, id)
+            if fields.get("number", row.number) != row.number:
+                raise InvalidEntryError("number: cannot be changed; create another conference.")
+            row_changes.set_conference(row, fields)
+        return snapshots.conference_entry(row)
+
+    async def delete_conference(self, id: str) -> None:  # noqa: A002
+        """Remove a room; a conference that goes on in it is not disturbed.
+
+        Raises:
+            EntryInUseError: an inbound number leads to it.
+        """
+        async with self._changing() as session:
+            row = await _find(session, ConferenceRow, id)
+            for number in self.snapshot.all_numbers:
+                if number.kind is DestinationKind.CONFERENCE and number.target == row.number:
+                    raise EntryInUseError(f"The number {number.number} leads to conference {row.number}.")
+            await session.delete(row)
+
     @property
     def _country(self) -> str:
         return self._company.settings.country
@@ -253,8 +288,8 @@ class Directory:
         await self.reload()
 
     async def _refuse_taken_login(self, session: AsyncSession, username: str) -> None:
-        # An extension's number is its login too, so both tables share one space of names.
-        for column in (ExtensionRow.number, DeviceRow.username):
+        # An extension's number is its login too, and is dialled as rooms are, so the tables share one space of names.
+        for column in (ExtensionRow.number, DeviceRow.username, ConferenceRow.number):
             if await session.scalar(select(column).where(column == username)) is not None:
                 raise EntryExistsError(f"“{username}” exists already.")
 
@@ -279,6 +314,8 @@ class Directory:
             row.language = validation.language(fields["language"])
         if "enabled" in fields:
             row.enabled = fields["enabled"]
+        if "supervises" in fields:
+            row.supervises = fields["supervises"]
         self._set_forwarding(row, fields)
 
     def _set_forwarding(self, row: ExtensionRow, fields: ExtensionFields) -> None:

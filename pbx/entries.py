@@ -57,6 +57,8 @@ class DestinationKind(enum.StrEnum):
     """An outside number: the call is sent out again."""
     FLOW = "flow"
     """A call flow by its registered name."""
+    CONFERENCE = "conference"
+    """A conference's room, by its number."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -87,6 +89,8 @@ class Extension:
     """Its phones are not rung; `forward_busy_to` gets its calls."""
     call_waiting: bool = True
     """Whether its phones ring for a further call while one goes on; else it is busy."""
+    supervises: bool = False
+    """Whether it may listen to others' calls, whisper and barge in by star code."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -222,6 +226,18 @@ class OutboundRoute:
         return patterns.parse(self.pattern).matches(number) if self.pattern else number.startswith(self.prefix)
 
 
+@dataclass(slots=True, frozen=True)
+class Conference:
+    """A room that everybody who dials its number meets in."""
+
+    id: str
+    number: str
+    name: str
+    pin: str = ""
+    """Digits that those who come in have to know; empty: none."""
+    max_members: int = 50
+
+
 @functools.lru_cache(maxsize=4096)
 def network(text: str) -> Network:
     """Read a network in CIDR notation; a single address is a network of one.
@@ -280,6 +296,7 @@ class ExtensionFields(TypedDict, total=False):
     forward_unavailable_to: str
     do_not_disturb: bool
     call_waiting: bool
+    supervises: bool
 
 
 class DeviceFields(TypedDict, total=False):
@@ -346,3 +363,12 @@ class RouteFields(TypedDict, total=False):
     pattern: str
     hours: list[str]
     extensions: list[str]
+
+
+class ConferenceFields(TypedDict, total=False):
+    """What may be set on a conference's room."""
+
+    number: str
+    name: str
+    pin: str
+    max_members: int

@@ -14,6 +14,7 @@ from core.company import Company
 from core.journal import Journal
 from media.engine import Engine
 from media.prompts import PromptStore
+from pbx.conferences import Rooms
 from pbx.config import PbxConfig
 from pbx.directory import Directory
 from pbx.ports import CallerDirectory
@@ -23,6 +24,7 @@ from sip.stack import SipStack
 from sip.uri import Uri
 
 if TYPE_CHECKING:
+    from pbx.call import Call
     from pbx.call_recording import CallRecording
     from pbx.entries import Trunk
     from pbx.leg import Leg
@@ -81,6 +83,10 @@ class Equipment:
     callers: CallerDirectory | None = None
     occupied: Callable[[str], bool] = lambda _extension: False
     """Tells whether an extension has a call of any kind, ringing ones included."""
+    talking: Callable[[str], Call | None] = lambda _extension: None
+    """Returns the call in which an extension talks to somebody."""
+    rooms: Rooms = field(default_factory=Rooms)
+    """The conferences that go on."""
     legs_by_endpoint: dict[int, Leg] = field(default_factory=dict)
     """Whom a media event of an endpoint is for."""
     recordings_by_id: dict[int, CallRecording] = field(default_factory=dict)

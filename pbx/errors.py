@@ -35,6 +35,19 @@ class UnknownEntryError(NotFoundError):
     id = "pbx.unknown_entry"
 
 
+class UnknownMemberError(NotFoundError):
+    """A conference has no such member."""
+
+    id = "pbx.unknown_member"
+
+
+class ConferenceFullError(PbxError):
+    """As many are in the conference as may be."""
+
+    id = "pbx.conference_full"
+    http_status = 409
+
+
 class UnknownCallError(NotFoundError):
     """There is no live call with this id."""
 

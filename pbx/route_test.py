@@ -13,7 +13,17 @@ from pbx.explanation import Explanation
 from pbx.forwarding import Way, forwarder
 from pbx.outbound_routes import LocalTime, OutboundStep
 from pbx.party import Party
-from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.routing import (
+    Decision,
+    Refused,
+    ToConference,
+    ToExtension,
+    ToInboundNumber,
+    ToOutside,
+    ToPickUp,
+    ToService,
+    ToSupervision,
+)
 from pbx.snapshot import Snapshot
 from sip.address import Address
 
@@ -135,6 +145,10 @@ async def _told(grounds: Grounds, decision: Decision | str, caller: Party, lines
                 lines.append("no trunk can take the call now: 503")
         case ToPickUp(extension=whose):
             result, target = "pick_up", whose
+        case ToConference(room):
+            result, target = "conference", room.number
+        case ToSupervision(extension=whose):
+            result, target = "supervision", whose
         case ToService(code):
             result, target = "service", code.value
         case Refused(status):

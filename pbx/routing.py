@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pbx import forwarding, numbers, outbound_routes
-from pbx.entries import DestinationKind, Extension, InboundNumber
+from pbx.entries import Conference, DestinationKind, Extension, InboundNumber
 from pbx.explanation import Explanation
 from pbx.forwarding import MOST_FORWARDS, Diversion, ForwardReason, Way
 from pbx.numbers import DialledKind
@@ -15,6 +15,7 @@ from pbx.outbound_routes import LocalTime, OutboundStep
 from pbx.outcomes import Outcome
 from pbx.service_codes import SERVICE_CODES, ServiceCode
 from pbx.snapshot import Snapshot
+from pbx.supervision import SUPERVISION_CODES, SuperviseMode
 
 _PICK_UP: Final = "*8"
 
@@ -65,6 +66,23 @@ class ToService:
 
 
 @dataclass(slots=True, frozen=True)
+class ToConference:
+    """Let the caller into a conference's room."""
+
+    room: Conference
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
+class ToSupervision:
+    """Let the caller hear the call of `extension`, and what else the mode says."""
+
+    extension: str
+    mode: SuperviseMode
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
 class Refused:
     """The call cannot go there: end it with this SIP status."""
 
@@ -75,7 +93,7 @@ class Refused:
     """What the caller is told, where that is not what the status means."""
 
 
-Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | ToService | Refused
+Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | ToService | ToConference | ToSupervision | Refused
 
 
 def route(
@@ -105,10 +123,13 @@ def route(
         dialled = unnamed
     read = numbers.read(dialled, country)
     if read.kind is DialledKind.STAR:
-        return _by_star_code(read.number, read.argument, lines)
+        return _by_star_code(snapshot, read.number, read.argument, from_extension, lines)
     if read.kind is DialledKind.SHORT:
         if read.number in snapshot.extensions:
             return _to_extension(snapshot, read.number, country, from_extension, lines, at=at)
+        if read.number in snapshot.conferences:
+            lines.append(f"{read.number} is the room of a conference")
+            return ToConference(snapshot.conferences[read.number], lines)
         lines.append(f"{read.number} is no extension")
         read = numbers.public(read.number, country) or read
     login = snapshot.logins.get(dialled) if read.kind is not DialledKind.PUBLIC else None
@@ -122,7 +143,7 @@ def route(
     return _to_public(snapshot, read.number, lines, payer=from_extension, at=at)
 
 
-def _by_star_code(code: str, argument: str, lines: Explanation) -> Decision:
+def _by_star_code(snapshot: Snapshot, code: str, argument: str, from_extension: str, lines: Explanation) -> Decision:
     if code == _PICK_UP:
         lines.append("star code *8: pick up " + (f"a call of {argument}" if argument else "any ringing call"))
         return ToPickUp(argument, lines)
@@ -130,6 +151,14 @@ def _by_star_code(code: str, argument: str, lines: Explanation) -> Decision:
     if service is not None:
         lines.append(f"star code {code} changes a setting of the caller's extension")
         return ToService(service, argument, lines)
+    mode = SUPERVISION_CODES.get(code)
+    if mode is not None and argument in snapshot.extensions:
+        supervisor = snapshot.extensions.get(from_extension)
+        if supervisor is None or not supervisor.supervises or argument == from_extension:
+            lines.append(f"{from_extension or 'this caller'} may not supervise {argument}: 403")
+            return Refused(403, "Not allowed to supervise", lines, Outcome.NOT_ALLOWED)
+        lines.append(f"star code {code}: {mode} in the call of {argument}")
+        return ToSupervision(argument, mode, lines)
     lines.append(f"{code} is no code that can be dialled: 404")
     return Refused(404, "Unknown code", lines)
 
@@ -245,6 +274,15 @@ def _to_public(
     return Refused(404, "No route to this number", lines)
 
 
+def _to_conference(snapshot: Snapshot, entry: InboundNumber, lines: Explanation) -> Decision:
+    room = snapshot.conferences.get(entry.target)
+    if room is None:
+        lines.append(f"conference {entry.target} does not exist: 404")
+        return Refused(404, "Its conference is gone", lines)
+    lines.append(f"{entry.number} leads to the conference {entry.target}")
+    return ToConference(room, lines)
+
+
 def reach_inbound_target(
     snapshot: Snapshot,
     entry: InboundNumber,
@@ -259,6 +297,8 @@ def reach_inbound_target(
     match entry.kind:
         case DestinationKind.FLOW:
             return entry.target
+        case DestinationKind.CONFERENCE:
+            return _to_conference(snapshot, entry, lines)
         case DestinationKind.EXTENSION:
             if entry.target not in snapshot.extensions:
                 lines.append(f"extension {entry.target} does not exist: 404")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pbx import patterns, validation
-from pbx.entries import DestinationKind, NumberFields, RouteFields, TrunkFields
+from pbx.entries import ConferenceFields, DestinationKind, NumberFields, RouteFields, TrunkFields
 from pbx.errors import InvalidEntryError
 from pbx.snapshot import Snapshot
-from pbx.tables import InboundNumberRow, OutboundRouteRow, TrunkRow
+from pbx.tables import ConferenceRow, InboundNumberRow, OutboundRouteRow, TrunkRow
 
 _FILLED_TARGET: Final = re.compile(r"[0-9]{0,7}\{[1-8]\}")
 
@@ -90,6 +90,8 @@ def set_number(
         filled = patterns.is_pattern(row.number) and _FILLED_TARGET.fullmatch(target)
         if not filled:
             raise InvalidEntryError(f"destination: there is no extension “{target[:20]}”.", hint="Create it first.")
+    if kind is DestinationKind.CONFERENCE and target not in snapshot.conferences:
+        raise InvalidEntryError(f"destination: there is no conference “{target[:20]}”.", hint="Create it first.")
     if kind is DestinationKind.FLOW and target not in flows:
         known = ", ".join(sorted(flows)) or "none"
         raise InvalidEntryError(f"destination: there is no call flow “{target[:20]}”; those there are: {known}.")
@@ -100,6 +102,20 @@ def set_number(
     row.destination_kind, row.destination_target = kind, target
     if "greeting" in fields:
         row.greeting = validation.plain_text("greeting", fields["greeting"], longest=1000, required=False)
+
+
+def set_conference(row: ConferenceRow, fields: ConferenceFields) -> None:
+    """Set the given fields of a room, all but its number.
+
+    Raises:
+        InvalidEntryError: one breaks its rule.
+    """
+    if "name" in fields:
+        row.name = validation.plain_text("name", fields["name"], longest=200)
+    if "pin" in fields:
+        row.pin = validation.conference_pin(fields["pin"])
+    if "max_members" in fields:
+        row.max_members = validation.conference_size(fields["max_members"])
 
 
 def set_route(row: OutboundRouteRow, fields: RouteFields, snapshot: Snapshot) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import value_of
 from pbx import patterns
 from pbx.entries import (
+    Conference,
     DestinationKind,
     Device,
     Extension,
@@ -21,7 +22,7 @@ from pbx.entries import (
     OutboundRoute,
     Trunk,
 )
-from pbx.tables import DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+from pbx.tables import ConferenceRow, DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
 
 _LAST_DIGITS: Final = re.compile(r"\{([1-8])\}")
 
@@ -41,6 +42,8 @@ class Snapshot:
     """Those whose number is a pattern; the one that fixes most comes first."""
     routes: Sequence[OutboundRoute] = ()
     """The longest prefix (or what a pattern fixes) first, then the smallest priority."""
+    conferences: Mapping[str, Conference] = field(default_factory=dict)
+    """By number."""
     logins: Mapping[str, Login] = field(default_factory=dict)
     """Enabled logins by SIP username."""
     usernames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -72,6 +75,7 @@ def build(
     trunks: Iterable[Trunk] = (),
     numbers: Iterable[InboundNumber] = (),
     routes: Iterable[OutboundRoute] = (),
+    conferences: Iterable[Conference] = (),
 ) -> Snapshot:
     """Index entries into a snapshot."""
     by_number = {extension.number: extension for extension in extensions}
@@ -93,6 +97,7 @@ def build(
         numbers=exact,
         number_patterns=tuple(sorted(rules, key=lambda rule: (-patterns.parse(rule.number).fixed, rule.number))),
         routes=tuple(sorted(routes, key=lambda route: (-route.weight, route.priority, route.name))),
+        conferences={conference.number: conference for conference in conferences},
         logins=logins,
         usernames=usernames,
     )
@@ -112,6 +117,7 @@ async def load(session: AsyncSession) -> Snapshot:
         trunks=map(trunk_entry, await session.scalars(select(TrunkRow).order_by(TrunkRow.name))),
         numbers=map(number_entry, await session.scalars(select(InboundNumberRow).order_by(InboundNumberRow.number))),
         routes=map(route_entry, await session.scalars(select(OutboundRouteRow))),
+        conferences=map(conference_entry, await session.scalars(select(ConferenceRow).order_by(ConferenceRow.number))),
     )
 
 
@@ -152,6 +158,11 @@ def number_entry(row: InboundNumberRow) -> InboundNumber:
 def route_entry(row: OutboundRouteRow) -> OutboundRoute:
     """Turn a row into its value."""
     return value_of(row, OutboundRoute)
+
+
+def conference_entry(row: ConferenceRow) -> Conference:
+    """Turn a row into its value."""
+    return value_of(row, Conference)
 
 
 def _filled(target: str, number: str) -> str:

@@ -10,10 +10,19 @@ from typing import Final
 import structlog
 
 from core.events import Direction, TransferKind
-from media.events import DigitReceived, MediaEvent, MediaTimeout, PlaybackEnded, RecordingClosed, RecordingFailed
+from media.events import (
+    DigitReceived,
+    MediaEvent,
+    MediaTimeout,
+    PlaybackEnded,
+    RecordingClosed,
+    RecordingFailed,
+    SpeakerChanged,
+)
 from pbx import features, identity, live, numbers, route_test, routing
 from pbx.call import Call, Flow
 from pbx.call_recording import CallRecordingState
+from pbx.conferences import Room
 from pbx.conversation import Conversation
 from pbx.entries import Contact
 from pbx.equipment import Equipment
@@ -22,6 +31,7 @@ from pbx.extension_states import ExtensionStates
 from pbx.flows.inbound import inbound
 from pbx.flows.placed import clicked, placed
 from pbx.flows.service import service
+from pbx.flows.supervision import Watching, rung_supervision, supervision
 from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.live import CallView, WatchedLeg
@@ -29,7 +39,8 @@ from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
 from pbx.route_test import Grounds, RouteTest
-from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService, ToSupervision
+from pbx.supervision import SuperviseMode
 from sip.session import InviteSession
 
 log = structlog.get_logger(__name__)
@@ -55,6 +66,7 @@ class Switch:
         self._closing = False
         self.extensions = ExtensionStates(equipment.bus)
         equipment.occupied = self.extensions.occupied
+        equipment.talking = self._talking
 
     def start(self) -> None:
         """Begin to watch the calls' media."""
@@ -101,6 +113,8 @@ class Switch:
             case MediaTimeout(endpoint_id, seconds):
                 if leg := self._leg(endpoint_id):
                     leg.silent(seconds)
+            case SpeakerChanged(mixer_id, endpoint_id):
+                self._equipment.rooms.spoke(mixer_id, endpoint_id)
             case RecordingFailed(recording_id, reason, lost_seconds):
                 if recording := self._equipment.recordings_by_id.get(recording_id):
                     recording.failed(reason, lost_seconds)
@@ -161,7 +175,10 @@ class Switch:
             return
         direction, to_number = _bound_for(decision, wanted)
         call = self._begin(session, direction, party, to_number, dialled)
-        self._run(call, service(decision) if isinstance(decision, ToService) else placed(decision))
+        if isinstance(decision, ToSupervision):
+            self._run(call, supervision(decision.extension, decision.mode))
+        else:
+            self._run(call, service(decision) if isinstance(decision, ToService) else placed(decision))
 
     def _take_replacing(self, session: InviteSession, party: Party) -> None:
         """Take an INVITE that wants to take another dialog's place (RFC 3891 section 3)."""
@@ -277,7 +294,7 @@ class Switch:
         )
         if isinstance(decision, routing.Refused):
             raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
-        if isinstance(decision, ToPickUp | ToService):
+        if isinstance(decision, ToPickUp | ToService | ToSupervision):
             raise InvalidEntryError("to: star codes are dialled on a phone.")
         if not self.contacts(from_extension):
             raise UnreachableError(f"No phone of extension {from_extension} is registered.")
@@ -316,6 +333,40 @@ class Switch:
     def cancel_transfer(self, call_id: str) -> None:
         """End a consultation without effect: the customer comes back to the agent."""
         self._transferring(call_id).ask(CancelTransfer())
+
+    def supervise(self, call_id: str, by_extension: str, mode: SuperviseMode) -> CallView:
+        """Let an extension hear a call: its phones ring; one that does so already does from now on what the mode says.
+
+        Raises:
+            UnknownCallError: there is no such call.
+            CallStateError: nobody talks in it, or the extension is one of those who do.
+            InvalidEntryError: there is no such extension.
+            UnreachableError: none of its phones is registered.
+        """
+        target = self._find(call_id)
+        conversation = self._conversation(target)
+        for other in self._calls.values():
+            watching = other.conversation
+            if isinstance(watching, Watching) and watching.is_of(by_extension, call_id):
+                watching.change(mode)
+                return live.view(other)
+        extension = self._equipment.directory.snapshot.extensions.get(by_extension)
+        if extension is None or not extension.enabled:
+            raise InvalidEntryError(f"from: there is no extension “{by_extension[:20]}”.")
+        if any(leg.party.extension == by_extension for leg in target.legs):
+            raise CallStateError("Who takes part in a call cannot supervise it.")
+        if not self.contacts(by_extension):
+            raise UnreachableError(f"No phone of extension {by_extension} is registered.")
+        watched = conversation.agent().party
+        party = Party(extension.number, extension.name, extension=extension.number)
+        call = self._new_call(Direction.INTERNAL, party, watched.number, watched.number)
+        call.offer()
+        self._run(call, rung_supervision(extension, target, watched.extension, mode))
+        return live.view(call)
+
+    def conference(self, number: str) -> Room | None:
+        """Return the conference that goes on in a room, if anybody is there."""
+        return self._equipment.rooms.get(number)
 
     def hold(self, call_id: str, *, by_extension: str = "") -> None:
         """Put a call on hold: the other party hears music."""
@@ -370,6 +421,11 @@ class Switch:
         if not isinstance(call.conversation, Conversation):
             raise CallStateError("Nobody is talking in this call.")
         return call.conversation
+
+    def _talking(self, extension: str) -> Call | None:
+        """Return the call in which an extension talks to somebody."""
+        calls = [self._calls.get(call_id) for call_id in self.extensions.calls(extension)]
+        return next((call for call in calls if call and isinstance(call.conversation, Conversation)), None)
 
     def _transferring(self, call_id: str) -> Call:
         call = self._find(call_id)

@@ -34,6 +34,7 @@ class ExtensionRow(Base):
     forward_unavailable_to: Mapped[str] = mapped_column(String(40), default="")
     do_not_disturb: Mapped[bool] = mapped_column(Boolean, default=False)
     call_waiting: Mapped[bool] = mapped_column(Boolean, default=True)
+    supervises: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
 
 
@@ -99,6 +100,19 @@ class InboundNumberRow(Base):
     destination_kind: Mapped[str] = mapped_column(String(16))
     destination_target: Mapped[str] = mapped_column(String(64))
     greeting: Mapped[str] = mapped_column(String(1000), default="")
+    created_at: Mapped[datetime]
+
+
+class ConferenceRow(Base):
+    """A room for conferences. Its PIN stands in the clear: it is told to those who are invited."""
+
+    __tablename__ = "conferences"
+
+    id: Mapped[Id]
+    number: Mapped[str] = mapped_column(String(16), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    pin: Mapped[str] = mapped_column(String(12), default="")
+    max_members: Mapped[int] = mapped_column(Integer, default=50)
     created_at: Mapped[datetime]
 
 

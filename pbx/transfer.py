@@ -17,6 +17,7 @@ from core.identifiers import new_id
 from pbx.bridge import Bridge
 from pbx.call import Call
 from pbx.dialling import DialResult
+from pbx.entries import Conference
 from pbx.flows.extension import ring_extension
 from pbx.flows.reach import reach
 from pbx.leg import Leg
@@ -67,8 +68,30 @@ async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
         raise
     finally:
         call.on_ringing = None
+    if result.room is not None:
+        into_room(call, kept, by, result.room, request.report, kind=TransferKind.BLIND)
+        return None
     note(call, TransferKind.BLIND, by, target, result)
     return await _finish(call, kept, by, result, request.report)
+
+
+def into_room(
+    call: Call,
+    kept: Leg,
+    by: Leg,
+    room: Conference,
+    report: Report,
+    *,
+    kind: TransferKind = TransferKind.ATTENDED,
+    other_call_id: str = "",
+) -> None:
+    """Have the kept party go to a conference, once the conversation is over; the one who transfers it leaves."""
+    kept.stop_playing()
+    call.vital = {kept}
+    call.room = room
+    note(call, kind, by, room.number, DialResult(room=room), other_call_id=other_call_id)
+    report(200, "OK")
+    by.hang_up("Transferred")
 
 
 async def ringing(call: Call, kept: Leg, request: TransferRinging) -> Leg | None:
@@ -149,12 +172,12 @@ def note(call: Call, kind: TransferKind, by: Leg, target: str, result: DialResul
         CallTransferred,
         transfer_id=new_id(),
         kind=kind,
-        result=TransferResult.FAILED if result.leg is None else TransferResult.COMPLETED,
+        result=TransferResult.FAILED if result.leg is None and result.room is None else TransferResult.COMPLETED,
         from_extension=by.party.extension,
         to_number=target if result.leg is None else result.leg.party.number,
         new_leg_id="" if result.leg is None else result.leg.id,
         other_call_id=other_call_id,
-        sip_status=ENDINGS[result.outcome].status if result.leg is None else 0,
+        sip_status=ENDINGS[result.outcome].status if result.leg is None and result.room is None else 0,
     )
     call.changed("call.transferred")
 

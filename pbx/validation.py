@@ -17,6 +17,7 @@ _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 _DIGITS: Final = re.compile(r"\+?[0-9]{0,19}")
+_PIN: Final = re.compile(r"[0-9]{4,12}")
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 _LANGUAGES: Final = ("", "en", "pt-BR", "ru")
 _MAX_TRUNKS: Final = 16
@@ -248,6 +249,20 @@ def target_number(field: str, text: str, country: str) -> str:
     """Accept an extension's number or a public one (returned in E.164), or nothing."""
     text = text.strip()
     return text if not text or _EXTENSION.fullmatch(text) else public_number(field, text, country)
+
+
+def conference_pin(text: str) -> str:
+    """Accept 4 to 12 digits, or nothing."""
+    if text and not _PIN.fullmatch(text):
+        raise InvalidEntryError("pin: 4 to 12 digits, or empty for none.")
+    return text
+
+
+def conference_size(value: int) -> int:
+    """Accept how many may be in a room at once."""
+    if not 2 <= value <= 200:
+        raise InvalidEntryError("max_members: 2 to 200.")
+    return value
 
 
 def ring_seconds(value: int) -> int:

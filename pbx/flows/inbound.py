@@ -11,6 +11,7 @@ from pbx import routing
 from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.entries import InboundNumber
+from pbx.flows.conference import attend
 from pbx.flows.reach import follow
 from pbx.outcomes import Outcome
 
@@ -38,7 +39,10 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
             await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
             return
         result = await follow(call, decision, listener=call.calling, shown=call.from_party)
-        if result.leg is None:
+        if result.room is not None:
+            call.answer()
+            await attend(call, call.calling, result.room)
+        elif result.leg is None:
             await call.fail(result.outcome)
         else:
             await converse(call, call.calling, result.leg)

@@ -6,6 +6,7 @@ from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.dialling import DialResult
 from pbx.entries import Extension
+from pbx.flows.conference import attend
 from pbx.flows.extension import phones
 from pbx.flows.reach import follow
 from pbx.outcomes import Outcome
@@ -45,7 +46,10 @@ def clicked(extension: Extension, decision: Decision) -> Flow:
 
 async def _connect(call: Call, decision: Decision) -> None:
     result = await follow(call, decision, listener=call.calling, shown=call.from_party)
-    if result.leg is None:
+    if result.room is not None:
+        call.answer()
+        await attend(call, call.calling, result.room)
+    elif result.leg is None:
         await call.fail(result.outcome)
     else:
         await converse(call, call.calling, result.leg)

@@ -17,7 +17,17 @@ from pbx.forwarding import Diversion, ForwardReason, Way
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
-from pbx.routing import Decision, Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.routing import (
+    Decision,
+    Refused,
+    ToConference,
+    ToExtension,
+    ToInboundNumber,
+    ToOutside,
+    ToPickUp,
+    ToService,
+    ToSupervision,
+)
 from sip.message import Headers
 
 log = structlog.get_logger(__name__)
@@ -86,7 +96,9 @@ async def follow(
                 decision = onward
             case Refused(status, outcome=outcome):
                 return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
-            case ToPickUp() | ToService():
+            case ToConference(room):
+                return DialResult(room=room)
+            case ToPickUp() | ToService() | ToSupervision():
                 return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
             case ToInboundNumber(entry) if entry.number in visited:
                 return DialResult(outcome=Outcome.LOOP, status=482)

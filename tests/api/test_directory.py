@@ -293,3 +293,32 @@ async def test_a_pattern_of_numbers_is_listed_with_the_numbers(admin: httpx.Asyn
     assert made.status_code == 201, made.text
     assert [one["number"] for one in (await admin.get("/api/v1/numbers")).json()["items"]] == ["+749511122XX"]
     assert (await admin.get(f"/api/v1/numbers/{made.json()['id']}")).json()["destination"] == destination
+
+
+async def test_a_conference_has_a_number_of_its_own_and_its_rules(admin: httpx.AsyncClient) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
+    made = await admin.post("/api/v1/conferences", json={"number": "700", "name": "Round", "pin": "4321"})
+    assert made.status_code == 201
+    room = made.json()
+    assert (room["number"], room["pin"], room["max_members"], room["members"]) == ("700", "4321", 50, [])
+    path = f"/api/v1/conferences/{room['id']}"
+    for taken in ("700", "1001"):
+        again = await admin.post("/api/v1/conferences", json={"number": taken, "name": "Other"})
+        assert again.status_code == 409
+    assert (await admin.post("/api/v1/extensions", json={"number": "700", "name": "Boris"})).status_code == 409
+    for wrong in ({"pin": "12"}, {"max_members": 1}, {"number": "701"}):
+        assert (await admin.patch(path, json=wrong)).status_code == 422
+    changed = await admin.patch(path, json={"pin": "", "max_members": 10, "name": "Evening round"})
+    assert (changed.json()["pin"], changed.json()["max_members"], changed.json()["name"]) == (None, 10, "Evening round")
+    number = {"number": "+74951112233", "destination": {"kind": "conference", "target": "700"}}
+    leading = await admin.post("/api/v1/numbers", json=number)
+    assert leading.status_code == 201
+    assert (await admin.delete(path)).status_code == 409
+    nowhere = {"number": "+74951112244", "destination": {"kind": "conference", "target": "799"}}
+    assert (await admin.post("/api/v1/numbers", json=nowhere)).status_code == 422
+    assert (await admin.delete(f"/api/v1/numbers/{leading.json()['id']}")).status_code == 204
+    assert (await admin.post(f"{path}/members/nobody/kick")).status_code == 404
+    assert (await admin.post(f"{path}/members/nobody/mute", json={"muted": False})).status_code == 404
+    assert (await admin.delete(path)).status_code == 204
+    assert (await admin.get(path)).status_code == 404
+    assert (await admin.get("/api/v1/conferences")).json()["items"] == []

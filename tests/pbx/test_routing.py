@@ -7,12 +7,22 @@ from typing import Any
 import pytest
 
 from pbx import numbers, routing, snapshot
-from pbx.entries import DestinationKind, Device, Extension, InboundNumber, OutboundRoute, Transport, Trunk
+from pbx.entries import Conference, DestinationKind, Device, Extension, InboundNumber, OutboundRoute, Transport, Trunk
 from pbx.forwarding import Diversion, ForwardReason
 from pbx.numbers import DialledKind
-from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService
+from pbx.routing import (
+    Refused,
+    ToConference,
+    ToExtension,
+    ToInboundNumber,
+    ToOutside,
+    ToPickUp,
+    ToService,
+    ToSupervision,
+)
 from pbx.service_codes import ServiceCode
 from pbx.snapshot import Snapshot
+from pbx.supervision import SuperviseMode
 
 OWN = "+74951112233"
 
@@ -282,3 +292,23 @@ def test_the_name_that_a_phone_signs_in_with_is_dialled_like_its_extension() -> 
     assert decision.extension.number == "1002"
     assert isinstance(decide("ana.desk"), Refused)
     assert isinstance(decide("ana.desk", by="1002", devices=[desk]), Refused)
+
+
+def test_a_rooms_number_leads_into_it_and_supervision_is_for_those_who_may() -> None:
+    room = Conference("c", "700", "Round")
+    here = directory(
+        extensions=[extension("1001", supervises=True), extension("1002")],
+        conferences=[room],
+        numbers=[
+            number(OWN, DestinationKind.CONFERENCE, "700"),
+            number("+74951112244", DestinationKind.CONFERENCE, "9"),
+        ],
+    )
+    assert routing.route(here, "700", country="RU") == ToConference(room)
+    assert routing.reach_inbound_target(here, here.numbers[OWN], country="RU") == ToConference(room)
+    gone = routing.reach_inbound_target(here, here.numbers["+74951112244"], country="RU")
+    assert isinstance(gone, Refused)
+    allowed = routing.route(here, "*511002", country="RU", from_extension="1001")
+    assert allowed == ToSupervision("1002", SuperviseMode.WHISPER)
+    for dialled, by in (("*511001", "1002"), ("*511001", "1001"), ("*511002", ""), ("*511009", "1001")):
+        assert isinstance(routing.route(here, dialled, country="RU", from_extension=by), Refused)

@@ -176,6 +176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{call_id}/supervise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Supervise Call
+         * @description Hear a live call: the supervisor's phones ring. Asked again, it changes what the supervisor does. Shows the supervisor's call.
+         */
+        post: operations["supervise_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/{call_id}/hold": {
         parameters: {
             query?: never;
@@ -758,6 +778,98 @@ export interface paths {
          * @description Change a company.
          */
         patch: operations["change_customer_company"];
+        trace?: never;
+    };
+    "/api/v1/conferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Conferences
+         * @description List rooms by number.
+         */
+        get: operations["list_conferences"];
+        put?: never;
+        /**
+         * Create Conference
+         * @description Add a room.
+         */
+        post: operations["create_conference"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conferences/{conference_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conference
+         * @description Show a room and who is in it.
+         */
+        get: operations["get_conference"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Conference
+         * @description Remove a room; a conference that goes on in it is not disturbed.
+         */
+        delete: operations["delete_conference"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Conference
+         * @description Change a room; those who are in it stay.
+         */
+        patch: operations["change_conference"];
+        trace?: never;
+    };
+    "/api/v1/conferences/{conference_id}/members/{member_id}/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mute Member
+         * @description Let nobody hear a member, or all again.
+         */
+        post: operations["mute_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conferences/{conference_id}/members/{member_id}/kick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Kick Member
+         * @description Send a member out: its call ends after a word about it.
+         */
+        post: operations["kick_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/deals": {
@@ -2472,6 +2584,77 @@ export interface components {
             notify_emails: string[];
         };
         /**
+         * ConferenceChanges
+         * @description Fields to change; those left out stay as they are.
+         */
+        ConferenceChanges: {
+            /** Name */
+            name?: string | null;
+            /** Pin */
+            pin?: string | null;
+            /** Max Members */
+            max_members?: number | null;
+        };
+        /**
+         * ConferenceIn
+         * @description A new room.
+         */
+        ConferenceIn: {
+            /**
+             * Number
+             * @description What is dialled to come in; like an extension's.
+             * @example 1001
+             */
+            number: string;
+            /** Name */
+            name: string;
+            /**
+             * Pin
+             * @description 4 to 12 digits; empty for none.
+             * @default
+             */
+            pin: string | null;
+            /**
+             * Max Members
+             * @default 50
+             */
+            max_members: number;
+        };
+        /**
+         * ConferenceOut
+         * @description A room and who is in it.
+         */
+        ConferenceOut: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** Name */
+            name: string;
+            /** Pin */
+            pin: string | null;
+            /** Max Members */
+            max_members: number;
+            /** Members */
+            members: components["schemas"]["MemberOut"][];
+        };
+        /**
+         * ConferencePage
+         * @description One page of rooms.
+         */
+        ConferencePage: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["ConferenceOut"][];
+            /**
+             * Next Cursor
+             * @description Give this as `cursor` to get the next page; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * Consent
          * @description Why faces may be recognised at this camera.
          */
@@ -2941,7 +3124,7 @@ export interface components {
          * @description What an inbound number leads to.
          * @enum {string}
          */
-        DestinationKind: "extension" | "number" | "flow";
+        DestinationKind: "extension" | "number" | "flow" | "conference";
         /**
          * DestinationOut
          * @description Where calls lead.
@@ -3127,6 +3310,8 @@ export interface components {
             language?: ("" | "en" | "pt-BR" | "ru") | null;
             /** Enabled */
             enabled?: boolean | null;
+            /** Supervises */
+            supervises?: boolean | null;
         };
         /**
          * ExtensionIn
@@ -3199,6 +3384,12 @@ export interface components {
              * @default true
              */
             call_waiting: boolean;
+            /**
+             * Supervises
+             * @description Whether it may supervise others' calls by star code.
+             * @default false
+             */
+            supervises: boolean;
         };
         /**
          * ExtensionOut
@@ -3237,6 +3428,11 @@ export interface components {
             language: string;
             /** Enabled */
             enabled: boolean;
+            /**
+             * Supervises
+             * @description Whether it may supervise others' calls by star code.
+             */
+            supervises: boolean;
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -3626,6 +3822,51 @@ export interface components {
             by_extension: string;
         };
         /**
+         * MemberOut
+         * @description A party in the room now.
+         */
+        MemberOut: {
+            /** Id */
+            id: string;
+            /** Call Id */
+            call_id: string;
+            /** Number */
+            number: string;
+            /** Name */
+            name: string | null;
+            /** Extension */
+            extension: string | null;
+            /**
+             * Joined At
+             * Format: date-time
+             * @example 2026-03-01T09:30:00.250000Z
+             */
+            joined_at: string;
+            /** Muted */
+            muted: boolean;
+            /**
+             * Held
+             * @description Its phone holds; it is not heard.
+             */
+            held: boolean;
+            /**
+             * Speaking
+             * @description It spoke last.
+             */
+            speaking: boolean;
+        };
+        /**
+         * MuteIn
+         * @description Whether the others are to hear a member.
+         */
+        MuteIn: {
+            /**
+             * Muted
+             * @default true
+             */
+            muted: boolean;
+        };
+        /**
          * NewDeviceOut
          * @description A device that was just made.
          */
@@ -3687,6 +3928,11 @@ export interface components {
             language: string;
             /** Enabled */
             enabled: boolean;
+            /**
+             * Supervises
+             * @description Whether it may supervise others' calls by star code.
+             */
+            supervises: boolean;
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -4498,6 +4744,28 @@ export interface components {
          * @enum {string}
          */
         Severity: "ok" | "note" | "warning" | "problem";
+        /**
+         * SuperviseIn
+         * @description What a supervisor is to do in a call.
+         */
+        SuperviseIn: {
+            /**
+             * @description `whisper` is heard by the agent only, `barge` by all. Keys 4, 5, 6 change it.
+             * @default listen
+             */
+            mode: components["schemas"]["SuperviseMode"];
+            /**
+             * From
+             * @description Whose phones ring; one's own extension when left out.
+             */
+            from?: string | null;
+        };
+        /**
+         * SuperviseMode
+         * @description What a supervisor does in a call.
+         * @enum {string}
+         */
+        SuperviseMode: "listen" | "whisper" | "barge";
         /**
          * TariffChanges
          * @description Fields to change; those left out stay as they are.
@@ -5862,6 +6130,45 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    supervise_call: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SuperviseIn"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -7384,6 +7691,250 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CustomerCompanyOut"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_conferences: {
+        parameters: {
+            query?: {
+                /** @description Most items to return. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConferencePage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_conference: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConferenceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConferenceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_conference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                conference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConferenceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_conference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                conference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_conference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                conference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConferenceChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConferenceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mute_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                conference_id: string;
+                /** @description The id that the list shows. */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MuteIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConferenceOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    kick_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                conference_id: string;
+                /** @description The id that the list shows. */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {

@@ -110,7 +110,7 @@ export const en = {
   },
   transferKinds: { blind: "Blind", attended: "Attended" },
   transferResults: { completed: "completed", failed: "failed" },
-  destinationKinds: { extension: "Extension", number: "Outside number", flow: "Call flow" },
+  destinationKinds: { extension: "Extension", number: "Outside number", flow: "Call flow", conference: "Conference" },
   states: {
     routing: "Being routed",
     ringing: "Ringing",

@@ -111,7 +111,7 @@ export const ptBR: Dictionary = {
   },
   transferKinds: { blind: "Direta", attended: "Com consulta" },
   transferResults: { completed: "concluída", failed: "falhou" },
-  destinationKinds: { extension: "Ramal", number: "Número externo", flow: "Fluxo de chamada" },
+  destinationKinds: { extension: "Ramal", number: "Número externo", flow: "Fluxo de chamada", conference: "Conferência" },
   states: {
     routing: "Em encaminhamento",
     ringing: "Tocando",

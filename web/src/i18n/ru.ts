@@ -116,7 +116,7 @@ export const ru: Dictionary = {
   },
   transferKinds: { blind: "Слепой", attended: "С консультацией" },
   transferResults: { completed: "выполнен", failed: "не удался" },
-  destinationKinds: { extension: "Внутренний номер", number: "Внешний номер", flow: "Сценарий" },
+  destinationKinds: { extension: "Внутренний номер", number: "Внешний номер", flow: "Сценарий", conference: "Конференция" },
   states: {
     routing: "Маршрутизация",
     ringing: "Звонит",

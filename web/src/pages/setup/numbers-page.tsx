@@ -6,7 +6,7 @@ import type { Extension, InboundNumber } from "../../api/types";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 
-const destinationKinds = ["extension", "number", "flow"] as const;
+const destinationKinds = ["extension", "number", "flow", "conference"] as const;
 
 /** Lists numbers with their destinations. */
 export function NumbersPage() {
