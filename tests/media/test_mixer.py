@@ -135,8 +135,8 @@ async def test_a_sound_for_all_is_heard_beside_the_voices(tmp_path: Path) -> Non
         phones, _endpoints, mixer = parties(room, 3)
         mixer.play(write(tmp_path / "chime.wav", tone(2500, 3.0, 0.2)))
         heard = await all_speak(phones)
-        assert min(level(samples, 2500) for samples in heard) > 3000
-        assert level(heard[0], VOICES[1]) > 3000
+        assert min(level(samples, 2500) for samples in heard) > 2000
+        assert level(heard[0], VOICES[1]) > 2000
 
 
 async def test_a_party_that_leaves_hears_nothing_and_is_heard_no_more() -> None:
