@@ -34,6 +34,7 @@ _RATES: Final = (200, 300, 400, 500, 600, 700, 800, 1000, 1200)
 _RATE_SECONDS: Final = 6
 _OVERLOAD: Final = 1.5
 _OVERLOAD_SECONDS: Final = 10
+_DRAIN_SECONDS: Final = 90.0
 _LOSSY_PORT: Final = 45_600
 _LOSSY_RATE: Final = 100
 _LOSSY_CALLS: Final = 1000
@@ -80,7 +81,9 @@ def call_cost(folder: Path, server: Server) -> tuple[int, float]:
         try:
             cost = _cost(server, functools.partial(_calls, folder, server, calls=calls, rate=rate))
         except sipp.SippError as error:
-            print(f"  {rate} calls a second are too many: {error}", flush=True)
+            _too_many(rate, error)
+            # What hangs of the run that failed must not weigh on the next one.
+            wait_until(lambda: _live_calls(server) == 0, _DRAIN_SECONDS, "the end of all calls")
             continue
         if (records := _answered_records(server) - before) != calls:
             raise RuntimeError(f"{calls} calls left {records} records")
@@ -124,7 +127,7 @@ def highest_rate(folder: Path, server: Server) -> int:
         try:
             _calls(folder, server, calls=rate * _RATE_SECONDS, rate=rate)
         except sipp.SippError as error:
-            print(f"  {rate} calls a second are too many: {error}", flush=True)
+            _too_many(rate, error)
             break
         best = rate
     return best
@@ -242,6 +245,10 @@ def _answered_records(server: Server) -> int:
         if not page["next_cursor"]:
             return count
         query["cursor"] = page["next_cursor"]
+
+
+def _too_many(rate: int, error: sipp.SippError) -> None:
+    print(f"  {rate} calls a second are too many: {str(error)[:200].splitlines()[0]}", flush=True)
 
 
 def _live_calls(server: Server) -> float:
