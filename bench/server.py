@@ -25,7 +25,7 @@ COMPANY_NUMBER: Final = "+74951234567"
 EXTENSION: Final = "1001"
 _START_SECONDS: Final = 60.0
 _TICK_MS: Final = 1000.0 / os.sysconf("SC_CLK_TCK")
-_RAMAL: Final = (sys.executable, "-c", "from ramal.cli import main; main()")
+RAMAL: Final = (sys.executable, "-c", "from ramal.cli import main; main()")
 
 
 @dataclass(slots=True)
@@ -44,10 +44,7 @@ class Server:
 
     def memory_kb(self) -> float:
         """Resident memory."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return float(line.split()[1])
-        raise RuntimeError("the server is gone")
+        return resident_kb(self.process.pid)
 
     def metric(self, name: str) -> float:
         """Return one of its Prometheus figures; labels are added up."""
@@ -69,6 +66,14 @@ class Server:
     def get(self, path: str, **query: str | int) -> Any:
         """Ask for something."""
         return _checked(self.api.get(f"/api/v1/{path}", params=query)).json()
+
+
+def resident_kb(process: int) -> float:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return float(line.split()[1])
+    raise RuntimeError("the server is gone")
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -102,7 +107,7 @@ def running_server(port_base: int = 0) -> Iterator[Server]:
         (folder / "data").mkdir()
         data = ("--data", str(folder / "data"))
         made = subprocess.run(
-            [*_RAMAL, "token", "create", "--role", "administrator", *data, "--json"],
+            [*RAMAL, "token", "create", "--role", "administrator", *data, "--json"],
             capture_output=True,
             check=True,
             env=environment,
@@ -111,7 +116,7 @@ def running_server(port_base: int = 0) -> Iterator[Server]:
         log = folder / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*pinned(0), *_RAMAL, "serve", *data], env=environment, stdout=output, stderr=output
+                [*pinned(0), *RAMAL, "serve", *data], env=environment, stdout=output, stderr=output
             )
         url = f"http://127.0.0.1:{ports_from_base(base)['web']['port']}"
         client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)

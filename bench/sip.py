@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import sipp
+from bench import restart, sipp
 from bench.server import CARRIER, EXTENSION, Server, create_company, pinned, running_server, wait_until
 
 _PHONE_PORT: Final = 45_500
@@ -68,7 +68,7 @@ def measure() -> dict[str, float]:
         results["memory_per_call_kb"] = _memory_of_calls(folder, record=False)
         results["memory_per_recorded_call_kb"] = _memory_of_calls(folder, record=True)
         results["memory_per_contact_kb"] = _memory_of_contacts(folder)
-        return results
+        return results | restart.measure()
 
 
 def call_cost(folder: Path, server: Server) -> tuple[int, float]:

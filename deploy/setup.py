@@ -151,7 +151,8 @@ def install_python(lock: str) -> None:
             )
         uv = str(VENV / "bin" / "uv")
     run(
-        [uv, "pip", "install", "-q", "-p", str(PYTHON), "--require-hashes", "-r", lock],
+        # Compiled at once: a server whose user may not write there would compile them at each start.
+        [uv, "pip", "install", "-q", "--compile-bytecode", "-p", str(PYTHON), "--require-hashes", "-r", lock],
         "Python packages could not be installed.",
         remedy,
     )

@@ -137,9 +137,9 @@ class Exchange:
         await self.bans.load()
         stored = await self._registrations.load()
         for username, bindings in stored.items():
-            if username in self.directory.snapshot.logins:
-                self.sip.core.inbound.registrations.restore(username, bindings)
-                self._show_registration(username, present=bool(self.sip.bindings(username)))
+            login = self.directory.snapshot.logins.get(username)
+            if login is not None and self.sip.core.inbound.registrations.restore(username, bindings):
+                self.switch.extensions.registered(login.extension, present=True)
         await self.sip.start()
         self._started = True
         self._logins = self.directory.snapshot.logins

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
@@ -35,6 +36,7 @@ _REFRESH_PAUSES: Final = 5
 _BATCH: Final = 2000
 """Users in one transaction, and rows read in one step: the event loop has its turn between them."""
 
+_NO_PATH: Final = "[]"
 _TABLE: Final[Table] = RegistrationRow.metadata.tables[RegistrationRow.__tablename__]
 _LOAD: Final = select(
     _TABLE.c.id,
@@ -42,7 +44,7 @@ _LOAD: Final = select(
     _TABLE.c.uri,
     _TABLE.c.source,
     _TABLE.c.transport,
-    _TABLE.c.path,
+    cast(_TABLE.c.path, Text),
     _TABLE.c.instance,
     _TABLE.c.user_agent,
     _TABLE.c.call_id,
@@ -235,14 +237,14 @@ def _binding(row: Sequence[Any]) -> Binding | None:
     try:
         host, port = source.split(" ")
         return Binding(
-            uri=Uri.parse(uri),
+            uri=Uri.parse_once(uri),
             source=(host, int(port), transport),
             expires_at=expires_at,
             refreshed_at=refreshed_at,
             user_agent=sys.intern(user_agent),
             call_id=call_id,
             cseq=cseq,
-            path=tuple(path),
+            path=() if path == _NO_PATH else tuple(json.loads(path)),
             instance=instance,
             row=ident,
         )

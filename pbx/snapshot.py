@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final, cast
 
 from sqlalchemy import select
@@ -103,16 +103,21 @@ def build(
     )
 
 
+_EXTENSIONS: Final = select(*[ExtensionRow.__table__.columns[field.name] for field in fields(Extension)]).order_by(
+    ExtensionRow.__table__.columns.number
+)
+
+
 async def load(session: AsyncSession) -> Snapshot:
     """Read the whole directory."""
-    # Rows of the plain tables have the same attributes; with the mapper's objects a hundred thousand would take seconds more.
-    extensions = ExtensionRow.__table__
-    found = await session.execute(select(*extensions.columns).order_by(extensions.columns.number))
-    extension_rows = cast("Sequence[ExtensionRow]", found.all())
+    # Of the plain table and in the order of the entry's fields: a hundred thousand take seconds more in any other way.
+    found = await session.execute(_EXTENSIONS)
+    extensions = [Extension(*row) for row in found.all()]
+    # Rows of plain tables have the same attributes as the mapper's objects.
     device_rows = cast("Sequence[DeviceRow]", (await session.execute(select(*DeviceRow.__table__.columns))).all())
-    numbers_by_id = {row.id: row.number for row in extension_rows}
+    numbers_by_id = {extension.id: extension.number for extension in extensions} if device_rows else {}
     return build(
-        extensions=map(extension_entry, extension_rows),
+        extensions=extensions,
         devices=[device_entry(row, numbers_by_id[row.extension_id]) for row in device_rows],
         trunks=map(trunk_entry, await session.scalars(select(TrunkRow).order_by(TrunkRow.name))),
         numbers=map(number_entry, await session.scalars(select(InboundNumberRow).order_by(InboundNumberRow.number))),

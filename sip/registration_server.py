@@ -67,10 +67,15 @@ class RegistrationServer:
         """Return the valid contacts of a user, the freshest first."""
         return self.registrar.bindings(user, self._clock.now())
 
-    def restore(self, user: str, bindings: Sequence[Binding]) -> None:
-        """Put back the contacts that were stored before a restart, but those whose WebSocket is gone; call control is not told."""
-        self.registrar.restore(user, [binding for binding in bindings if binding.source[2] not in _ACCEPTED_ONLY])
+    def restore(self, user: str, bindings: Sequence[Binding]) -> bool:
+        """Put back the contacts that were stored before a restart, but those whose WebSocket is gone; tell whether there are any.
+
+        Call control is not told.
+        """
+        kept = [binding for binding in bindings if binding.source[2] not in _ACCEPTED_ONLY]
+        self.registrar.restore(user, kept)
         self._plan_sweep()
+        return bool(kept)
 
     def remove(self, user: str) -> None:
         """Drop every contact of a user that was deleted or got another password."""

@@ -109,10 +109,15 @@ class Uri:
         Raises:
             MalformedMessageError: it is none, or is longer than 2,048 characters.
         """
-        return _remembered(text) if len(text) <= _REMEMBERED else cls._read(text)
+        return _remembered(text) if len(text) <= _REMEMBERED else cls.parse_once(text)
 
     @classmethod
-    def _read(cls, text: str) -> Uri:
+    def parse_once(cls, text: str) -> Uri:
+        """Read one of very many URIs that do not come again, without remembering it.
+
+        Raises:
+            MalformedMessageError: as `parse`.
+        """
         if len(text) > _MAX_URI:
             raise MalformedMessageError("A URI is too long.", status=414)
         uri = cls._taken_apart(text.strip())
@@ -227,7 +232,7 @@ class Uri:
 
 @lru_cache(maxsize=8192)
 def _remembered(text: str) -> Uri:
-    return Uri._read(text)  # noqa: SLF001 - the other half of `Uri.parse`
+    return Uri.parse_once(text)
 
 
 def _split_headers(text: str) -> tuple[tuple[str, str], ...]:
