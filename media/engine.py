@@ -28,8 +28,10 @@ from media.errors import (
     SoundFileError,
 )
 from media.events import (
+    ConsentLost,
     DigitReceived,
     FirstPacket,
+    HandshakeReceived,
     MediaEvent,
     MediaTimeout,
     PlaybackEnded,
@@ -40,6 +42,7 @@ from media.events import (
 )
 from media.mixer import Mixer
 from media.quality import EndpointStatistics
+from media.srtp import SrtpKeys
 
 try:
     from media import _engine
@@ -51,12 +54,14 @@ except ImportError as error:
 __all__ = [
     "Backend",
     "Codec",
+    "ConsentLost",
     "DigitReceived",
     "Endpoint",
     "EndpointStatistics",
     "Engine",
     "EngineStatistics",
     "FirstPacket",
+    "HandshakeReceived",
     "MediaEvent",
     "MediaTimeout",
     "Mixer",
@@ -160,6 +165,54 @@ class Endpoint:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()
         self._events_taken = telephone_event is not None
+
+    def encrypt(self, keys: SrtpKeys | None = None) -> None:
+        """Send and hear only what is encrypted from now on; without keys, nothing until they come.
+
+        Other keys than before take the place of the old ones, which open what comes until the first packet under the new ones. A
+        direction whose key stays goes on where it is. The source of authentic packets is followed at once. Raises
+        `InvalidEndpointError`.
+        """
+        if keys is None:
+            self.native.encrypt(True)
+        else:
+            try:
+                self.native.set_keys(keys.profile.value, keys.incoming, keys.outgoing, keys.identifier_size)
+            except (ValueError, RuntimeError) as error:
+                raise InvalidEndpointError(f"The keys cannot be used: {error}.") from error
+        self._wake()
+
+    def speak_clear(self) -> None:
+        """Send and hear unencrypted packets again; the keys are forgotten."""
+        self.native.encrypt(False)
+        self._wake()
+
+    def multiplex(self, multiplexed: bool = True) -> None:
+        """Send RTCP to the RTP port (RFC 5761); it is understood there in any case."""
+        self.native.multiplex(multiplexed)
+        self._wake()
+
+    def expect_checks(self, fragment: str, password: str) -> None:
+        """Answer the party's connectivity checks as an ICE-lite agent, and send to where they come from (RFC 8445).
+
+        The words are ours, as the party was told; those before stay good until the party uses the new ones. Without a check for 30
+        seconds `ConsentLost` is told. The endpoint is encrypted from now on.
+        """
+        self.native.expect_checks(fragment, password)
+        self._wake()
+
+    def take_handshakes(self) -> None:
+        """Tell datagrams of DTLS as `HandshakeReceived`; the endpoint is encrypted from now on."""
+        self.native.take_handshakes()
+        self._wake()
+
+    def send_handshake(self, datagram: bytes) -> None:
+        """Send a datagram of DTLS to the party. Raises `InvalidEndpointError` when it is longer than 1,500 bytes."""
+        try:
+            self.native.send_handshake(datagram)
+        except ValueError as error:
+            raise InvalidEndpointError(f"A handshake cannot be sent: {error}.") from error
+        self._wake()
 
     def play(self, samples_path: Path | Sequence[Path], *, loop: bool = False) -> int:
         """Play sound files (8 kHz mono 16-bit WAV) one after the other to the party; returns the playback's id.

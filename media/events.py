@@ -68,28 +68,55 @@ class SpeakerChanged:
     endpoint_id: int
 
 
+@dataclass(slots=True, frozen=True)
+class HandshakeReceived:
+    """A datagram of DTLS came from where the party showed itself."""
+
+    endpoint_id: int
+    datagram: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class ConsentLost:
+    """No connectivity check came for so long that the party is taken for gone (RFC 7675); told once."""
+
+    endpoint_id: int
+    silent_seconds: float
+
+
 MediaEvent = (
-    DigitReceived | FirstPacket | MediaTimeout | PlaybackEnded | RecordingFailed | RecordingClosed | SpeakerChanged
+    DigitReceived
+    | FirstPacket
+    | MediaTimeout
+    | PlaybackEnded
+    | RecordingFailed
+    | RecordingClosed
+    | SpeakerChanged
+    | HandshakeReceived
+    | ConsentLost
 )
 
 
-_Maker = Callable[[int, int, float, str], MediaEvent]
+_Maker = Callable[[int, int, float, str, bytes], MediaEvent]
 
 _MAKERS: Final[dict[int, _Maker]] = {
-    1: lambda source, number, value, _reason: DigitReceived(source, chr(number), round(value)),
-    2: lambda source, _number, _value, _reason: FirstPacket(source),
-    3: lambda source, _number, value, _reason: MediaTimeout(source, value),
-    4: lambda source, number, value, _reason: PlaybackEnded(source, number, completed=value > 0),
-    5: lambda source, _number, value, reason: RecordingFailed(source, reason, value),
-    6: lambda source, _number, _value, _reason: RecordingClosed(source),
-    20: lambda source, number, _value, _reason: SpeakerChanged(source, number),
+    1: lambda source, number, value, _reason, _data: DigitReceived(source, chr(number), round(value)),
+    2: lambda source, _number, _value, _reason, _data: FirstPacket(source),
+    3: lambda source, _number, value, _reason, _data: MediaTimeout(source, value),
+    4: lambda source, number, value, _reason, _data: PlaybackEnded(source, number, completed=value > 0),
+    5: lambda source, _number, value, reason, _data: RecordingFailed(source, reason, value),
+    6: lambda source, _number, _value, _reason, _data: RecordingClosed(source),
+    20: lambda source, number, _value, _reason, _data: SpeakerChanged(source, number),
+    30: lambda source, _number, _value, _reason, data: HandshakeReceived(source, data),
+    31: lambda source, _number, value, _reason, _data: ConsentLost(source, value),
 }
 """How events are made from what the native engine hands out, by the kinds of native/events.hpp."""
 
 
-def decode(kind: int, source: int, number: int, value: float, reason: str) -> MediaEvent:
+def decode(kind: int, source: int, number: int, value: float, told: str | bytes) -> MediaEvent:
     """Make an event of what the native engine hands out."""
     maker = _MAKERS.get(kind)
     if maker is None:
         raise ValueError(f"The native engine is of another version: unknown event {kind}")
-    return maker(source, number, value, reason)
+    reason, data = (told, b"") if isinstance(told, str) else ("", told)
+    return maker(source, number, value, reason, data)

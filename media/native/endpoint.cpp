@@ -37,7 +37,7 @@ Endpoint::Endpoint(uint32_t id, PortPair* pair, Transport& transport, EventQueue
 void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
     if (!configured_ || !(settings.remote == settings_.remote)) {
         control_target_ = settings.remote.empty() ? SocketAddress{} : settings.remote.with_port(static_cast<uint16_t>(settings.remote.port() + 1));
-        multiplexed_ = false;
+        multiplexed_ = always_multiplexed_;
     }
     if (settings.codec != settings_.codec) {
         forget_sound();
@@ -49,7 +49,7 @@ void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
     configured_ = true;
     latch_.expect(settings.remote, settings.latching);
     stream_.break_off();
-    alive_ = now;
+    alive_ = configured_at_ = now;
     timed_out_ = false;
 }
 
@@ -101,12 +101,17 @@ std::optional<CodecKind> Endpoint::codec_of(uint8_t payload_type) const {
 }
 
 void Endpoint::rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now) {
+    if (security_) return secured_received(data, size, from, now);
     if (is_rtcp(data, size)) return rtcp_received(data, size, from, now, true);
     if (!configured_ || !settings_.receive) return;
     const auto packet = parse_rtp(data, size);
     if (!packet || !latch_.offer(from, packet->ssrc, packet->sequence)) return counters.packets_rejected.add(1);
+    packet_received(*packet, now);
+}
+
+void Endpoint::packet_received(const RtpPacket& packet, int64_t now) {
     const uint32_t epoch = reception_.epoch();
-    if (!reception_.packet(packet->ssrc, packet->sequence)) return;
+    if (!reception_.packet(packet.ssrc, packet.sequence)) return;
     if (reception_.epoch() != epoch) digits_in_.reset();
     counters.packets_received.add(1);
     counters.packets_lost.set(reception_.lost());
@@ -117,12 +122,12 @@ void Endpoint::rtp_received(uint8_t* data, size_t size, const SocketAddress& fro
     }
     alive_ = now;
     timed_out_ = false;
-    if (packet->payload_type == settings_.telephone_event) {
-        event_received(*packet, now);
-    } else if (const auto kind = codec_of(packet->payload_type)) {
-        audio_received(*packet, *kind, now);
-    } else if (packet->payload_type == kComfortNoisePayload) {
-        noise_received(*packet, now);
+    if (packet.payload_type == settings_.telephone_event) {
+        event_received(packet, now);
+    } else if (const auto kind = codec_of(packet.payload_type)) {
+        audio_received(packet, *kind, now);
+    } else if (packet.payload_type == kComfortNoisePayload) {
+        noise_received(packet, now);
     } else {
         skip_at_peer();
     }
@@ -173,8 +178,10 @@ void Endpoint::relay(uint64_t source, const RtpPacket& packet, uint8_t payload_t
     transmit(start, kRtpHeader + packet.size);
 }
 
-void Endpoint::transmit(const uint8_t* data, size_t size) {
-    transport_.send(pair->rtp, latch_.target(), data, size);
+void Endpoint::transmit(uint8_t* data, size_t size) {
+    const auto wire_size = security_ ? security_->protect_rtp(data, size) : size;
+    if (!wire_size) return;
+    transport_.send(pair->rtp, latch_.target(), data, *wire_size);
     counters.packets_sent.add(1);
     counters.octets_sent.add(size - kRtpHeader);
 }
@@ -218,7 +225,8 @@ void Endpoint::send_own(const RtpHeader& header, const uint8_t* payload, size_t 
 void Endpoint::supervise(int64_t now, int64_t timeout) {
     if (!configured_) return;
     if (now >= next_report_) send_report(now);
-    if (timeout == 0 || timed_out_ || !settings_.receive || settings_.remote.empty() || now - alive_ < timeout) return;
+    if (security_) supervise_consent(now);
+    if (timeout == 0 || timed_out_ || !settings_.receive || !reachable() || now - alive_ < timeout) return;
     timed_out_ = true;
     events_.push({EventKind::media_timeout, id, 0, static_cast<double>(now - alive_) / kSecond});
 }

@@ -15,6 +15,7 @@
 #include "recorder.hpp"
 #include "rtcp.hpp"
 #include "rtp.hpp"
+#include "security.hpp"
 #include "sound.hpp"
 #include "speaking.hpp"
 #include "transport.hpp"
@@ -93,8 +94,18 @@ public:
     // Ends all that is going on; the sockets stay open.
     void retire();
 
+    // Encrypted from now on: without keys nothing is sent or heard. Else in the clear.
+    void encrypt(bool encrypted);
+    void change_keys(const SrtpKeys& keys);
+    // RTCP goes to the RTP port (RFC 5761).
+    void multiplex(bool multiplexed);
+    // The party shows by checks where it is (RFC 8445), and keys are agreed by DTLS.
+    void expect_checks(const std::string& fragment, const std::string& password, int64_t now);
+    void take_handshakes();
+    void send_handshake(const uint8_t* data, size_t size);
+
     void rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
-    void rtcp_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
+    void rtcp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
 
     // Something is being sent that is not simply passed on: `tick` is due each 20 ms.
     bool ticking() const { return busy() || translating(); }
@@ -120,6 +131,14 @@ public:
 private:
     void audio_received(const RtpPacket& packet, CodecKind kind, int64_t now);
     void noise_received(const RtpPacket& packet, int64_t now);
+    void packet_received(const RtpPacket& packet, int64_t now);
+    void secured_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
+    void check_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
+    void handshake_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
+    // An authentic packet came from there.
+    void follow(const SocketAddress& from);
+    void supervise_consent(int64_t now);
+    void report_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
     void event_received(const RtpPacket& packet, int64_t now);
     // A packet is kept from the peer, who shall not count it as lost.
     void skip_at_peer();
@@ -140,13 +159,15 @@ private:
     // A frame of 20 ms at `rate` hertz, in the party's codec.
     void send_frame(const int16_t* samples, int32_t rate, int64_t now);
     int32_t clock() const { return rates_of(settings_.codec).clock; }
-    bool sending() const { return settings_.send && !settings_.remote.empty(); }
+    bool sending() const { return settings_.send && reachable(); }
+    // Whether the party told, or showed, where it is.
+    bool reachable() const { return !settings_.remote.empty() || (security_ && security_->checked && !latch_.target().empty()); }
     void relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now);
     void send_digit_step(int64_t now);
     void send_sound_step(int64_t now);
     void hear(const RtpPacket& packet, CodecKind kind, int64_t now);
     void send_own(const RtpHeader& header, const uint8_t* payload, size_t size);
-    void transmit(const uint8_t* data, size_t size);
+    void transmit(uint8_t* data, size_t size);
     void report(Digit digit);
     void send_report(int64_t now);
 
@@ -154,6 +175,8 @@ private:
     EventQueue& events_;
     bool configured_ = false;
     EndpointSettings settings_;
+    // Null: in the clear.
+    std::unique_ptr<EndpointSecurity> security_;
     SourceLatch latch_;
     Reception reception_;
     SendStream stream_;
@@ -171,16 +194,18 @@ private:
     std::unique_ptr<Speaking> speaking_;
     // Silence counts from here.
     int64_t alive_ = 0;
+    int64_t configured_at_ = 0;
     bool timed_out_ = false;
     SocketAddress control_target_;
     bool multiplexed_ = false;
+    bool always_multiplexed_ = false;
     uint32_t last_report_ = 0;
     int64_t last_report_time_ = 0;
     int64_t next_report_;
     uint64_t sent_at_report_ = 0;
     // Packets of our own making, until the transport has taken them: a tick sends at most one.
-    uint8_t own_packet_[kRtpHeader + kLargestPayload];
-    uint8_t own_report_[kLargestReport];
+    uint8_t own_packet_[kRtpHeader + kLargestPayload + kSrtpGrowth];
+    uint8_t own_report_[kLargestReport + kSrtpGrowth];
 };
 
 }  // namespace ramal

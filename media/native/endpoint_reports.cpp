@@ -31,12 +31,23 @@ void Endpoint::send_report(int64_t now) {
                             reception_.extended_highest(), reception_.jitter_samples(), last_report_, since};
     }
     const size_t size = write_report(own_report_, stream_.ssrc(), sender, block);
-    transport_.send(multiplexed_ ? pair->rtp : pair->rtcp, target, own_report_, size);
+    const auto wire_size = security_ ? security_->protect_rtcp(own_report_, size) : size;
+    if (wire_size) transport_.send(multiplexed_ ? pair->rtp : pair->rtcp, target, own_report_, *wire_size);
 }
 
-void Endpoint::rtcp_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed) {
-    if (!configured_ || !from.same_host(latch_.target())) return counters.packets_rejected.add(1);
+void Endpoint::rtcp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed) {
+    if (!configured_) return counters.packets_rejected.add(1);
+    if (security_) {
+        const auto opened = security_->open_rtcp(data, size);
+        if (!opened) return counters.packets_rejected.add(1);
+        return report_received(data, *opened, from, now, multiplexed);
+    }
+    if (!from.same_host(latch_.target())) return counters.packets_rejected.add(1);
     if (multiplexed && !(from == latch_.target())) return counters.packets_rejected.add(1);
+    report_received(data, size, from, now, multiplexed);
+}
+
+void Endpoint::report_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed) {
     const auto report = parse_report(data, size, stream_.ssrc());
     if (!report) return;
     multiplexed_ = multiplexed;

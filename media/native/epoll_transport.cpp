@@ -10,6 +10,7 @@
 
 #include "clock.hpp"
 #include "rtp.hpp"
+#include "srtp.hpp"
 #include "transport.hpp"
 
 namespace ramal {
@@ -66,14 +67,15 @@ private:
     void receive(PacketSink& sink, Socket& socket) {
         SocketAddress from;
         from.length = sizeof from.v6;
-        const ssize_t size = recvfrom(socket.descriptor, buffer_.data(), buffer_.size(), MSG_DONTWAIT, &from.any, &from.length);
+        const ssize_t size = recvfrom(socket.descriptor, buffer_.data(), kLargestPacket, MSG_DONTWAIT, &from.any, &from.length);
         if (size > 0) sink.packet(socket, buffer_.data(), static_cast<size_t>(size), from);
     }
 
     const int epoll_;
     const int wake_;
     std::array<epoll_event, 512> events_{};
-    std::array<uint8_t, kLargestPacket> buffer_{};
+    // A packet may be sent on from where it lies, protected.
+    std::array<uint8_t, kLargestPacket + kSrtpGrowth> buffer_{};
 };
 
 }  // namespace

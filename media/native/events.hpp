@@ -17,6 +17,8 @@ enum class EventKind : uint8_t {
     recording_failed = 5,
     recording_closed = 6,
     speaker_changed = 20,
+    handshake_received = 30,
+    consent_lost = 31,
 };
 
 struct Event {
@@ -27,6 +29,7 @@ struct Event {
     uint32_t number = 0;
     // Milliseconds of a digit, seconds of silence or of loss; 1 when a playback came to its end.
     double value = 0;
+    // Or a datagram of DTLS.
     std::string reason = {};
 };
 

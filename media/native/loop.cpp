@@ -202,6 +202,34 @@ void Loop::configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSe
     });
 }
 
+void Loop::encrypt(const std::shared_ptr<Endpoint>& endpoint, bool encrypted, const std::optional<SrtpKeys>& keys) {
+    post([endpoint, encrypted, keys](int64_t) {
+        endpoint->encrypt(encrypted);
+        if (keys) endpoint->change_keys(*keys);
+    });
+}
+
+void Loop::multiplex(const std::shared_ptr<Endpoint>& endpoint, bool multiplexed) {
+    post([endpoint, multiplexed](int64_t) { endpoint->multiplex(multiplexed); });
+}
+
+void Loop::expect_checks(const std::shared_ptr<Endpoint>& endpoint, const std::string& fragment, const std::string& password) {
+    post([endpoint, fragment, password](int64_t now) { endpoint->expect_checks(fragment, password, now); });
+}
+
+void Loop::take_handshakes(const std::shared_ptr<Endpoint>& endpoint) {
+    post([endpoint](int64_t) { endpoint->take_handshakes(); });
+}
+
+void Loop::send_handshake(const std::shared_ptr<Endpoint>& endpoint, const std::string& datagram) {
+    post([this, endpoint, datagram](int64_t) {
+        if (endpoint->closed) return;
+        endpoint->send_handshake(reinterpret_cast<const uint8_t*>(datagram.data()), datagram.size());
+        // The command's own bytes are gone with it.
+        transport_->flush();
+    });
+}
+
 void Loop::part(Endpoint& endpoint) {
     if (endpoint.seat() != nullptr) endpoint.seat()->mixer.remove(endpoint);
     if (endpoint.peer() == nullptr) return;

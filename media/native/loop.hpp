@@ -45,6 +45,12 @@ public:
     std::shared_ptr<Endpoint> create_endpoint();
     void close(const std::shared_ptr<Endpoint>& endpoint);
     void configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSettings& settings);
+    // The first keys, or what they become by another offer and answer (RFC 3711, RFC 4568). `encrypted` without keys: they are to come.
+    void encrypt(const std::shared_ptr<Endpoint>& endpoint, bool encrypted, const std::optional<SrtpKeys>& keys);
+    void multiplex(const std::shared_ptr<Endpoint>& endpoint, bool multiplexed);
+    void expect_checks(const std::shared_ptr<Endpoint>& endpoint, const std::string& fragment, const std::string& password);
+    void take_handshakes(const std::shared_ptr<Endpoint>& endpoint);
+    void send_handshake(const std::shared_ptr<Endpoint>& endpoint, const std::string& datagram);
     void bridge(const std::shared_ptr<Endpoint>& a, const std::shared_ptr<Endpoint>& b);
     void unbridge(const std::shared_ptr<Endpoint>& endpoint);
     void play(const std::shared_ptr<Endpoint>& endpoint, uint32_t playback, Playlist playlist);

@@ -12,6 +12,7 @@
 
 #include "loop.hpp"
 #include "module_codecs.hpp"
+#include "module_srtp.hpp"
 
 namespace nb = nanobind;
 
@@ -20,8 +21,15 @@ namespace {
 
 using Released = nb::call_guard<nb::gil_scoped_release>;
 using Remote = std::tuple<std::string, uint16_t>;
-// Kind, id, number, value, reason: see events.hpp.
-using EventTuple = std::tuple<int, uint32_t, uint32_t, double, std::string>;
+// Kind, id, number, value, reason (a datagram's bytes for one of DTLS): see events.hpp.
+using EventTuple = std::tuple<int, uint32_t, uint32_t, double, nb::object>;
+
+std::string text(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+nb::object told(const Event& event) {
+    if (event.kind != EventKind::handshake_received) return nb::str(event.reason.c_str(), event.reason.size());
+    return nb::bytes(event.reason.data(), event.reason.size());
+}
 
 SocketAddress literal(const std::string& host, uint16_t port) {
     const auto address = SocketAddress::parse(host, port);
@@ -55,6 +63,21 @@ public:
         settings.latching = latching;
         settings.relay_digits = relay_digits;
         loop->configure(endpoint, settings);
+    }
+
+    void encrypt(bool encrypted) { loop->encrypt(endpoint, encrypted, std::nullopt); }
+    void set_keys(int profile, const nb::bytes& incoming, const nb::bytes& outgoing, size_t identifier_size) {
+        const auto kind = static_cast<SrtpProfile>(profile);
+        const SrtpKeys keys{std::make_shared<SrtpContext>(kind, text(incoming), identifier_size, false),
+                            std::make_shared<SrtpContext>(kind, text(outgoing), 0, true)};
+        loop->encrypt(endpoint, true, keys);
+    }
+    void multiplex(bool multiplexed) { loop->multiplex(endpoint, multiplexed); }
+    void expect_checks(const std::string& fragment, const std::string& password) { loop->expect_checks(endpoint, fragment, password); }
+    void take_handshakes() { loop->take_handshakes(endpoint); }
+    void send_handshake(const nb::bytes& datagram) {
+        if (datagram.size() > kLargestPacket) throw std::invalid_argument("a datagram that is too long");
+        loop->send_handshake(endpoint, text(datagram));
     }
 
     void play(uint32_t playback, const std::vector<std::string>& paths, bool repeat) {
@@ -156,8 +179,8 @@ public:
 
     std::vector<EventTuple> take_events() {
         std::vector<EventTuple> result;
-        for (Event& event : loop->events().take()) {
-            result.emplace_back(static_cast<int>(event.kind), event.id, event.number, event.value, std::move(event.reason));
+        for (const Event& event : loop->events().take()) {
+            result.emplace_back(static_cast<int>(event.kind), event.id, event.number, event.value, told(event));
         }
         return result;
     }
@@ -196,12 +219,19 @@ NB_MODULE(_engine, m) {
     nb::exception<EngineClosedError>(m, "EngineClosedError");
 
     bind_codecs(m);
+    add_srtp(m);
 
     nb::class_<EndpointHandle>(m, "Endpoint")
         .def_prop_ro("id", &EndpointHandle::id)
         .def_prop_ro("port", &EndpointHandle::port)
         .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("codec"), nb::arg("payload_type"), nb::arg("telephone_event"),
              nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("relay_digits"))
+        .def("encrypt", &EndpointHandle::encrypt, nb::arg("encrypted"))
+        .def("set_keys", &EndpointHandle::set_keys, nb::arg("profile"), nb::arg("incoming"), nb::arg("outgoing"), nb::arg("identifier_size"))
+        .def("multiplex", &EndpointHandle::multiplex, nb::arg("multiplexed"))
+        .def("expect_checks", &EndpointHandle::expect_checks, nb::arg("fragment"), nb::arg("password"))
+        .def("take_handshakes", &EndpointHandle::take_handshakes)
+        .def("send_handshake", &EndpointHandle::send_handshake, nb::arg("datagram"))
         .def("play", &EndpointHandle::play, nb::arg("playback"), nb::arg("paths"), nb::arg("repeat"), Released())
         .def("stop_play", &EndpointHandle::stop_play)
         .def("send_digit", &EndpointHandle::send_digit, nb::arg("symbol"), nb::arg("samples"))

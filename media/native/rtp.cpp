@@ -119,6 +119,11 @@ bool SourceLatch::offer(const SocketAddress& from, uint32_t ssrc, uint16_t seque
     return true;
 }
 
+void SourceLatch::follow(const SocketAddress& from) {
+    locked_ = from;
+    previous_ = SocketAddress{};
+}
+
 bool SourceLatch::probation(const SocketAddress& from, uint32_t ssrc, uint16_t sequence) {
     auto found = std::find_if(candidates_.begin(), candidates_.end(), [&](const Candidate& c) { return c.in_a_row > 0 && c.from == from; });
     if (found == candidates_.end()) {

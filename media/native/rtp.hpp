@@ -97,6 +97,8 @@ public:
     void expect(const SocketAddress& signalled, bool latching);
     // True when the packet may be used.
     bool offer(const SocketAddress& from, uint32_t ssrc, uint16_t sequence);
+    // Holds to a source that proved itself in another way.
+    void follow(const SocketAddress& from);
     // Where to send: what was latched, else what was signalled.
     const SocketAddress& target() const { return locked_.empty() ? signalled_ : locked_; }
     bool locked() const { return !locked_.empty(); }

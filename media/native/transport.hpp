@@ -23,7 +23,7 @@ struct Socket {
 
 class PacketSink {
 public:
-    // `data` may be changed, and stays valid until the next wait.
+    // `data` may be changed, has room for kSrtpGrowth bytes behind the largest packet, and stays valid until the next wait.
     virtual void packet(Socket& socket, uint8_t* data, size_t size, const SocketAddress& from) = 0;
     // Called in every wait before its packets, which arrived until `now`. Sockets may be added and removed here.
     virtual void batch(int64_t now) = 0;
