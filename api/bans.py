@@ -18,14 +18,18 @@ router = APIRouter(prefix="/bans", tags=["bans"])
 
 Address = Annotated[str, Field(min_length=2, max_length=49, pattern=r"^[0-9A-Fa-f:./]+$", examples=["203.0.113.7"])]
 AddressInPath = Annotated[
-    str, Path(pattern=r"^[0-9A-Fa-f:.]{2,45}$", description="`address` as the list shows it, or any of its network.")
+    str,
+    Path(
+        pattern=r"^[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?$",
+        description="`address` as the list shows it; of an IPv6 /64 any address in it.",
+    ),
 ]
 
 
 class BanIn(Input):
     """A source to ban."""
 
-    address: Address = Field(description="An IPv4 or IPv6 address; of IPv6 the whole /64 is banned.")
+    address: Address = Field(description="An address (of IPv6 its whole /64) or a network such as `203.0.113.0/24`.")
     seconds: int = Field(86_400, ge=1, le=LONGEST_BAN, description="For how long.")
     reason: Line = Field("By hand", examples=["Fraud calls on 3 May"])
 
@@ -33,8 +37,10 @@ class BanIn(Input):
 class BanOut(Output):
     """A ban that holds."""
 
-    address: str = Field(description="The first address of the network; names it in paths.")
-    network: str = Field(description="An IPv4 address, or the /64 of an IPv6 address.")
+    address: str = Field(
+        description="The address, or the network where it holds more than one sender; names it in paths."
+    )
+    network: str = Field(description="An IPv4 address, the /64 of an IPv6 address, or a wider network.")
     since: Time
     until: Time
     offences: int = Field(description="The how manieth ban in a row it is; each is longer than the one before.")
@@ -78,7 +84,7 @@ async def list_bans(
 async def create_ban(
     ban: BanIn, rooms: Rooms, access: Annotated[Access, permit(Resource.BANS, Action.CREATE)]
 ) -> BanOut:
-    """Ban an address; its registered phones and calls in progress go on."""
+    """Ban an address or a network; its registered phones and calls in progress go on."""
     made = await rooms.bans.ban(ban.address, ban.seconds, ban.reason)
     access.note.target = made.network
     return _show(made)
@@ -111,7 +117,7 @@ async def disallow_network(
     await rooms.bans.disallow(network_id)
 
 
-@router.delete("/{address}", status_code=204)
+@router.delete("/{address:path}", status_code=204)
 async def lift_ban(
     address: AddressInPath, rooms: Rooms, _access: Annotated[Access, permit(Resource.BANS, Action.DELETE)]
 ) -> None:
@@ -120,4 +126,5 @@ async def lift_ban(
 
 
 def _show(ban: Ban) -> BanOut:
-    return BanOut.of(ban, address=ban.network.partition("/")[0])
+    single = ":" in ban.network and ban.network.endswith("/64")
+    return BanOut.of(ban, address=ban.network.partition("/")[0] if single else ban.network)

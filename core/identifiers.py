@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from typing import Final
 
 _POOL: Final = 4096
 """Random bytes fetched at once: the kernel takes nearly as long for eight."""
+_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _lock = threading.Lock()
 _last = 0
 _pool = b""
@@ -48,3 +50,10 @@ def new_id() -> str:
     )
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def time_of(text: str) -> float | None:
+    """Return the seconds since 1970 at which an id was made, or None where the text is none of ours."""
+    if _ID.fullmatch(text) is None:
+        return None
+    return int(text[:8] + text[9:13], 16) / 1000

@@ -84,10 +84,10 @@ class BanKeeper:
         return self._guard.active()
 
     async def ban(self, address: str, seconds: float, reason: str) -> Ban:
-        """Ban an address, or the /64 of an IPv6 one.
+        """Ban an address (of IPv6 its /64) or a network.
 
         Raises:
-            InvalidAddressError: that is no address.
+            InvalidAddressError: that is neither.
             SparedAddressError: it is on the allow-list.
         """
         ban = self._guard.ban(address, seconds, reason)

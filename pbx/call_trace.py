@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from core.errors import NotFoundError
+from core.identifiers import time_of
 from pbx.cdrs.errors import CdrNotFoundError
 from pbx.cdrs.queries import CdrQueries
 from pbx.cdrs.values import Cdr, CdrLeg
@@ -27,6 +28,12 @@ _BEFORE_SECONDS: Final = 10.0
 """A call's record begins when its INVITE was understood, its messages may be challenged ones before that."""
 _AFTER_SECONDS: Final = 70.0
 """How long messages of a call come after its end: BYE and its retransmissions, a NOTIFY that is repeated (RFC 3261 table 4)."""
+
+
+_NEW_SECONDS: Final = 60.0
+_RECORD_SECONDS: Final = 3.0
+"""How long the record of a new call is waited for: what makes it rests between its transactions."""
+_LOOK_SECONDS: Final = 0.1
 
 
 class TraceNotFoundError(NotFoundError):
@@ -197,14 +204,25 @@ class CallTraces:
 
     async def _record(self, call: str) -> Cdr | None:
         """Return the record of the call of this id, or with a leg of this SIP Call-ID."""
-        try:
-            return await self._cdrs.get(call)
-        except CdrNotFoundError:
-            pass
+        deadline = time.monotonic() + _RECORD_SECONDS
+        while True:
+            try:
+                return await self._cdrs.get(call)
+            except CdrNotFoundError:
+                # That of a call which has only just begun is on its way.
+                if not _is_new(call) or time.monotonic() >= deadline:
+                    break
+            await asyncio.sleep(_LOOK_SECONDS)
         first = await asyncio.to_thread(find, self._folder, {call}, None, most=1)
         if not first.messages:
             return None
         return await self._cdrs.with_leg(call, datetime.fromtimestamp(first.messages[0].time, UTC))
+
+
+def _is_new(call: str) -> bool:
+    """Tell whether this is the id of a call that began within the last minute: the ids tell when they were made."""
+    made = time_of(call)
+    return made is not None and abs(time.time() - made) < _NEW_SECONDS
 
 
 def _window(cdr: Cdr) -> Window:

@@ -51,6 +51,8 @@ _LOAD: Final = select(
     _TABLE.c.cseq,
     _TABLE.c.refreshed_at,
     _TABLE.c.expires_at,
+    _TABLE.c.reg_id,
+    _TABLE.c.q,
 )
 _REFRESH: Final = (
     update(_TABLE)
@@ -226,6 +228,8 @@ def _row(node: str, username: str, binding: Binding) -> dict[str, Any]:
         "user_agent": binding.user_agent[:200],
         "call_id": binding.call_id[:256],
         "cseq": binding.cseq,
+        "reg_id": binding.reg_id,
+        "q": binding.q,
         "refreshed_at": binding.refreshed_at,
         "expires_at": binding.expires_at,
     }
@@ -233,19 +237,36 @@ def _row(node: str, username: str, binding: Binding) -> dict[str, Any]:
 
 def _binding(row: Sequence[Any]) -> Binding | None:
     """Make a binding of a row of `_LOAD`; None when it cannot be understood any more."""
-    ident, username, uri, source, transport, path, instance, user_agent, call_id, cseq, refreshed_at, expires_at = row
+    (
+        ident,
+        username,
+        uri,
+        source,
+        transport,
+        path,
+        instance,
+        user_agent,
+        call_id,
+        cseq,
+        refreshed,
+        expires,
+        reg_id,
+        q,
+    ) = row
     try:
         host, port = source.split(" ")
         return Binding(
             uri=Uri.parse_once(uri),
             source=(host, int(port), transport),
-            expires_at=expires_at,
-            refreshed_at=refreshed_at,
+            expires_at=expires,
+            refreshed_at=refreshed,
             user_agent=sys.intern(user_agent),
             call_id=call_id,
             cseq=cseq,
             path=() if path == _NO_PATH else tuple(json.loads(path)),
             instance=instance,
+            reg_id=reg_id,
+            q=q,
             row=ident,
         )
     except (SipError, ValueError) as error:

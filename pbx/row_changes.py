@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pbx import patterns, validation
-from pbx.entries import ConferenceFields, DestinationKind, NumberFields, RouteFields, TrunkFields
+from pbx.entries import ConferenceFields, DestinationKind, NumberFields, RouteFields, Transport, TrunkFields
 from pbx.errors import InvalidEntryError
 from pbx.snapshot import Snapshot
 from pbx.tables import ConferenceRow, InboundNumberRow, OutboundRouteRow, TrunkRow
@@ -72,6 +72,11 @@ def set_trunk(row: TrunkRow, fields: TrunkFields, country: str) -> None:
         row.caller_id = validation.public_number("caller_id", caller_id, country) if caller_id else ""
     if row.register and not row.username:
         raise InvalidEntryError("username: a trunk that registers needs one.")
+    if row.tls_verify and row.transport != Transport.TLS.value:
+        raise InvalidEntryError(
+            "tls_verify: only a trunk over TLS can prove who it is.",
+            hint="Set transport to tls, or tls_verify to false.",
+        )
     if row.caller_id_policy == "fixed" and not row.caller_id:
         raise InvalidEntryError("caller_id: the policy “fixed” needs the number to show.")
 

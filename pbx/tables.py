@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import JSON, BigInteger, Boolean, ColumnDefault, ForeignKey, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnDefault, Float, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Id
@@ -150,6 +150,8 @@ class RegistrationRow(Base):
     user_agent: Mapped[str] = mapped_column(String(200), default="")
     call_id: Mapped[str] = mapped_column(String(256), default="")
     cseq: Mapped[int] = mapped_column(BigInteger, default=0)
+    reg_id: Mapped[str] = mapped_column(String(10), default="")
+    q: Mapped[float] = mapped_column(Float, default=1.0)
     refreshed_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

@@ -26,10 +26,10 @@ async def list_bans(settings: Settings) -> dict[str, list[dict[str, Any]]]:
 
 
 async def add_ban(settings: Settings, address: str, *, seconds: int, reason: str) -> dict[str, Any]:
-    """Ban an address, or the /64 of an IPv6 one.
+    """Ban an address (of IPv6 its /64) or a network.
 
     Raises:
-        InvalidAddressError: that is no address.
+        InvalidAddressError: that is neither.
         SparedAddressError: it is on the allow-list.
     """
     clock = SystemClock()

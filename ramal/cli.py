@@ -230,14 +230,14 @@ def list_bans(data: Data = None, config: ConfigFile = None, as_json: AsJson = Fa
 
 @bans_cli.command("add")
 def add_ban(
-    address: Annotated[str, typer.Argument(help="An IPv4 or IPv6 address; of IPv6 the whole /64 is banned.")],
+    address: Annotated[str, typer.Argument(help="An address (of IPv6 its whole /64) or a network as 203.0.113.0/24.")],
     seconds: Annotated[int, typer.Option(min=1, help="For how long.")] = 86_400,
     reason: Annotated[str, typer.Option(help="Why, for those who look at the list.")] = "By hand",
     data: Data = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ban an address; a running server takes it over within seconds."""
+    """Ban an address or network; a running server takes it over within seconds."""
     from ramal import ban_tools  # noqa: PLC0415
 
     ban = _run(ban_tools.add_ban(_settings(data, config), address, seconds=seconds, reason=reason))
@@ -246,7 +246,7 @@ def add_ban(
 
 @bans_cli.command("lift")
 def lift_ban(
-    address: Annotated[str, typer.Argument(help="The banned address.")],
+    address: Annotated[str, typer.Argument(help="The banned address or network.")],
     data: Data = None,
     config: ConfigFile = None,
     as_json: AsJson = False,

@@ -17,6 +17,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MOST_COUNTED: Final = 50_000
 """Sources whose failures are counted; those that failed longest ago are forgotten first."""
+_MOST_ANSWERS: Final = 4096
 LONGEST_REASON: Final = 200
 LONGEST_BAN: Final = 366 * 86_400
 """Seconds of the longest ban that may be asked for."""
@@ -65,7 +66,7 @@ class Ban:
     """One source that is, or lately was, kept out."""
 
     network: str
-    """An IPv4 address, or the /64 of an IPv6 address."""
+    """An IPv4 address, the /64 of an IPv6 address, or a wider network of either."""
     since: datetime
     until: datetime
     offences: int
@@ -81,15 +82,43 @@ class BanBook:
         self._bans: dict[str, Ban] = {}
         self._failures: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
         self._spared: tuple[Network, ...] = ()
+        self._wide: dict[str, Network] = {}
+        """Those banned by hand that hold more than one source."""
+        self._covering: dict[str, tuple[str, ...]] = {}
+        """Of which of them sources are, as far as that was asked."""
 
     def find(self, network: str, now: datetime) -> Ban | None:
         """Return the ban that holds for a source (as `network_of` names it), or None."""
         ban = self._bans.get(network)
-        return ban if ban is not None and ban.until > now else None
+        if ban is not None and ban.until > now:
+            return ban
+        if self._wide:
+            for name in self._wide_networks(network):
+                ban = self._bans[name]
+                if ban.until > now:
+                    return ban
+        return None
 
     def __contains__(self, network: str) -> bool:
-        """Tell whether a source is, or lately was, banned; costs one look into a table."""
-        return network in self._bans
+        """Tell whether a source is, or lately was, banned; costs one look into a table, and one more while networks are banned."""
+        return network in self._bans or (bool(self._wide) and bool(self._wide_networks(network)))
+
+    def _wide_networks(self, network: str) -> tuple[str, ...]:
+        known = self._covering.get(network)
+        if known is None:
+            if len(self._covering) >= _MOST_ANSWERS:
+                self._covering.clear()
+            known = self._covering[network] = tuple(
+                [name for name, wide in self._wide.items() if _holds(wide, network)]
+            )
+        return known
+
+    def _changed(self) -> None:
+        """Take note that bans came or went."""
+        wide = {name: self._wide.get(name) or ipaddress.ip_network(name) for name in self._bans if _is_wide(name)}
+        if wide.keys() != self._wide.keys():
+            self._wide = wide
+            self._covering.clear()
 
     def active(self, now: datetime) -> list[Ban]:
         """Return the bans that hold, the newest first."""
@@ -123,23 +152,26 @@ class BanBook:
             SparedAddressError: it is on the allow-list.
         """
         network = parse_source(address)
-        if self.spares(network.partition("/")[0]):
+        if self._spares_all_of(network):
             raise SparedAddressError(f"{network} is on the allow-list.", hint="Take it from there first.")
         return self._put(network, now, min(max(seconds, 1.0), LONGEST_BAN), reason[:LONGEST_REASON])
 
     def lift(self, network: str) -> Ban | None:
         """End a ban and forget what led to it; return it, or None when there was none."""
         self._failures.pop(network, None)
-        return self._bans.pop(network, None)
+        ban = self._bans.pop(network, None)
+        self._changed()
+        return ban
 
     def replace_all(self, bans: Iterable[Ban]) -> None:
         """Take the stored bans in the place of all that are known."""
         self._bans = {ban.network: ban for ban in bans}
+        self._changed()
 
     def spare(self, networks: Iterable[Network]) -> list[Ban]:
         """Take a new allow-list; return the bans that it lifts."""
         self._spared = tuple(networks)
-        lifted = [ban for ban in self._bans.values() if self.spares(ban.network.partition("/")[0])]
+        lifted = [ban for ban in self._bans.values() if self._spares_all_of(ban.network)]
         for ban in lifted:
             self.lift(ban.network)
         return lifted
@@ -154,11 +186,18 @@ class BanBook:
             return False
         return any(address in network for network in self._spared)
 
+    def _spares_all_of(self, network: str) -> bool:
+        """Tell whether everything that a ban is for is on the allow-list."""
+        if not _is_wide(network):
+            return self.spares(network.partition("/")[0])
+        return any(_within(ipaddress.ip_network(network), spared) for spared in self._spared)
+
     def forget_old(self, now: datetime) -> None:
         """Drop the bans that ended so long ago that they do not count any more."""
         memory = timedelta(seconds=self._policy.memory_seconds)
         for ban in [ban for ban in self._bans.values() if ban.until + memory < now]:
             del self._bans[ban.network]
+        self._changed()
 
     def _next_seconds(self, network: str) -> float:
         policy, before = self._policy, self._bans.get(network)
@@ -176,25 +215,49 @@ class BanBook:
                 del self._bans[min(self._bans.values(), key=lambda one: one.until).network]
         self._bans[network] = ban
         self._failures.pop(network, None)
+        if before is None:
+            self._changed()
         return ban
 
 
 def parse_source(text: str) -> str:
-    """Read an address, or the /64 of an IPv6 one, and return what is banned for it.
+    """Read an address or a network, and return what is banned for it: of IPv6 the /64 that one sender owns, at least.
 
     Raises:
-        InvalidAddressError: it is none.
+        InvalidAddressError: it is none, or it is everything.
     """
     bare, slash, prefix = text.strip().partition("/")
     try:
         address = ipaddress.ip_address(bare)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None and not slash:
+            address = address.ipv4_mapped
+        network = ipaddress.ip_network(f"{address}{slash}{prefix}", strict=False)
     except ValueError:
-        raise InvalidAddressError(f"“{text[:64]}” is no address.") from None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if slash and prefix != ("64" if address.version == 6 else "32"):
-        raise InvalidAddressError("Single addresses are banned, and of IPv6 the /64 that one sender owns.")
-    return network_of(str(address))
+        raise InvalidAddressError(f"“{text[:64]}” is neither an address nor a network.") from None
+    if not network.prefixlen:
+        raise InvalidAddressError("The whole Internet cannot be banned.", hint="Stop the server instead.")
+    if network.version == 6 and network.prefixlen < 64:
+        return str(network)
+    return network_of(str(network.network_address)) if network.prefixlen >= 32 else str(network)
+
+
+def _is_wide(network: str) -> bool:
+    """Tell whether a ban is for more than one source."""
+    return "/" in network and not (":" in network and network.endswith("/64"))
+
+
+def _holds(wide: Network, network: str) -> bool:
+    """Tell whether a source, as `network_of` names it, is in a network."""
+    try:
+        return _within(ipaddress.ip_network(network), wide)
+    except ValueError:
+        return False
+
+
+def _within(network: Network, other: Network) -> bool:
+    if isinstance(network, ipaddress.IPv4Network):
+        return isinstance(other, ipaddress.IPv4Network) and network.subnet_of(other)
+    return isinstance(other, ipaddress.IPv6Network) and network.subnet_of(other)
 
 
 def parse_network(text: str) -> Network:

@@ -135,10 +135,10 @@ class Guard:
         return _SCANNERS.search(user_agent, 0, 200) is not None
 
     def ban(self, address: str, seconds: float, reason: str) -> Ban:
-        """Ban an address, or the /64 of an IPv6 one.
+        """Ban an address (of IPv6 its /64) or a network.
 
         Raises:
-            InvalidAddressError: that is no address.
+            InvalidAddressError: that is neither.
             SparedAddressError: it is on the allow-list.
         """
         ban = self.bans.add(address, seconds, reason, self._clock.now())

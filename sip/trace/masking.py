@@ -1,7 +1,8 @@
 """Secrets out of SIP messages, before they reach a disk.
 
 Masked are the values of digests and nonces (RFC 7616 section 3), the credentials of other schemes, media keys (RFC 4568, 4567,
-`k=`), the password of ICE (RFC 8839) and keys pressed (INFO with application/dtmf or dtmf-relay: they may be a PIN).
+`k=`), the password of ICE (RFC 8839), passwords in SIP URIs (RFC 3261 section 19.1.1) and keys pressed (INFO with application/dtmf
+or dtmf-relay: they may be a PIN).
 Everything else stays as it was on the wire.
 """
 
@@ -19,6 +20,7 @@ _CREDENTIALS: Final = re.compile(
 _DIGEST_SECRET: Final = re.compile(
     rb"\b(response|c?nonce|nextnonce|rspauth|opaque)(\s*=\s*)(?:\"(?:[^\"\\]|\\.)*\"|[^,\s]+)", re.IGNORECASE
 )
+_URI_PASSWORD: Final = re.compile(rb"(sips?:[^@:>\s]*:)[^@>\s]*@", re.IGNORECASE)
 _SDP_HINTS: Final = (b"\na=crypto", b"\na=ice-pwd", b"\na=key-mgmt", b"\nk=")
 _SDP_SECRETS: Final = re.compile(
     rb"^(a=crypto:[ \t]*\d+[ \t]+\S+[ \t]*(?:inline:)?|a=ice-pwd:|a=key-mgmt:[ \t]*\S*|k=)([^\r\n]*)",
@@ -41,6 +43,9 @@ def masked(payload: bytes, lowered: bytes) -> bytes:
     """
     if not lowered.endswith(b"\r\n\r\n"):
         payload = _mask_body(payload, lowered)
+    if _URI_PASSWORD.search(lowered) is not None:
+        head, gap, body = payload.partition(b"\r\n\r\n")
+        payload = _URI_PASSWORD.sub(rb"\1" + _MASK + b"@", head) + gap + body
     return _CREDENTIALS.sub(_mask_credentials, payload) if b"auth" in lowered else payload
 
 

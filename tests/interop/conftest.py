@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ramal.softphone.controller import PhoneSetup, SoftPhone
-from tests.support.ramal_server import PASSWORD, RamalServer, free_port, ramal_server
+from tests.support.ports import free_port
+from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.tones import write_tone
 
 TONES = {"1001": 500.0, "1002": 800.0, "1003": 1100.0, "trunk": 1500.0}

@@ -35,10 +35,23 @@ async def after_a_call(folder: Path) -> AsyncIterator[tuple[RamalProcess, dict[s
         answered = await customer.incoming()
         await answered.answer()
         await call.confirmed()
+        await live_trace(server)
         await call.hang_up()
         async with server.api() as api:
             record = await until(lambda: only_record(api), "the record of the call")
         yield server, record, port
+
+
+async def live_trace(server: RamalProcess) -> None:
+    """See that a call that goes on, and has perhaps no record yet, is traced over the API and from the command line."""
+    async with server.api() as api:
+        (live,) = (await api.get("calls"))["items"]
+        trace = await api.get(f"calls/{live['id']}/trace")
+    assert trace["call_id"] == live["id"]
+    assert "INVITE SDP" in {one["summary"] for one in trace["messages"]}
+    code, output, errors = await ramal(server, "trace", live["id"])
+    assert code == 0, errors
+    assert live["id"] in output.decode().splitlines()[0]
 
 
 async def ramal(server: RamalProcess, *arguments: str) -> tuple[int, bytes, str]:

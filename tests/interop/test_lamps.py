@@ -14,7 +14,8 @@ from sip.message_summary import MailboxCounts
 from sip.presence_document import PresenceState, parse_presence, presence_document
 from sip.xml import Element, parse_xml
 from tests.support.lossy_relay import Weather, lossy_relay
-from tests.support.ramal_server import PASSWORD, RamalServer, free_port, ramal_server
+from tests.support.ports import free_port
+from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedPhone, description, scripted_carrier, scripted_phone
 from tests.support.watching_phone import WatchingPhone, watching_phone
 

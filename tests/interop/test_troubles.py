@@ -24,7 +24,8 @@ from core.events import (
 from ramal.softphone.controller import SoftPhone
 from tests.interop.conftest import PhoneFactory
 from tests.interop.test_features import NUMBER, customer_calls
-from tests.support.ramal_server import RamalServer, free_port, ramal_server
+from tests.support.ports import free_port
+from tests.support.ramal_server import RamalServer, ramal_server
 
 Voices = dict[str, Path]
 

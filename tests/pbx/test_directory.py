@@ -158,12 +158,22 @@ async def test_a_trunk_keeps_its_networks_and_hides_its_password(directory: Dire
         await directory.update_trunk(trunk.id, name="other")
 
 
+async def test_a_trunk_that_proves_who_it_is_stays_with_tls(directory: Directory) -> None:
+    trunk = await directory.create_trunk(name="carrier", host="sip.example.com", transport="tls", tls_verify=True)
+    with pytest.raises(InvalidEntryError, match="tls_verify"):
+        await directory.update_trunk(trunk.id, transport="udp")
+    changed = await directory.update_trunk(trunk.id, transport="udp", tls_verify=False)
+    assert (changed.transport, changed.tls_verify) == ("udp", False)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
         ({"host": "bad host"}, "host"),
         ({"host": "x", "port": 70_000}, "port"),
         ({"host": "x", "transport": "sctp"}, "transport"),
+        ({"host": "x", "tls_verify": True}, "tls_verify"),
+        ({"host": "x", "tls_verify": True, "transport": "auto"}, "tls_verify"),
         ({"host": "x", "allow_from": ["300.1.1.1/8"]}, "allow_from"),
         ({"host": "x", "allow_from": ["10.0.0.1/8"]}, "allow_from"),
         ({"host": "x", "register": True}, "username"),

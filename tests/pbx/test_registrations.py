@@ -28,6 +28,9 @@ def binding(clock: ManualClock, uri: str, seconds: float = 300) -> Binding:
         call_id="abc",
         cseq=7,
         path=("<sip:edge.example.com;lr>",),
+        instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>",
+        reg_id="2",
+        q=0.7,
     )
 
 

@@ -111,13 +111,16 @@ def test_the_number_of_bans_is_bounded_and_the_one_that_ends_first_makes_room() 
         ("::ffff:203.0.113.7", "203.0.113.7"),
         ("2001:DB8:0:0:0:0:0:1", "2001:db8::/64"),
         ("2001:db8::/64", "2001:db8::/64"),
+        ("2001:db8::7/128", "2001:db8::/64"),
+        ("203.0.113.9/24", "203.0.113.0/24"),
+        ("2001:db8::/32", "2001:db8::/32"),
     ],
 )
 def test_a_source_is_read_in_all_its_spellings(text: str, source: str) -> None:
     assert parse_source(text) == source
 
 
-@pytest.mark.parametrize("text", ["", "example.com", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4/x", "' OR 1=1"])
+@pytest.mark.parametrize("text", ["", "example.com", "0.0.0.0/0", "::/0", "203.0.113.0/33", "1.2.3.4/x", "' OR 1=1"])
 def test_what_is_no_source_is_refused(text: str) -> None:
     with pytest.raises(InvalidAddressError):
         parse_source(text)
@@ -127,3 +130,52 @@ def test_what_is_no_source_is_refused(text: str) -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(InvalidAddressError):
         parse_network(text)
+
+
+class TestNetworks:
+    """Bans by hand may be for more than one sender."""
+
+    def test_all_in_it_are_banned_and_nobody_else(self) -> None:
+        book = BanBook(BanPolicy())
+        ban = book.add("203.0.113.0/24", 60, "noise", NOW)
+        assert ban.network == "203.0.113.0/24"
+        for host in (HOST, "203.0.113.255"):
+            assert host in book
+            assert book.find(host, NOW) == ban
+            assert book.find(host, NOW + seconds(61)) is None
+        assert "203.0.114.1" not in book
+        assert "2001:db8::/64" not in book
+        wide = book.add("2001:db8::/32", 60, "noise", NOW)
+        assert book.find("2001:db8:7::/64", NOW) == wide
+        assert "203.0.114.1" not in book
+
+    def test_one_in_it_may_be_banned_for_longer_by_itself(self) -> None:
+        book = BanBook(BanPolicy(failures=1, first_seconds=600))
+        book.add("203.0.113.0/24", 60, "noise", NOW)
+        fail(book, 1)
+        assert book.find(HOST, NOW + seconds(61)) is not None
+        assert book.find("203.0.113.8", NOW + seconds(61)) is None
+
+    def test_it_is_lifted_as_a_whole(self) -> None:
+        book = BanBook(BanPolicy())
+        book.add("203.0.113.0/24", 60, "noise", NOW)
+        assert HOST in book
+        assert book.lift(HOST) is None
+        assert book.lift("203.0.113.0/24") is not None
+        assert HOST not in book
+
+    def test_it_is_known_again_after_a_restart(self) -> None:
+        book, other = BanBook(BanPolicy()), BanBook(BanPolicy())
+        book.add("203.0.113.0/24", 60, "noise", NOW)
+        other.replace_all(book.remembered())
+        assert other.find(HOST, NOW) is not None
+        other.replace_all([])
+        assert HOST not in other
+
+    def test_only_what_is_allowed_as_a_whole_cannot_be_banned(self) -> None:
+        book = BanBook(BanPolicy())
+        book.spare([parse_network("203.0.113.0/28")])
+        book.add("203.0.113.0/24", 60, "noise", NOW)
+        with pytest.raises(SparedAddressError):
+            book.add("203.0.113.0/29", 60, "noise", NOW)
+        assert [ban.network for ban in book.spare([parse_network("203.0.0.0/16")])] == ["203.0.113.0/24"]

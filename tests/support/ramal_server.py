@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,19 +24,12 @@ from pbx.ports import CallerDirectory
 from sip.address import Address
 from sip.config import SipConfig
 from sip.transport.tls import Tls
+from tests.support.ports import free_port
 
 F = TypeVar("F", bound=CallFact)
 
 PASSWORD = "correct-horse-9"
 RTP_PORTS = (21_000, 22_999)
-
-
-def free_port(kind: int = socket.SOCK_DGRAM) -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(slots=True)

@@ -95,3 +95,14 @@ def test_no_spelling_of_a_digest_lets_the_response_through(secret: str) -> None:
 def test_rubbish_is_taken_as_it_is(rubbish: bytes) -> None:
     mask(rubbish)
     mask(request() + rubbish)
+
+
+def test_passwords_in_addresses_are_hidden_and_ports_are_not() -> None:
+    shown = mask(
+        b"INVITE sip:ana:s3cret@ramal SIP/2.0\r\nTo: <SIPS:ana:s3:c,r;t@ramal:5061;x=y>\r\n"
+        b"Route: <sip:10.0.0.1:5060;lr>,<sip:edge@10.0.0.2:5060>\r\nFrom: sip:bob:@h\r\nContact: sip:10.0.0.1:5070\r\n\r\n"
+    )
+    assert shown == (
+        b"INVITE sip:ana:***@ramal SIP/2.0\r\nTo: <SIPS:ana:***@ramal:5061;x=y>\r\n"
+        b"Route: <sip:10.0.0.1:5060;lr>,<sip:edge@10.0.0.2:5060>\r\nFrom: sip:bob:***@h\r\nContact: sip:10.0.0.1:5070\r\n\r\n"
+    )

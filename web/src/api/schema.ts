@@ -1439,7 +1439,7 @@ export interface paths {
         put?: never;
         /**
          * Create Ban
-         * @description Ban an address; its registered phones and calls in progress go on.
+         * @description Ban an address or a network; its registered phones and calls in progress go on.
          */
         post: operations["create_ban"];
         delete?: never;
@@ -1894,7 +1894,7 @@ export interface components {
         BanIn: {
             /**
              * Address
-             * @description An IPv4 or IPv6 address; of IPv6 the whole /64 is banned.
+             * @description An address (of IPv6 its whole /64) or a network such as `203.0.113.0/24`.
              * @example 203.0.113.7
              */
             address: string;
@@ -1918,12 +1918,12 @@ export interface components {
         BanOut: {
             /**
              * Address
-             * @description The first address of the network; names it in paths.
+             * @description The address, or the network where it holds more than one sender; names it in paths.
              */
             address: string;
             /**
              * Network
-             * @description An IPv4 address, or the /64 of an IPv6 address.
+             * @description An IPv4 address, the /64 of an IPv6 address, or a wider network.
              */
             network: string;
             /**
@@ -9697,7 +9697,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `address` as the list shows it, or any of its network. */
+                /** @description `address` as the list shows it; of an IPv6 /64 any address in it. */
                 address: string;
             };
             cookie?: never;
