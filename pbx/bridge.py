@@ -10,6 +10,7 @@ from media.engine import Endpoint, Mixer
 from pbx.equipment import Equipment
 from pbx.leg import Leg
 from pbx.supervision import Supervisor
+from sip.codecs import alike
 
 _NOBODY: Final[Mapping[Leg, Supervisor]] = MappingProxyType({})
 
@@ -88,6 +89,15 @@ class Bridge:
             self._equipment.engine.bridge(a, b)
             self._unmix()
             self._connected = True
+            self._find_common_codec()
+
+    def _find_common_codec(self) -> None:
+        """Ask one of the two for the other's codec where that spares decoding: the better one, if both can."""
+        if alike(self.a.media.codec, self.b.media.codec):
+            return
+        better, other = sorted((self.a, self.b), key=lambda leg: not leg.media.wideband)
+        if not other.speak_like(better):
+            better.speak_like(other)
 
     def _mix(self, a: Endpoint, b: Endpoint) -> None:
         """Let supervisors hear the two, and be heard by whom they speak to."""

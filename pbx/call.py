@@ -274,10 +274,10 @@ class Call(PartyVerbs):
         """
         dialling = Dialling(self.equipment, listener)
         self._dialling = dialling
-        prefer = listener.preferred_codec if listener is not None else ""
+        wishes = listener.spoken_codecs if listener is not None else ()
         try:
             for attempt in attempts:
-                self._open(attempt, dialling, prefer)
+                self._open(attempt, dialling, wishes)
             dialling.started()
             result = await dialling.result(seconds, patience)
             self._refusal = result.cause
@@ -309,12 +309,12 @@ class Call(PartyVerbs):
         finally:
             self._dialling = None
 
-    def _open(self, attempt: Attempt, dialling: Dialling, prefer: str) -> None:
+    def _open(self, attempt: Attempt, dialling: Dialling, wishes: tuple[str, ...]) -> None:
         leg = Leg(self.equipment, self, attempt.party, attempt.role, incoming=False)
         self.legs.append(leg)
         dialling.legs.append(leg)
         try:
-            leg.call(attempt.invite, prefer=prefer)
+            leg.call(attempt.invite, wishes=wishes)
         except RamalError as error:
             log.warning("leg_not_opened", call_id=self.id, number=attempt.party.number, error=error.message)
             self.legs.remove(leg)

@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 
 _LEFT: Final = 0
 _RIGHT: Final = 1
-_SAMPLE_RATE: Final = 8000
+_NARROW_RATE: Final = 8000
+_WIDE_RATE: Final = 16000
 _CLOSE_SECONDS: Final = 5.0
 """How long a call waits for its file to be closed by the writer."""
 
@@ -55,17 +56,21 @@ class CallRecording:
         self.location = ""
         self.state = CallRecordingState.OFF
 
-    def start(self) -> None:
-        """Begin the file. Where it cannot be opened the call goes on, and the failure is a fact of it."""
+    def start(self, *legs: Leg) -> None:
+        """Begin the file. Where it cannot be opened the call goes on, and the failure is a fact of it.
+
+        It has 16 kHz where one of the legs speaks a wideband codec now, else 8, and keeps that whatever is spoken later.
+        """
         if self._recording is not None:
             return
+        sample_rate = _WIDE_RATE if any(leg.media.wideband for leg in legs) else _NARROW_RATE
         now = self._equipment.clock.now()
         self.id = self.id or new_id()
         self.location = f"{now:%Y/%m/%d}/{self.id}.wav"
         path = self._equipment.config.recordings / self.location
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._recording = self._equipment.engine.create_recording(path, sample_rate=_SAMPLE_RATE, channels=2)
+            self._recording = self._equipment.engine.create_recording(path, sample_rate=sample_rate, channels=2)
         except (MediaError, OSError) as error:
             self.state = CallRecordingState.FAILED
             log.warning("recording_not_started", call_id=self._call_id, error=str(error))
@@ -73,7 +78,7 @@ class CallRecording:
             return
         self._equipment.recordings_by_id[self._recording.id] = self
         self.state = CallRecordingState.ON
-        self._note(RecordingStarted, location=self.location, channels=2, sample_rate=_SAMPLE_RATE)
+        self._note(RecordingStarted, location=self.location, channels=2, sample_rate=sample_rate)
 
     def follow(self, *legs: Leg) -> None:
         """Record exactly these legs from now on; the others become silence."""
@@ -106,7 +111,7 @@ class CallRecording:
                 self.state = CallRecordingState.ON
                 self._note(RecordingResumed, by_extension=by_extension)
             case _:
-                self.start()
+                self.start(*legs)
                 self.follow(*legs)
         return self.state
 

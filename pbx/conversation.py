@@ -31,7 +31,7 @@ _REQUEST_PENDING = 491
 async def converse(call: Call, a: Leg, b: Leg) -> None:
     """Let the waiting leg `a` and the leg `b` that answered talk, until the call ends or nobody is left to talk with."""
     if b.alive:
-        a.answer()
+        a.answer(like=b.media.codec)
     call.answered_by(b)
     conversation = Conversation(call, a, b)
     call.conversation = conversation
@@ -286,7 +286,7 @@ class Conversation:
         settings = call.equipment.company.settings
         wanted = settings.record_calls if call.customer is not None else settings.record_internal_calls
         if wanted and call.recording.state is CallRecordingState.OFF:
-            call.recording.start()
+            call.recording.start(a, b)
         self._record()
 
     def _record(self) -> None:

@@ -112,7 +112,7 @@ class Dialling:
     def early_media_heard(self, leg: Leg) -> None:
         """The other side sends voice before the answer: let the one who waits hear it, if only one is rung."""
         listener = self._listener
-        if len(self.legs) > 1 or listener is None or not listener.open_early():
+        if len(self.legs) > 1 or listener is None or not listener.open_early(like=leg.media.codec):
             self.ringing_heard()
             return
         self._note_sign()

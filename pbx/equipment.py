@@ -19,7 +19,7 @@ from pbx.config import PbxConfig
 from pbx.directory import Directory
 from pbx.ports import CallerDirectory
 from sip.address import Address
-from sip.offer_answer import DEFAULT_CODECS, Codec
+from sip.codecs import Codec, by_label
 from sip.stack import SipStack
 from sip.uri import Uri
 
@@ -106,8 +106,7 @@ class Equipment:
         entry = self.directory.snapshot.trunks.get(trunk)
         if entry is None or not entry.codecs:
             return ()
-        ours = {codec.name: codec for codec in DEFAULT_CODECS}
-        return tuple(ours[name] for name in entry.codecs if name in ours)
+        return tuple(codec for label in entry.codecs if (codec := by_label(label)) is not None)
 
     def language(self, extension: str = "") -> str:
         """The language in which an extension is spoken to; without one, the company's."""

@@ -7,7 +7,7 @@ moves along `TRANSITIONS` only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -134,7 +134,7 @@ class Leg:
         self.incoming = incoming
         self.media = LegMedia(equipment.engine, equipment.sip.names)
         if party.trunk:
-            self.media.codecs = equipment.codecs_of(party.trunk)
+            self.media.allowed = equipment.codecs_of(party.trunk)
         self.state = LegState.TRYING
         self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None
@@ -170,11 +170,10 @@ class Leg:
         return self._playback is not None
 
     @property
-    def preferred_codec(self) -> str:
-        """The codec the party speaks or, before that is agreed, wants most; empty when unknown."""
-        if self.media.codec or not self.incoming or self._session is None:
-            return self.media.codec
-        return self.media.wanted_codec(self._session.remote_offer)
+    def spoken_codecs(self) -> tuple[str, ...]:
+        """The codecs the party speaks, the one in use first; none when that is unknown."""
+        offer = self._session.remote_offer if self.incoming and self._session is not None else None
+        return self.media.wishes(offer)
 
     @property
     def acceptable(self) -> bool:
@@ -196,12 +195,12 @@ class Leg:
         session.listener = self
         self._begin(session)
 
-    def call(self, invite: Callable[[bytes, Leg], InviteSession], *, prefer: str = "") -> None:
+    def call(self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: Sequence[str] = ()) -> None:
         """Open the leg outwards.
 
         Args:
             invite: sends the INVITE with the given offer and listener.
-            prefer: the codec the other leg uses, so that nothing must be converted.
+            wishes: the codecs the other leg speaks, so that nothing must be converted.
 
         Raises:
             NoMediaError: no RTP port is free.
@@ -209,7 +208,7 @@ class Leg:
         """
         self._open_endpoint()
         try:
-            session = invite(self.media.offer(prefer), self)
+            session = invite(self.media.offer(wishes), self)
         except RamalError:
             self._close_media()
             self.state = LegState.ENDED
@@ -247,8 +246,10 @@ class Leg:
         if self.incoming and not self.answered and self.alive:
             self.session.progress(181, headers=headers)
 
-    def open_early(self) -> bool:
+    def open_early(self, *, like: str = "") -> bool:
         """Open the voice towards the caller before the answer (183); tell whether that was possible.
+
+        `like` is the codec of the one whose voice it is to hear.
 
         A caller whose INVITE had no offer is made one, where it acknowledges what comes before the answer (RFC 3262).
         """
@@ -262,12 +263,12 @@ class Leg:
         if not session.local_sdp:
             self._open_endpoint()
             offer = session.remote_offer
-            session.progress(183, sdp=self.media.offer() if offer is None else self.media.answer(offer))
+            session.progress(183, sdp=self.media.offer() if offer is None else self.media.answer(offer, like))
             self._move(LegState.RINGING)
         return True
 
-    def answer(self) -> None:
-        """Take the caller's call (200).
+    def answer(self, *, like: str = "") -> None:
+        """Take the caller's call (200); `like` is the codec of the one with whom it will talk, where that is known.
 
         Raises:
             NoMediaError: no port is free, or the offer has no codec of ours.
@@ -279,7 +280,7 @@ class Leg:
         if self.media.agreed is not None:
             answer = self.media.description()
         else:
-            answer = self.media.offer() if offer is None else self.media.answer(offer)
+            answer = self.media.offer() if offer is None else self.media.answer(offer, like)
         self.session.answer(answer)
         self._answered()
 
@@ -431,7 +432,7 @@ class Leg:
 
     def _offered(self, event: Offered) -> None:
         if event.sdp is None:
-            self.session.accept_offer(self.media.offer(self.media.codec))
+            self.session.accept_offer(self.media.offer(self.spoken_codecs))
             return
         try:
             answer = self.media.answer(event.sdp)
@@ -447,6 +448,15 @@ class Leg:
         elif self.media.agreed is None:
             # It answers our only offer: there is nothing to go on with.
             self.hang_up("No common codec")
+
+    def speak_like(self, other: Leg) -> bool:
+        """Offer the party the codec of another leg, so that nothing must be converted between them; tell whether that was done."""
+        if not self.answered or self.held:
+            return False
+        offer = self.media.offer_like(other.media)
+        if offer is not None:
+            self.session.offer(offer)
+        return offer is not None
 
     def _note_hold(self) -> None:
         if not self.answered or self.media.held_by_party == self.held:

@@ -13,14 +13,15 @@ from core.identifiers import random_bytes
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from pbx.errors import NoMediaError, NoPortError
-from sip import offer_answer
+from sip import codecs, offer_answer
 from sip.address import Address, is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
 from sip.offer_answer import MediaNegotiation, NegotiatedMedia, PeerAudio
 from sip.resolver import Target
 from sip.sdp import NOWHERE
 
-_ENGINE_CODECS: Final = {"PCMU": Codec.PCMU, "PCMA": Codec.PCMA}
+_NARROW: Final = 8000
+_ENGINE_CODECS: Final = {codec.label: Codec(codec.label) for codec in codecs.DEFAULT_CODECS}
 
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ class Names(Protocol):
 class LegMedia:
     """Opens the endpoint when it is first needed, and points it where offers and answers say."""
 
-    __slots__ = ("_engine", "_names", "_negotiation", "_offer", "codecs", "endpoint", "warning")
+    __slots__ = ("_engine", "_names", "_negotiation", "_offer", "allowed", "endpoint", "spoken", "warning")
 
     def __init__(self, engine: Engine, names: Names) -> None:
         self._engine = engine
@@ -47,8 +48,10 @@ class LegMedia:
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
         self.endpoint: Endpoint | None = None
-        self.codecs: tuple[offer_answer.Codec, ...] = ()
+        self.allowed: tuple[codecs.Codec, ...] = ()
         """What may be spoken with the party, best first; none stands for all that we speak."""
+        self.spoken: tuple[str, ...] = ()
+        """Labels of what the party is known to speak, its favourite first."""
         self.warning = ""
         """Why an offer of the party could not be taken, as a Warning header says it; empty: none was refused."""
 
@@ -69,8 +72,13 @@ class LegMedia:
 
     @property
     def codec(self) -> str:
-        """The name of the codec in use, or an empty string."""
-        return self.agreed.codec.name if self.agreed else ""
+        """The label of the codec in use, or an empty string."""
+        return self.agreed.codec.label if self.agreed else ""
+
+    @property
+    def wideband(self) -> bool:
+        """Whether the codec in use carries more than the band of old telephones."""
+        return self.agreed is not None and _ENGINE_CODECS[self.agreed.codec.label].sample_rate > _NARROW
 
     def open(self) -> Endpoint:
         """Return the endpoint, taking a port when there is none yet.
@@ -88,10 +96,12 @@ class LegMedia:
             )
         return self.endpoint
 
-    def wanted_codec(self, offer: bytes | None) -> str:
-        """Return the name of the codec an offer wants most, of those we speak; empty where there is none."""
-        audio = self._understood(offer) if offer is not None else None
-        return audio.codec.name if audio is not None else ""
+    def wishes(self, offer: bytes | None) -> tuple[str, ...]:
+        """Return the labels of what the party speaks, of what is spoken here: the codec in use first, then by its own order."""
+        if self.agreed is None and offer is not None:
+            self._understood(offer)
+        in_use = self.codec
+        return (in_use, *[label for label in self.spoken if label != in_use]) if in_use else self.spoken
 
     def acceptable(self, offer: bytes) -> bool:
         """Tell whether an offer has a codec of ours and an address that voice can be sent to."""
@@ -109,18 +119,33 @@ class LegMedia:
         if self._offer is None or self._offer[0] is not offer:
             audio, self.warning = None, ""
             try:
-                audio = offer_answer.understand(offer, self.codecs or offer_answer.DEFAULT_CODECS)
+                audio = offer_answer.understand(offer, self.allowed or codecs.DEFAULT_CODECS)
+                self.spoken = tuple([codec.label for codec in audio.choices(self.allowed or codecs.DEFAULT_CODECS)])
             except SipError as error:
                 code = error.warning if isinstance(error, NotAcceptableHereError) else 399
                 self.warning = _warning(code, error.message)
             self._offer = (offer, audio)
         return self._offer[1]
 
-    def offer(self, prefer: str = "") -> bytes:
-        """Return our offer, the preferred codec first."""
+    def offer(self, wishes: Sequence[str] = ()) -> bytes:
+        """Return our offer: first what the one speaks with whom the party is to talk, by the labels of `wishes`."""
         negotiation = self._opened()
-        negotiation.codecs = self.codecs or sorted(offer_answer.DEFAULT_CODECS, key=lambda codec: codec.name != prefer)
+        negotiation.codecs = codecs.order(wishes, self.allowed)
         return negotiation.offer()
+
+    def offer_like(self, other: LegMedia) -> bytes | None:
+        """Return an offer of the codec that the other side speaks, or None where the party is not known to speak it.
+
+        Nobody is asked on suspicion: there are phones that switch their voice off at an offer without a codec of theirs.
+        """
+        if self._negotiation is None or codecs.alike(self.codec, other.codec):
+            return None
+        known = [codec for codec in codecs.DEFAULT_CODECS if codec.label in self.spoken]
+        wanted = [codec for codec in known if codecs.alike(codec.label, other.codec)]
+        if not wanted:
+            return None
+        self._negotiation.codecs = sorted(wanted, key=lambda codec: codec.label != other.codec)
+        return self._negotiation.offer()
 
     def accept_answer(self, sdp: bytes) -> None:
         """Take the party's answer to our offer.
@@ -136,8 +161,12 @@ class LegMedia:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
 
-    def answer(self, sdp: bytes) -> bytes:
+    def answer(self, sdp: bytes, like: str = "") -> bytes:
         """Take the party's offer, and return our answer.
+
+        Args:
+            sdp: the offer.
+            like: the label of the codec that the one speaks with whom the party talks; empty while that is not known.
 
         Raises:
             NoMediaError: as `accept_answer`.
@@ -148,13 +177,23 @@ class LegMedia:
         if audio is None:
             raise NoMediaError("The offer of the party cannot be taken.")
         before = negotiation.agreed
-        agreed = negotiation.answer(audio)
+        agreed = negotiation.answer(self._chosen(audio, like or self.codec))
         try:
             self._apply(agreed)
         except MediaError as error:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
         return agreed.answer
+
+    def _chosen(self, audio: PeerAudio, like: str) -> PeerAudio:
+        """Take of an offer's codecs the one that spares decoding; where nothing is known, its first but for Opus, which costs most."""
+        if codecs.alike(audio.codec.label, like) or (not like and audio.codec is not codecs.OPUS):
+            return audio
+        choices = audio.choices(self.allowed or codecs.DEFAULT_CODECS)
+        for codec, payload_type in choices.items():
+            if codecs.alike(codec.label, like) or (not like and codec is not codecs.OPUS):
+                return audio.choose(codec, payload_type)
+        return audio
 
     def description(self) -> bytes:
         """Return the answer that was given already, for the 200 after a 183."""
@@ -204,7 +243,7 @@ class LegMedia:
     def _configure(endpoint: Endpoint, agreed: NegotiatedMedia, remote: tuple[str, int] | None) -> None:
         endpoint.configure(
             remote=remote,
-            codec=_ENGINE_CODECS[agreed.codec.name],
+            codec=_ENGINE_CODECS[agreed.codec.label],
             payload_type=agreed.payload_type,
             telephone_event=agreed.telephone_event,
             send=agreed.direction.sends,

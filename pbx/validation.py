@@ -11,7 +11,7 @@ from pbx import hours, patterns
 from pbx.entries import CallerIdPolicy, DestinationKind, Network, NumberFormat, Transport, network, split_server
 from pbx.errors import InvalidEntryError
 from pbx.outcomes import ENDINGS
-from sip.offer_answer import DEFAULT_CODECS
+from sip.codecs import DEFAULT_CODECS
 
 _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -27,7 +27,7 @@ _MAX_HOSTS: Final = 8
 _MAX_RESPONSES: Final = 64
 _MAX_SPANS: Final = 32
 _MAX_EXTENSIONS: Final = 256
-_CODECS: Final = tuple(codec.name for codec in DEFAULT_CODECS)
+_CODECS: Final = tuple(codec.label for codec in DEFAULT_CODECS)
 _STATUS: Final = re.compile(r"[3-6]([0-9]{2}|xx)")
 NEXT_TRUNK: Final = "next"
 """What a trunk's status means when the next trunk is to be tried."""

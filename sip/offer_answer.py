@@ -7,36 +7,23 @@ description is read once, by `understand`; what it returns can be looked at and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
+from sip.codecs import DEFAULT_CODECS, OFFERED_CODECS, Codec, table
 from sip.errors import MalformedSdpError, NotAcceptableHereError
 from sip.sdp import DIRECTIONS, NOWHERE, Direction, Media, SessionDescription, connection_address
 
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT"
 PACKET_MS: Final = 20
 """Milliseconds of voice in each of our packets."""
-_EVENT_PAYLOAD: Final = 101
+_EVENT_PAYLOADS: Final = {8000: 101, 16000: 109, 48000: 110}
+"""By clock rate: that of key presses is the codec's (RFC 4733 section 2.1)."""
+_NARROW_CLOCK: Final = 8000
 _FIRST_DYNAMIC: Final = 96
+_LAST_DYNAMIC: Final = 127
 _PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
-
-
-@dataclass(slots=True, frozen=True)
-class Codec:
-    """An encoding as SDP names it."""
-
-    name: str
-    """In upper case."""
-    clock_rate: int
-    """Hertz."""
-    payload_type: int
-    """The number that we offer it with."""
-
-
-PCMU: Final = Codec("PCMU", 8000, 0)
-PCMA: Final = Codec("PCMA", 8000, 8)
-DEFAULT_CODECS: Final = (PCMA, PCMU)
 
 
 @dataclass(slots=True)
@@ -58,6 +45,29 @@ class PeerAudio:
     """Seen from the peer; hold in all spellings is in it."""
     packet_ms: int
     """Milliseconds of voice that the peer wants in a packet (`ptime`, within `maxptime`)."""
+
+    def choices(self, codecs: Sequence[Codec] = DEFAULT_CODECS) -> dict[Codec, int]:
+        """Return all of the peer's codecs that are spoken here, its favourite first, with their payload types."""
+        known = table(codecs)
+        found: dict[Codec, int] = {}
+        for payload_type, encoding in self.media.payloads().items():
+            codec = known.get(encoding)
+            if codec is not None:
+                found.setdefault(codec, payload_type)
+        return found
+
+    def choose(self, codec: Codec, payload_type: int) -> PeerAudio:
+        """Return the same with another of its `choices` taken."""
+        event = _event_payload(self.media.payloads(), codec.clock_rate)
+        return replace(self, codec=codec, payload_type=payload_type, telephone_event=event)
+
+    def events(self) -> tuple[tuple[int, int], ...]:
+        """Return the payload type of key presses that is taken, with its clock rate; nothing where there is none."""
+        if self.telephone_event is None:
+            return ()
+        if self.codec.clock_rate == _NARROW_CLOCK:
+            return ((self.telephone_event, _NARROW_CLOCK),)
+        return ((self.telephone_event, self.media.payloads()[self.telephone_event][1]),)
 
     @property
     def media(self) -> Media:
@@ -108,11 +118,10 @@ def understand(sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAUL
 def _understand_line(description: SessionDescription, index: int, codecs: Sequence[Codec]) -> PeerAudio | None:
     media = description.media[index]
     payloads = media.payloads()
+    known = table(codecs)
     for payload_type, encoding in payloads.items():
-        for codec in codecs:
-            if codec.name == encoding[0] and codec.clock_rate == encoding[1]:
-                break
-        else:
+        codec = known.get(encoding)
+        if codec is None:
             continue
         address, direction, packet_ms = _scan(description, media)
         return PeerAudio(
@@ -129,11 +138,14 @@ def _understand_line(description: SessionDescription, index: int, codecs: Sequen
 
 
 def _event_payload(payloads: dict[int, tuple[str, int]], clock_rate: int) -> int | None:
-    wanted = (TELEPHONE_EVENT, clock_rate)
+    found: int | None = None
     for payload_type, encoding in payloads.items():
-        if encoding == wanted:
-            return payload_type
-    return None
+        if encoding[0] == TELEPHONE_EVENT:
+            if encoding[1] == clock_rate:
+                return payload_type
+            # Some offer Opus with keys at 8 kHz only: keys of the wrong length are better than none.
+            found = payload_type if found is None and encoding[1] == _NARROW_CLOCK else found
+    return found
 
 
 def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction, int]:
@@ -190,13 +202,15 @@ class MediaNegotiation:
     port: int
     session_id: int
     """A number that no other session of ours has; it fits 63 bits."""
-    codecs: Sequence[Codec] = DEFAULT_CODECS
+    codecs: Sequence[Codec] = OFFERED_CODECS
+    """What we offer, best first."""
     agreed: NegotiatedMedia | None = None
     _origin: str = ""
     _version: int = 0
     _written: bytes = b""
     _offered: tuple[tuple[Codec, ...], Direction] | None = None
-    _event: int = _EVENT_PAYLOAD
+    _theirs: Media | None = None
+    """The peer's audio, whose payload types keep their meaning as long as the session lasts (RFC 3264 section 8.3.2)."""
     _before: tuple[str, ...] = ()
     _behind: tuple[str, ...] = ()
 
@@ -209,8 +223,8 @@ class MediaNegotiation:
         """
         codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
         self._offered = (codecs, direction)
-        payloads = tuple([(codec.payload_type, codec) for codec in codecs])
-        return self._write(_audio(payloads, self._event), "RTP/AVP", direction)
+        lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs.payloads()))
+        return self._write(lines, "RTP/AVP", direction)
 
     def accept(self, answer: bytes) -> NegotiatedMedia:
         """Understand the answer to our last offer (RFC 3264 section 7): its first codec that we offered is what both speak.
@@ -244,9 +258,8 @@ class MediaNegotiation:
         if len(media) > 1 or self._before or self._behind:
             self._before = tuple([_rejected(line) for line in media[: audio.index]])
             self._behind = tuple([_rejected(line) for line in media[audio.index + 1 :]])
-        if audio.telephone_event is not None and audio.telephone_event >= _FIRST_DYNAMIC:
-            self._event = audio.telephone_event
-        lines = _audio(((audio.payload_type, audio.codec),), audio.telephone_event)
+        self._theirs = media[audio.index]
+        lines = _audio(((audio.payload_type, audio.codec),), audio.events())
         agreed_direction = _direction(audio, direction)
         written = self._write(lines, media[audio.index].protocol, agreed_direction)
         self.agreed = _agree(audio, direction, written)
@@ -292,14 +305,39 @@ def _family(address: str) -> str:
     return "IP6" if ":" in address else "IP4"
 
 
+def _numbered(
+    codecs: Sequence[Codec], taken: dict[int, tuple[str, int]]
+) -> tuple[tuple[tuple[int, Codec], ...], tuple[tuple[int, int], ...]]:
+    """Return codecs with payload types, and those of key presses at each clock rate: as the peer has them, or ones it has not."""
+    theirs = {encoding: number for number, encoding in reversed(taken.items())}
+    free = iter([n for n in range(_LAST_DYNAMIC, _FIRST_DYNAMIC - 1, -1) if n not in taken])
+
+    def number(encoding: tuple[str, int], usual: int) -> int:
+        """Return the payload type that an encoding has in this session."""
+        known = theirs.get(encoding)
+        if known is not None:
+            return known
+        return next(free) if usual in taken else usual
+
+    payloads = tuple([(number((codec.name, codec.clock_rate), codec.payload_type), codec) for codec in codecs])
+    clocks = dict.fromkeys([codec.clock_rate for codec in codecs])
+    events = tuple([(number((TELEPHONE_EVENT, clock), _EVENT_PAYLOADS[clock]), clock) for clock in clocks])
+    return payloads, events
+
+
 @lru_cache(maxsize=256)
-def _audio(payloads: tuple[tuple[int, Codec], ...], event: int | None) -> tuple[str, str]:
-    """Return the formats of an audio line and the attributes below it."""
-    formats = [str(number) for number, _ in payloads]
-    rows = [f"a=rtpmap:{number} {codec.name}/{codec.clock_rate}\r\n" for number, codec in payloads]
-    if event is not None:
-        formats.append(str(event))
-        rows.append(f"a=rtpmap:{event} telephone-event/{payloads[0][1].clock_rate}\r\na=fmtp:{event} 0-15\r\n")
+def _first_audio(codecs: tuple[Codec, ...]) -> tuple[str, str]:
+    """Return what offers codecs to a peer of whose payload types nothing is known."""
+    return _audio(*_numbered(codecs, {}))
+
+
+@lru_cache(maxsize=256)
+def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int], ...]) -> tuple[str, str]:
+    """Return the formats of an audio line and the attributes below it; `events` are payload types and clock rates of key presses."""
+    formats = [str(number) for number, _ in (*payloads, *events)]
+    rows = [f"a=rtpmap:{number} {codec.encoding}\r\n" for number, codec in payloads]
+    rows += [f"a=fmtp:{number} {codec.parameters}\r\n" for number, codec in payloads if codec.parameters]
+    rows += [f"a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n" for number, clock in events]
     return " ".join(formats), "".join([*rows, f"a=ptime:{PACKET_MS}\r\n"])
 
 

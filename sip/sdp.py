@@ -15,7 +15,7 @@ MAX_LINES: Final = 512
 MAX_MEDIA: Final = 16
 NOWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - the old spelling of hold, no address to listen on
 """What a connection line says, or leaves out, when its writer wants to hear nothing (RFC 2543)."""
-_RTPMAP: Final = re.compile(r"rtpmap:\s*([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,7})(?:/[0-9]+)?")
+_RTPMAP: Final = re.compile(r"rtpmap:\s*([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,7})(?:/([0-9]+))?")
 _MEDIA: Final = re.compile(r"([A-Za-z0-9_-]+)\s+([0-9]{1,5})(?:/[0-9]{1,5})?\s+(\S+)\s+(\S.*)")
 _CONNECTION: Final = re.compile(r"IN\s+IP([46])\s+([^\s/]+)(?:/\S*)?", re.IGNORECASE)
 _STATIC: Final = {
@@ -227,7 +227,11 @@ def _rtpmap(attribute: str) -> tuple[str, tuple[int, tuple[str, int]]] | None:
     match = _RTPMAP.match(attribute)
     if match is None or int(match[1]) > 127:
         return None
-    return match[1], (int(match[1]), (match[2].upper(), int(match[3])))
+    name = match[2].upper()
+    if match[4] not in (None, "1") and name != "OPUS":
+        # Music in stereo is another encoding than speech; Opus has two channels always (RFC 7587 section 7).
+        name = f"{name}/{match[4]}"
+    return match[1], (int(match[1]), (name, int(match[3])))
 
 
 def _parse_media(value: str) -> Media:

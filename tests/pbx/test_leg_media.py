@@ -8,6 +8,8 @@ import pytest
 
 from media.engine import Engine
 from pbx.leg_media import LegMedia, Names
+from sip.offer_answer import understand
+from tests.media.phone import free_ports
 from tests.sip.descriptions import PHONE
 
 
@@ -22,7 +24,7 @@ def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
 ) -> None:
     assert media.acceptable(PHONE)
     monkeypatch.setattr("sip.offer_answer.understand", None)
-    assert media.wanted_codec(PHONE) == "PCMA"
+    assert media.wishes(PHONE) == ("PCMA", "PCMU")
     assert media.warning == ""
 
 
@@ -46,5 +48,42 @@ def test_the_warning_of_a_refusal_tells_why(media: LegMedia, offer: bytes, warni
 
 
 def test_without_an_offer_no_codec_is_wanted(media: LegMedia) -> None:
-    assert media.wanted_codec(None) == ""
-    assert media.wanted_codec(b"rubbish") == ""
+    assert media.wishes(None) == ()
+    assert media.wishes(b"rubbish") == ()
+
+
+BROWSER = PHONE.replace(b"AVP 98 8 0 96", b"AVP 111 9 8 0 96").replace(
+    b"a=rtpmap:98 speex/16000", b"a=rtpmap:111 opus/48000/2"
+)
+
+
+@pytest.mark.parametrize(
+    ("like", "taken"),
+    [("", "G722"), ("OPUS", "OPUS"), ("PCMU", "PCMA"), ("PCMA", "PCMA"), ("G722", "G722"), ("L16", "OPUS")],
+)
+def test_an_offer_is_answered_in_the_codec_of_the_other_party(like: str, taken: str) -> None:
+    engine = Engine(port_range=free_ports(1))
+    try:
+        media = LegMedia(engine, cast("Names", None))
+        media.answer(BROWSER, like)
+        assert media.codec == taken
+        assert media.wishes(None)[0] == taken
+        assert set(media.wishes(None)) == {"OPUS", "G722", "PCMA", "PCMU"}
+        assert media.wideband == (taken in ("OPUS", "G722"))
+    finally:
+        engine.close()
+
+
+def test_a_party_is_asked_for_another_codec_only_where_it_is_known_to_speak_it() -> None:
+    engine = Engine(port_range=free_ports(2))
+    try:
+        browser, desk = LegMedia(engine, cast("Names", None)), LegMedia(engine, cast("Names", None))
+        browser.answer(BROWSER, "OPUS")
+        desk.answer(PHONE)
+        offer = browser.offer_like(desk)
+        assert offer is not None
+        assert [codec.label for codec in understand(offer).choices()] == ["PCMA", "PCMU"]
+        assert desk.offer_like(browser) is None
+        assert browser.offer_like(browser) is None
+    finally:
+        engine.close()

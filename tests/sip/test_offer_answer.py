@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip.codecs import PCMA, PCMU, Codec
 from sip.errors import MalformedSdpError, NotAcceptableHereError
-from sip.offer_answer import PCMA, PCMU, Codec, MediaNegotiation, NegotiatedMedia, understand
+from sip.offer_answer import MediaNegotiation, NegotiatedMedia, understand
 from sip.sdp import Direction, SessionDescription, rewrite_address
 from tests.sip.descriptions import PHONE
 

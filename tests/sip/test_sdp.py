@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip.codecs import PCMA
 from sip.errors import MalformedSdpError
-from sip.offer_answer import PCMA, understand
+from sip.offer_answer import understand
 from sip.sdp import Lines, Media, SessionDescription, rewrite_address
 from tests.sip.descriptions import PHONE
 
