@@ -89,3 +89,10 @@ class UnknownPromptError(MediaError):
     """There is no such prompt, or a name in it was not given."""
 
     id = "media.unknown_prompt"
+
+
+class HandshakeError(MediaError):
+    """No keys can be agreed with the party."""
+
+    id = "media.handshake_failed"
+    fault = Fault.CALLER

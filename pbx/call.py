@@ -314,7 +314,7 @@ class Call(PartyVerbs):
         self.legs.append(leg)
         dialling.legs.append(leg)
         try:
-            leg.call(attempt.invite, wishes=wishes)
+            leg.call(attempt.invite, wishes=wishes, transport=attempt.transport)
         except RamalError as error:
             log.warning("leg_not_opened", call_id=self.id, number=attempt.party.number, error=error.message)
             self.legs.remove(leg)

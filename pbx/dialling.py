@@ -28,6 +28,8 @@ class Attempt:
     role: PartyRole
     invite: Callable[[bytes, Leg], InviteSession]
     """Sends the INVITE with the given offer; the leg listens."""
+    transport: str = ""
+    """How the phone or trunk is spoken to, in lower case; empty: not known."""
 
 
 @dataclass(slots=True, frozen=True)

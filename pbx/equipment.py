@@ -12,6 +12,7 @@ from core.bus import EventBus
 from core.clock import Clock
 from core.company import Company
 from core.journal import Journal
+from media.dtls import DtlsIdentity
 from media.engine import Engine
 from media.prompts import PromptStore
 from pbx.conferences import Rooms
@@ -87,6 +88,8 @@ class Equipment:
     """Returns the call in which an extension talks to somebody."""
     rooms: Rooms = field(default_factory=Rooms)
     """The conferences that go on."""
+    dtls: DtlsIdentity = field(default_factory=DtlsIdentity)
+    """Our certificate towards browsers."""
     legs_by_endpoint: dict[int, Leg] = field(default_factory=dict)
     """Whom a media event of an endpoint is for."""
     recordings_by_id: dict[int, CallRecording] = field(default_factory=dict)

@@ -132,7 +132,7 @@ class Leg:
         self.party = party
         self.role = role
         self.incoming = incoming
-        self.media = LegMedia(equipment.engine, equipment.sip.names)
+        self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls)
         if party.trunk:
             self.media.allowed = equipment.codecs_of(party.trunk)
         self.state = LegState.TRYING
@@ -195,18 +195,22 @@ class Leg:
         session.listener = self
         self._begin(session)
 
-    def call(self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: Sequence[str] = ()) -> None:
+    def call(
+        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: Sequence[str] = (), transport: str = ""
+    ) -> None:
         """Open the leg outwards.
 
         Args:
             invite: sends the INVITE with the given offer and listener.
             wishes: the codecs the other leg speaks, so that nothing must be converted.
+            transport: how the party is spoken to, in lower case: it tells browsers, and whether keys can be sent.
 
         Raises:
             NoMediaError: no RTP port is free.
             RamalError: the INVITE cannot be sent; the leg is over then, and was never told of.
         """
         self._open_endpoint()
+        self.media.security.spoken_to_by(transport)
         try:
             session = invite(self.media.offer(wishes), self)
         except RamalError:
@@ -399,6 +403,15 @@ class Leg:
             log.warning("party_vanished", call_id=self.owner.id, leg_id=self.id, silent_seconds=round(seconds))
             self.hang_up(f"Vanished phone: no voice packets for {seconds:.0f} seconds")
 
+    def consent_lost(self, seconds: float) -> None:
+        """Take the engine's word that the party's browser shows no sign of life; it may have come back with another leg."""
+        if self.answered:
+            self.hang_up(f"Vanished browser: no connectivity check for {seconds:.0f} seconds")
+
+    def _unsafe(self, reason: str) -> None:
+        log.warning("no_safe_voice", call_id=self.owner.id, leg_id=self.id, reason=reason)
+        self.hang_up(reason)
+
     def _progressed(self, event: Progressed) -> None:
         if event.sdp and self._accept_answer(event.sdp):
             if self._move(LegState.RINGING):
@@ -518,6 +531,7 @@ class Leg:
 
     def _open_endpoint(self) -> None:
         endpoint = self.media.open()
+        self.media.security.failed = self._unsafe
         self._equipment.legs_by_endpoint[endpoint.id] = self
 
     def _accept_answer(self, sdp: bytes) -> bool:

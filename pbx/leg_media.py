@@ -10,13 +10,15 @@ from typing import Final, Protocol
 import structlog
 
 from core.identifiers import random_bytes
+from media.dtls import DtlsIdentity
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from pbx.errors import NoMediaError, NoPortError
+from pbx.leg_security import LegSecurity
 from sip import codecs, offer_answer
 from sip.address import Address, is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
-from sip.offer_answer import MediaNegotiation, NegotiatedMedia, PeerAudio
+from sip.offer_answer import UNPROTECTED, MediaNegotiation, NegotiatedMedia, PeerAudio
 from sip.resolver import Target
 from sip.sdp import NOWHERE
 
@@ -40,14 +42,25 @@ class Names(Protocol):
 class LegMedia:
     """Opens the endpoint when it is first needed, and points it where offers and answers say."""
 
-    __slots__ = ("_engine", "_names", "_negotiation", "_offer", "allowed", "endpoint", "spoken", "warning")
+    __slots__ = (
+        "_engine",
+        "_names",
+        "_negotiation",
+        "_offer",
+        "allowed",
+        "endpoint",
+        "security",
+        "spoken",
+        "warning",
+    )
 
-    def __init__(self, engine: Engine, names: Names) -> None:
+    def __init__(self, engine: Engine, names: Names, identity: DtlsIdentity) -> None:
         self._engine = engine
         self._names = names
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
         self.endpoint: Endpoint | None = None
+        self.security = LegSecurity(identity)
         self.allowed: tuple[codecs.Codec, ...] = ()
         """What may be spoken with the party, best first; none stands for all that we speak."""
         self.spoken: tuple[str, ...] = ()
@@ -119,8 +132,9 @@ class LegMedia:
         if self._offer is None or self._offer[0] is not offer:
             audio, self.warning = None, ""
             try:
-                audio = offer_answer.understand(offer, self.allowed or codecs.DEFAULT_CODECS)
-                self.spoken = tuple([codec.label for codec in audio.choices(self.allowed or codecs.DEFAULT_CODECS)])
+                ours = self.allowed or codecs.DEFAULT_CODECS
+                audio = offer_answer.understand(offer, ours, self.security.usable)
+                self.spoken = tuple([codec.label for codec in audio.choices(ours)])
             except SipError as error:
                 code = error.warning if isinstance(error, NotAcceptableHereError) else 399
                 self.warning = _warning(code, error.message)
@@ -131,6 +145,7 @@ class LegMedia:
         """Return our offer: first what the one speaks with whom the party is to talk, by the labels of `wishes`."""
         negotiation = self._opened()
         negotiation.codecs = codecs.order(wishes, self.allowed)
+        negotiation.protection = self.security.offer(self.open())
         return negotiation.offer()
 
     def offer_like(self, other: LegMedia) -> bytes | None:
@@ -145,6 +160,7 @@ class LegMedia:
         if not wanted:
             return None
         self._negotiation.codecs = sorted(wanted, key=lambda codec: codec.label != other.codec)
+        self._negotiation.protection = self.security.offer(self.open())
         return self._negotiation.offer()
 
     def accept_answer(self, sdp: bytes) -> None:
@@ -156,7 +172,7 @@ class LegMedia:
         negotiation = self._opened()
         before = negotiation.agreed
         try:
-            self._apply(negotiation.accept(sdp))
+            self._apply(negotiation, negotiation.accept(sdp, self.security.usable), answered=True)
         except (SipError, MediaError) as error:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
@@ -177,9 +193,10 @@ class LegMedia:
         if audio is None:
             raise NoMediaError("The offer of the party cannot be taken.")
         before = negotiation.agreed
+        negotiation.protection = self.security.answer(self.open(), audio)
         agreed = negotiation.answer(self._chosen(audio, like or self.codec))
         try:
-            self._apply(agreed)
+            self._apply(negotiation, agreed, answered=False)
         except MediaError as error:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
@@ -205,6 +222,7 @@ class LegMedia:
 
     def close(self) -> None:
         """Give the port back."""
+        self.security.close()
         if self.endpoint is not None:
             self.endpoint.close()
 
@@ -215,8 +233,13 @@ class LegMedia:
             raise NoMediaError("The leg has no endpoint.")
         return self._negotiation
 
-    def _apply(self, agreed: NegotiatedMedia) -> None:
+    def _apply(self, negotiation: MediaNegotiation, agreed: NegotiatedMedia, *, answered: bool) -> None:
         if self.endpoint is None:
+            return
+        if agreed.peer is not None and (negotiation.protection is not UNPROTECTED or self.security.active):
+            self.security.agree(self.endpoint, agreed.peer, answered=answered)
+        if self.security.checked:
+            self._configure(self.endpoint, agreed, None)
             return
         host = agreed.remote[0]
         if host in NOWHERE or is_ip_address(host):

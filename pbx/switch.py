@@ -11,7 +11,9 @@ import structlog
 
 from core.events import Direction, TransferKind
 from media.events import (
+    ConsentLost,
     DigitReceived,
+    HandshakeReceived,
     MediaEvent,
     MediaTimeout,
     PlaybackEnded,
@@ -104,15 +106,9 @@ class Switch:
     def media_event(self, event: MediaEvent) -> None:
         """Hand an event of the media engine to the leg or recording it is about."""
         match event:
-            case DigitReceived(endpoint_id, digit):
-                if leg := self._leg(endpoint_id):
-                    leg.key_pressed(digit)
-            case PlaybackEnded(endpoint_id, playback_id):
-                if leg := self._leg(endpoint_id):
-                    leg.playback_ended(playback_id)
-            case MediaTimeout(endpoint_id, seconds):
-                if leg := self._leg(endpoint_id):
-                    leg.silent(seconds)
+            case DigitReceived() | PlaybackEnded() | MediaTimeout() | HandshakeReceived() | ConsentLost():
+                if leg := self._equipment.legs_by_endpoint.get(event.endpoint_id):
+                    _tell(leg, event)
             case SpeakerChanged(mixer_id, endpoint_id):
                 self._equipment.rooms.spoke(mixer_id, endpoint_id)
             case RecordingFailed(recording_id, reason, lost_seconds):
@@ -121,9 +117,6 @@ class Switch:
             case RecordingClosed(recording_id):
                 if recording := self._equipment.recordings_by_id.get(recording_id):
                     recording.closed()
-
-    def _leg(self, endpoint_id: int) -> Leg | None:
-        return self._equipment.legs_by_endpoint.get(endpoint_id)
 
     def _take_inbound(self, session: InviteSession, trunk: str) -> None:
         equipment = self._equipment
@@ -479,3 +472,18 @@ def _turn_away(outcome: Outcome) -> Flow:
 
 def _source(source: tuple[str, int, str]) -> str:
     return f"{source[2]}:{source[0]}:{source[1]}"
+
+
+def _tell(leg: Leg, event: DigitReceived | PlaybackEnded | MediaTimeout | HandshakeReceived | ConsentLost) -> None:
+    """Hand a leg what happened at its endpoint."""
+    match event:
+        case DigitReceived(_, digit):
+            leg.key_pressed(digit)
+        case PlaybackEnded(_, playback_id):
+            leg.playback_ended(playback_id)
+        case MediaTimeout(_, seconds):
+            leg.silent(seconds)
+        case HandshakeReceived(_, datagram):
+            leg.media.security.handshake_received(datagram)
+        case ConsentLost(_, seconds):
+            leg.consent_lost(seconds)

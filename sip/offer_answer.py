@@ -6,7 +6,7 @@ description is read once, by `understand`; what it returns can be looked at and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -24,6 +24,28 @@ _NARROW_CLOCK: Final = 8000
 _FIRST_DYNAMIC: Final = 96
 _LAST_DYNAMIC: Final = 127
 _PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+
+Usable = Callable[[SessionDescription, Media], bool]
+"""Tells whether an audio line can be taken, as far as its protocol and its keys go."""
+
+
+def in_the_clear(_description: SessionDescription, media: Media) -> bool:
+    """Tell whether an audio line asks for no encryption."""
+    return media.protocol.upper() in _PROTOCOLS
+
+
+@dataclass(slots=True, frozen=True)
+class Protection:
+    """How our own audio line is written, as far as keys and ways through NATs go."""
+
+    protocol: str = "RTP/AVP"
+    rows: tuple[str, ...] = ()
+    """Attributes of the line, without `a=`."""
+    session_rows: tuple[str, ...] = ()
+    """Attributes of the whole description."""
+
+
+UNPROTECTED: Final = Protection()
 
 
 @dataclass(slots=True)
@@ -92,6 +114,8 @@ class NegotiatedMedia:
     """Milliseconds of voice that the peer wants in a packet."""
     answer: bytes = b""
     """Our answer, when the peer offered."""
+    peer: PeerAudio | None = None
+    """What the peer's description says, with its keys."""
 
     @property
     def held_by_peer(self) -> bool:
@@ -99,7 +123,9 @@ class NegotiatedMedia:
         return not self.direction.sends
 
 
-def understand(sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAULT_CODECS) -> PeerAudio:
+def understand(
+    sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAULT_CODECS, usable: Usable = in_the_clear
+) -> PeerAudio:
     """Read a peer's offer: of its audio lines the first that can be taken, and of its codecs the first that is spoken here.
 
     Raises:
@@ -108,11 +134,11 @@ def understand(sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAUL
     """
     description = sdp if isinstance(sdp, SessionDescription) else SessionDescription.parse(sdp)
     for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port and media.protocol.upper() in _PROTOCOLS:
+        if media.kind == "audio" and media.port and usable(description, media):
             audio = _understand_line(description, index, codecs)
             if audio is not None:
                 return audio
-    raise _unusable(description)
+    raise _unusable(description, usable)
 
 
 def _understand_line(description: SessionDescription, index: int, codecs: Sequence[Codec]) -> PeerAudio | None:
@@ -169,7 +195,8 @@ def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction
         elif kind == "a" and direction is None:
             direction = DIRECTIONS.get(text)
     found = direction or Direction.SENDRECV
-    if address is None or address in NOWHERE:
+    # With ICE the address stands for nothing: candidates tell, or checks.
+    if (address is None or address in NOWHERE) and media.attribute("ice-ufrag") is None:
         found = Direction.of(sends=found.sends, receives=False)
     return address or "", found, min(packet_ms, longest_ms)
 
@@ -181,12 +208,12 @@ def _milliseconds(attribute: str) -> int:
     return int(number) if number.isascii() and number.isdigit() and 0 < len(number) <= 3 else 0
 
 
-def _unusable(description: SessionDescription) -> NotAcceptableHereError:
+def _unusable(description: SessionDescription, usable: Usable) -> NotAcceptableHereError:
     """Say why nothing of a description can be taken, with the warning code that fits (RFC 3261 section 20.43)."""
     audio = [media for media in description.media if media.kind == "audio" and media.port]
     if not audio:
         return NotAcceptableHereError("There is no audio in the description.", warning=304)
-    if not any(media.protocol.upper() in _PROTOCOLS for media in audio):
+    if not any(usable(description, media) for media in audio):
         return NotAcceptableHereError(f"Audio over {audio[0].protocol} is not spoken here.", warning=302)
     return NotAcceptableHereError("There is no codec in the description that is spoken here.", warning=305)
 
@@ -205,6 +232,8 @@ class MediaNegotiation:
     codecs: Sequence[Codec] = OFFERED_CODECS
     """What we offer, best first."""
     agreed: NegotiatedMedia | None = None
+    protection: Protection = UNPROTECTED
+    """How the next description of ours is written."""
     _origin: str = ""
     _version: int = 0
     _written: bytes = b""
@@ -224,9 +253,9 @@ class MediaNegotiation:
         codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
         self._offered = (codecs, direction)
         lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs.payloads()))
-        return self._write(lines, "RTP/AVP", direction)
+        return self._write(lines, self.protection.protocol, direction)
 
-    def accept(self, answer: bytes) -> NegotiatedMedia:
+    def accept(self, answer: bytes, usable: Usable = in_the_clear) -> NegotiatedMedia:
         """Understand the answer to our last offer (RFC 3264 section 7): its first codec that we offered is what both speak.
 
         Raises:
@@ -240,10 +269,10 @@ class MediaNegotiation:
         if len(description.media) <= place:
             raise MalformedSdpError("An answer has fewer media lines than its offer.")
         media = description.media[place]
-        usable = media.kind == "audio" and media.port and media.protocol.upper() in _PROTOCOLS
-        audio = _understand_line(description, place, codecs) if usable else None
+        fits = media.kind == "audio" and media.port and usable(description, media)
+        audio = _understand_line(description, place, codecs) if fits else None
         if audio is None:
-            raise _unusable(SessionDescription(description.lines, [media]))
+            raise _unusable(SessionDescription(description.lines, [media]), usable)
         self.agreed = _agree(audio, direction)
         return self.agreed
 
@@ -269,9 +298,10 @@ class MediaNegotiation:
         """Return the description; a changed one has the next version, the same one its old one (RFC 3264 section 8)."""
         formats, attributes = audio
         family = _family(self.address)
-        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}a={direction.value}\r\n"
+        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(self.protection.rows)}a={direction.value}\r\n"
         media = f"{''.join(self._before)}{ours}{''.join(self._behind)}"
-        content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{media}".encode()
+        whole = _rows(self.protection.session_rows)
+        content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{whole}{media}".encode()
         if not self._written.endswith(content):
             if not self._origin:
                 # It names the session, so it stays when the voice moves to another address (RFC 8866 section 5.2).
@@ -291,6 +321,7 @@ def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"") -> Negotiated
         _direction(audio, ours),
         audio.packet_ms,
         answer,
+        audio,
     )
 
 
@@ -342,4 +373,11 @@ def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int
 
 
 def _rejected(media: Media) -> str:
-    return f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}\r\n"
+    # A browser knows its lines by their names (RFC 8843 section 7.3).
+    name = media.attribute("mid")
+    named = f"a=mid:{name}\r\n" if name else ""
+    return f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}\r\n{named}"
+
+
+def _rows(attributes: tuple[str, ...]) -> str:
+    return "".join([f"a={row}\r\n" for row in attributes])

@@ -58,7 +58,10 @@ def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()
     party = Party(extension.number, extension.name, extension=extension.number)
     return [
         Attempt(
-            party, PartyRole.AGENT, _invite(equipment, extension, username, binding, shown, call.hops_left, headers)
+            party,
+            PartyRole.AGENT,
+            _invite(equipment, extension, username, binding, shown, call.hops_left, headers),
+            transport=binding.source[2],
         )
         for username in equipment.directory.snapshot.usernames.get(extension.number, ())
         for binding in equipment.sip.targets(username)

@@ -110,7 +110,14 @@ class _Attempts:
         config = call.equipment.config
         while True:
             result = await call.dial(
-                [Attempt(self._party, call.role_of(self._party, call.customer), self._invite())],
+                [
+                    Attempt(
+                        self._party,
+                        call.role_of(self._party, call.customer),
+                        self._invite(),
+                        transport=self._servers[self._at].transport,
+                    )
+                ],
                 seconds=config.outside_ring_seconds,
                 listener=listener,
                 patience=Patience(config.trunk_response_timeout, config.trunk_progress_timeout),

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from media.dtls import DtlsIdentity
 from media.engine import Engine
 from pbx.leg_media import LegMedia, Names
 from sip.offer_answer import understand
@@ -16,7 +17,7 @@ from tests.sip.descriptions import PHONE
 @pytest.fixture
 def media() -> LegMedia:
     # Nothing is opened: the engine is not asked.
-    return LegMedia(Engine.__new__(Engine), cast("Names", None))
+    return LegMedia(Engine.__new__(Engine), cast("Names", None), DtlsIdentity())
 
 
 def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
@@ -64,7 +65,7 @@ BROWSER = PHONE.replace(b"AVP 98 8 0 96", b"AVP 111 9 8 0 96").replace(
 def test_an_offer_is_answered_in_the_codec_of_the_other_party(like: str, taken: str) -> None:
     engine = Engine(port_range=free_ports(1))
     try:
-        media = LegMedia(engine, cast("Names", None))
+        media = LegMedia(engine, cast("Names", None), DtlsIdentity())
         media.answer(BROWSER, like)
         assert media.codec == taken
         assert media.wishes(None)[0] == taken
@@ -77,7 +78,7 @@ def test_an_offer_is_answered_in_the_codec_of_the_other_party(like: str, taken: 
 def test_a_party_is_asked_for_another_codec_only_where_it_is_known_to_speak_it() -> None:
     engine = Engine(port_range=free_ports(2))
     try:
-        browser, desk = LegMedia(engine, cast("Names", None)), LegMedia(engine, cast("Names", None))
+        browser, desk = [LegMedia(engine, cast("Names", None), DtlsIdentity()) for _ in range(2)]
         browser.answer(BROWSER, "OPUS")
         desk.answer(PHONE)
         offer = browser.offer_like(desk)

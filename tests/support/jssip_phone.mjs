@@ -1,5 +1,5 @@
 // A phone in JsSIP on Node: driven by JSON lines on standard input, telling what happens by JSON lines on standard output.
-// There is no sound on Node, so the session descriptions are made up: plain PCMA, and nothing is ever sent.
+// There is no sound on Node, so the session descriptions are made up: PCMA as a browser offers it, and nothing is ever sent.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -14,7 +14,13 @@ const SDP = [
   "s=-",
   "c=IN IP4 127.0.0.1",
   "t=0 0",
-  "m=audio PORT RTP/AVP 8 101",
+  "m=audio PORT UDP/TLS/RTP/SAVPF 8 101",
+  "a=ice-ufrag:made",
+  "a=ice-pwd:made-up-and-never-used-at-all",
+  `a=fingerprint:sha-256 ${Array(32).fill("5A").join(":")}`,
+  "a=setup:SETUP",
+  "a=mid:0",
+  "a=rtcp-mux",
   "a=rtpmap:8 PCMA/8000",
   "a=rtpmap:101 telephone-event/8000",
   "a=sendrecv",
@@ -76,8 +82,8 @@ class PeerConnection {
   getSenders() { return []; }
   getReceivers() { return []; }
   close() { this.signalingState = "closed"; }
-  async createOffer() { return { type: "offer", sdp: SDP.replace("PORT", "9000") }; }
-  async createAnswer() { return { type: "answer", sdp: SDP.replace("PORT", "9002") }; }
+  async createOffer() { return { type: "offer", sdp: SDP.replace("PORT", "9000").replace("SETUP", "actpass") }; }
+  async createAnswer() { return { type: "answer", sdp: SDP.replace("PORT", "9002").replace("SETUP", "active") }; }
   async setLocalDescription(description) { this.localDescription = description; }
   async setRemoteDescription(description) { this.remoteDescription = description; }
 }

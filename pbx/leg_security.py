@@ -1,0 +1,260 @@
+"""How the voice of one leg is protected: by keys in its descriptions (RFC 4568), or by DTLS over ICE with a browser (RFC 5763)."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from media.dtls import DtlsIdentity
+from media.engine import Endpoint
+from media.key_agreement import KeyAgreement
+from media.srtp import SUITES, SrtpKeys, SrtpProfile
+from sip.offer_answer import UNPROTECTED, PeerAudio, Protection
+from sip.sdp import Media, SessionDescription
+from sip.sdp_security import Candidate, Crypto, CryptoKey, Fingerprint, MediaSecurity, Setup, security_of
+
+log = structlog.get_logger(__name__)
+
+_CLEAR: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+_SDES: Final = frozenset({"RTP/SAVP", "RTP/SAVPF"})
+_DTLS: Final = frozenset({"UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"})
+_OFFERED: Final = (
+    SrtpProfile.AES_CM_128_HMAC_SHA1_80,
+    SrtpProfile.AEAD_AES_128_GCM,
+    SrtpProfile.AES_CM_128_HMAC_SHA1_32,
+)
+_BUNDLED: Final = "0"
+"""What we name our audio line in offers to browsers."""
+_HOST_PRIORITY: Final = 2130706431
+"""Of the only candidate: a host's, RFC 8445 section 5.1.2.1."""
+_MOST_WAITING: Final = 16
+"""Datagrams of a handshake that may come before the answer that tells whose they are."""
+
+
+class Encryption(enum.StrEnum):
+    """Whether a party's voice is encrypted. Browsers always encrypt."""
+
+    OFF = "off"
+    """Never with keys in descriptions."""
+    OPTIONAL = "optional"
+    """Where the party offers it; and it is offered where nobody can read the keys on the way."""
+    REQUIRED = "required"
+    """No call without it."""
+
+
+class LegSecurity:
+    """Writes and reads what descriptions say of keys, and hands the keys to the endpoint."""
+
+    __slots__ = (
+        "_agreed",
+        "_agreement",
+        "_client",
+        "_fingerprints",
+        "_identity",
+        "_local_words",
+        "_masters",
+        "_name",
+        "_protocol",
+        "_remote_fragment",
+        "_waiting",
+        "browser",
+        "confidential",
+        "failed",
+        "policy",
+    )
+
+    def __init__(self, identity: DtlsIdentity) -> None:
+        self._identity = identity
+        self._masters: dict[SrtpProfile, bytes] = {}
+        self._agreed: SrtpProfile | None = None
+        self._agreement: KeyAgreement | None = None
+        self._client = False
+        self._fingerprints: frozenset[tuple[str, bytes]] = frozenset()
+        self._local_words: tuple[str, str] | None = None
+        self._remote_fragment = ""
+        self._name = _BUNDLED
+        self._protocol = "RTP/SAVP"
+        self._waiting: list[bytes] = []
+        self.policy = Encryption.OPTIONAL
+        self.browser = False
+        """Whether the party is a browser: what it is offered is ICE and DTLS."""
+        self.confidential = False
+        """Whether nobody on the way can read the keys in our offers."""
+        self.failed: Callable[[str], None] = _ignore
+        """Is told why there is no safe voice with the party."""
+
+    def spoken_to_by(self, transport: str) -> None:
+        """Take note of how the party is spoken to, in lower case: phones on WebSocket are browsers."""
+        self.browser = transport in ("ws", "wss")
+        self.confidential = transport in ("tls", "wss")
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def usable(self, description: SessionDescription, media: Media) -> bool:
+        """Tell whether an audio line can be taken: clear where that is allowed, else with keys of ours."""
+        protocol = media.protocol.upper()
+        if protocol in _CLEAR:
+            return self.policy is not Encryption.REQUIRED or _crypto(security_of(description, media)) is not None
+        if protocol in _SDES:
+            return self.policy is not Encryption.OFF and _crypto(security_of(description, media)) is not None
+        return protocol in _DTLS and bool(security_of(description, media).fingerprints)
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def offer(self, endpoint: Endpoint) -> Protection:
+        """Return how our next offer is to be written."""
+        if self.browser:
+            return self._dtls_rows(endpoint, Setup.ACTPASS, ice=True)
+        if self._agreed is not None:
+            return Protection(self._protocol, (f"crypto:{self._crypto_of(1, self._agreed)}",))
+        if self.policy is Encryption.OFF or not (self.confidential or self.policy is Encryption.REQUIRED):
+            return UNPROTECTED
+        rows = [str(self._crypto_of(tag, profile)) for tag, profile in enumerate(_OFFERED, 1)]
+        # A phone that cannot encrypt passes over the keys, and answers in the clear.
+        protocol = "RTP/SAVP" if self.policy is Encryption.REQUIRED else "RTP/AVP"
+        return Protection(protocol, tuple([f"crypto:{row}" for row in rows]))
+
+    def answer(self, endpoint: Endpoint, audio: PeerAudio) -> Protection:
+        """Return how our answer to an offer is to be written."""
+        protocol = audio.media.protocol
+        if protocol.upper() in _CLEAR and audio.media.attribute("crypto") is None:
+            return UNPROTECTED
+        security = security_of(audio.description, audio.media)
+        if protocol.upper() in _DTLS:
+            self._note_party(security, audio.media)
+            return self._dtls_rows(endpoint, self._role(security.setup), ice=bool(security.ice_ufrag))
+        found = _crypto(security)
+        if found is None or (self.policy is Encryption.OFF and protocol.upper() in _CLEAR):
+            return UNPROTECTED
+        tag, profile = found[0].tag, found[1]
+        return Protection(protocol, (f"crypto:{self._crypto_of(tag, profile)}",))
+
+    def _crypto_of(self, tag: int, profile: SrtpProfile) -> Crypto:
+        # Kept for the leg's life: the stream that it protects goes on, too.
+        master = self._masters.setdefault(profile, profile.new_master())
+        return Crypto(tag, profile.suite, (CryptoKey(master),))
+
+    def _dtls_rows(self, endpoint: Endpoint, setup: Setup, *, ice: bool) -> Protection:
+        rows = [f"fingerprint:{Fingerprint('sha-256', self._identity.fingerprint)}", f"setup:{setup}"]
+        endpoint.take_handshakes()
+        if not ice:
+            return Protection("UDP/TLS/RTP/SAVP", tuple(rows))
+        if self._local_words is None:
+            self._local_words = (secrets.token_hex(4), secrets.token_hex(12))
+        endpoint.expect_checks(*self._local_words)
+        endpoint.multiplex()
+        candidate = Candidate("1", 1, "udp", _HOST_PRIORITY, endpoint.address, endpoint.port, "host")
+        words = (f"ice-ufrag:{self._local_words[0]}", f"ice-pwd:{self._local_words[1]}")
+        rows += [*words, f"candidate:{candidate}", "end-of-candidates", "rtcp-mux", f"mid:{self._name}"]
+        return Protection("UDP/TLS/RTP/SAVPF", tuple(rows), ("ice-lite", f"group:BUNDLE {self._name}"))
+
+    def _note_party(self, security: MediaSecurity, media: Media) -> None:
+        """Take the name of the party's line, and answer a restart with new words of ours (RFC 8445 section 9)."""
+        self.browser = self.browser or bool(security.ice_ufrag)
+        self._name = media.attribute("mid") or self._name
+        if self._remote_fragment and security.ice_ufrag != self._remote_fragment:
+            self._local_words = None
+        self._remote_fragment = security.ice_ufrag
+
+    def _role(self, offered: Setup | None) -> Setup:
+        """Answer who speaks first: the party, where it leaves us the choice, and for as long as the association lasts."""
+        if self._agreement is not None and offered is Setup.ACTPASS:
+            return Setup.ACTIVE if self._client else Setup.PASSIVE
+        return Setup.ACTIVE if offered is Setup.PASSIVE else Setup.PASSIVE
+
+    # --- agreeing ----------------------------------------------------------------------------------------------------------
+
+    def agree(self, endpoint: Endpoint, audio: PeerAudio, *, answered: bool) -> None:
+        """Take what an offer and its answer settled; `answered` is whether the answer was the party's.
+
+        Raises:
+            HandshakeError: no fingerprint of the party can be checked.
+        """
+        security = security_of(audio.description, audio.media)
+        if audio.media.protocol.upper() in _DTLS:
+            if answered:
+                self._remote_fragment = security.ice_ufrag
+            self._begin_handshake(endpoint, security, client=security.setup is Setup.PASSIVE)
+            return
+        found = _crypto(security)
+        if found is None or (self.policy is Encryption.OFF and audio.media.protocol.upper() in _CLEAR):
+            if self._agreed is not None:
+                endpoint.speak_clear()
+                # The next stream under a key would begin anew.
+                self._masters.clear()
+            self._agreed = None
+            return
+        line, profile = found
+        key = line.keys[0]
+        identifier_size = key.key_id[1] if key.key_id else 0
+        self._agreed, self._protocol = profile, audio.media.protocol
+        master = self._masters.setdefault(profile, profile.new_master())
+        endpoint.encrypt(SrtpKeys(profile, incoming=key.material, outgoing=master, identifier_size=identifier_size))
+
+    @property
+    def active(self) -> bool:
+        """Whether keys are agreed, or being agreed."""
+        return self._agreed is not None or self._agreement is not None
+
+    @property
+    def checked(self) -> bool:
+        """Whether the party shows by checks where it is; what its descriptions say of that counts for nothing then."""
+        return self._local_words is not None
+
+    def _begin_handshake(self, endpoint: Endpoint, security: MediaSecurity, *, client: bool) -> None:
+        """Begin an association; the same certificate again goes on with the one there is (RFC 8842 section 5.1)."""
+        prints = frozenset((found.hash_function, found.digest) for found in security.fingerprints)
+        if self._agreement is not None and prints == self._fingerprints:
+            return
+        if self._agreement is not None:
+            self._agreement.close()
+        self._fingerprints, self._client = prints, client
+        self._agreement = KeyAgreement(endpoint, self._identity, prints, client=client, failed=self._handshake_failed)
+        waiting, self._waiting = self._waiting, []
+        # Once the endpoint is pointed at the party.
+        asyncio.get_running_loop().call_soon(self._agreement.start)
+        for datagram in waiting:
+            self._agreement.receive(datagram)
+
+    def handshake_received(self, datagram: bytes) -> None:
+        """Take a datagram of DTLS; it may come before the answer that says whose certificate it is."""
+        if self._agreement is not None:
+            self._agreement.receive(datagram)
+        elif len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(datagram)
+
+    def _handshake_failed(self, reason: str) -> None:
+        log.warning("handshake_failed", reason=reason)
+        self.failed(reason)
+
+    def close(self) -> None:
+        """End the association, if there is one."""
+        self.failed = _ignore
+        if self._agreement is not None:
+            self._agreement.close()
+            self._agreement = None
+
+
+def _crypto(security: MediaSecurity) -> tuple[Crypto, SrtpProfile] | None:
+    """Return the first line of keys that we can work with (RFC 4568 sections 5.1.2 and 6.1)."""
+    for line in security.crypto:
+        profile = SUITES.get(line.suite)
+        if profile is None or len(line.keys) != 1 or len(line.keys[0].material) != profile.master_size:
+            continue
+        if all(_harmless(parameter) for parameter in line.parameters):
+            return line, profile
+    return None
+
+
+def _harmless(parameter: str) -> bool:
+    """Tell whether a session parameter may be passed over: it says so by its dash, or changes nothing for us."""
+    return parameter.startswith(("-", "WSH=")) or parameter == "KDR=0"
+
+
+def _ignore(_reason: str) -> None:
+    """Do nothing: nobody listens yet."""

@@ -1,0 +1,78 @@
+"""Chromium talks to desk phones through a whole server: JsSIP signals, the engine answers checks and carries the encrypted voice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ramal.softphone.controller import PhoneCall, SoftPhone
+from tests.support.browser_phone import BrowserPhone, bundle, chromium_page
+from tests.support.ramal_process import PASSWORD, RamalProcess, ramal_process
+from tests.support.tones import read, share, write_tone
+
+pytestmark = pytest.mark.timeout(180)
+BROWSER_HERTZ, DESK_HERTZ = 700, 1100
+
+
+@dataclass
+class Talk:
+    """A browser and a desk phone on one server."""
+
+    server: RamalProcess
+    browser: BrowserPhone
+    desk: SoftPhone
+    desk_voice: Path
+
+    async def call(self) -> PhoneCall:
+        """The browser calls the desk, which takes the call and speaks."""
+        await self.browser.do("call", to="1002")
+        incoming = await self.desk.incoming()
+        await incoming.answer()
+        await incoming.confirmed()
+        await self.browser.wait_for("confirmed")
+        await self.browser.wait_for("connection", state="connected")
+        await incoming.play(self.desk_voice)
+        return incoming
+
+
+async def heard_at_desk(call: PhoneCall, folder: Path, name: str, seconds: float = 2.0) -> NDArray[np.float64]:
+    file = folder / f"{name}.wav"
+    await call.record(file)
+    await asyncio.sleep(seconds)
+    await call.stop_recording()
+    return np.asarray(read(file), dtype=np.float64)
+
+
+@pytest.fixture
+async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
+    microphone = write_tone(tmp_path / "browser.wav", BROWSER_HERTZ, 20)
+    desk_voice = write_tone(tmp_path / "desk.wav", DESK_HERTZ, 20)
+    async with ramal_process(tmp_path) as server, chromium_page(tmp_path, microphone) as page:
+        await server.start()
+        async with server.api() as api:
+            for number in ("1001", "1002"):
+                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
+        web = f"127.0.0.1:{server.web_port}"
+        browser = BrowserPhone(page, bundle(tmp_path), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
+        await browser.load()
+        desk = await server.phone("1002")
+        try:
+            yield Talk(server, browser, desk, desk_voice)
+        finally:
+            await desk.close()
+
+
+async def test_browser_and_desk_phone_hear_each_other(talk: Talk, tmp_path: Path) -> None:
+    call = await talk.call()
+    assert share(await talk.browser.hear(2), DESK_HERTZ) > 0.8
+    assert share(await heard_at_desk(call, tmp_path, "desk-hears"), BROWSER_HERTZ) > 0.8
+    await talk.browser.do("press", keys="5")
+    await call.until(lambda: "5" in call.digits, "hear the key")
+    await talk.browser.do("hangUp")
+    await call.over()
