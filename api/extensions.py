@@ -25,7 +25,7 @@ from api.permissions import Action, Resource, Role
 from api.security import Access, permit
 from api.services import Rooms, Services
 from pbx.directory import new_password
-from pbx.entries import Extension
+from pbx.entries import Extension, KeyWay
 from pbx.errors import UnknownEntryError
 from pbx.extension_states import ExtensionState
 from pbx.forwarding import TARGETS
@@ -60,6 +60,7 @@ class ExtensionIn(Input):
     do_not_disturb: bool = False
     call_waiting: bool = Field(True, description="Whether a second call rings while one goes on; else it is busy.")
     supervises: bool = Field(False, description="Whether it may supervise others' calls by star code.")
+    dtmf: KeyWay = Field(KeyWay.RFC4733, description="How keys go to its phones.")
 
 
 class ForwardingChanges(Input):
@@ -84,6 +85,7 @@ class ExtensionChanges(ForwardingChanges):
     language: PromptLanguage | None = None
     enabled: bool | None = None
     supervises: bool | None = None
+    dtmf: KeyWay | None = None
 
 
 class RegisteredPhoneOut(Output):
@@ -118,6 +120,7 @@ class ExtensionOut(ForwardingOut):
     language: str
     enabled: bool
     supervises: bool = Field(description="Whether it may supervise others' calls by star code.")
+    dtmf: KeyWay
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
     contacts: list[RegisteredPhoneOut] = Field(description="The registered phones; agents see their own only.")

@@ -23,7 +23,7 @@ from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms, Services
-from pbx.entries import CallerIdPolicy, NumberFormat, Transport, Trunk
+from pbx.entries import CallerIdPolicy, KeyWay, NumberFormat, Transport, Trunk
 from pbx.errors import UnknownEntryError
 
 router = APIRouter(prefix="/trunks", tags=["trunks"])
@@ -91,6 +91,9 @@ class TrunkIn(Input):
     ping_seconds: PingSeconds = Field(
         30, description="Seconds between two OPTIONS to each host, 5 or more; 0 for none."
     )
+    dtmf: KeyWay = Field(
+        KeyWay.RFC4733, description="How keys go to the carrier; `inband` also looks for them in its voice."
+    )
     tls_verify: bool = Field(
         default=False,
         description="Take and make calls over TLS only where its certificate is for one of its hosts and from an authority we believe.",
@@ -133,6 +136,7 @@ class TrunkChanges(Input):
     prepend: Digits | None = None
     ping_seconds: PingSeconds | None = None
     tls_verify: bool | None = None
+    dtmf: KeyWay | None = None
     follow_redirects: bool | None = None
 
 
@@ -173,6 +177,7 @@ class TrunkOut(Output):
     strip: int
     prepend: str
     ping_seconds: int
+    dtmf: KeyWay
     tls_verify: bool
     follow_redirects: bool
     usable: bool = Field(description="Whether a call would be sent to it now.")

@@ -38,6 +38,8 @@ from media.events import (
     RecordingClosed,
     RecordingFailed,
     SpeakerChanged,
+    VoiceBegan,
+    VoiceEnded,
     decode,
 )
 from media.mixer import Mixer
@@ -70,6 +72,8 @@ __all__ = [
     "RecordingClosed",
     "RecordingFailed",
     "SpeakerChanged",
+    "VoiceBegan",
+    "VoiceEnded",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -109,7 +113,7 @@ class Endpoint:
     Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_events_taken", "_playbacks", "_wake", "address", "native")
+    __slots__ = ("_playbacks", "_wake", "address", "native")
 
     def __init__(
         self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int], wake: Callable[[], None]
@@ -118,7 +122,6 @@ class Endpoint:
         """The engine's own, for the other faces of the engine."""
         self._playbacks = playbacks
         self._wake = wake
-        self._events_taken = False
         self.address = address
         """The address to put into SDP."""
 
@@ -164,7 +167,6 @@ class Endpoint:
         except ValueError as error:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()
-        self._events_taken = telephone_event is not None
 
     def encrypt(self, keys: SrtpKeys | None = None) -> None:
         """Send and hear only what is encrypted from now on; without keys, nothing until they come.
@@ -234,12 +236,22 @@ class Endpoint:
         self.native.stop_play()
         self._wake()
 
+    def listen(self, *, digits: bool = False, voice: bool = False) -> None:
+        """Hear more in what the party says.
+
+        With `digits`, keys in the voice are told like telephone events, and their tones are kept from the others. With `voice` it is told
+        when it begins and ends to speak (`VoiceBegan`, `VoiceEnded`).
+        """
+        self.native.listen(digits, voice)
+        self._wake()
+
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
-        """Send the party a digit (RFC 4733); digits queue up. Raises `InvalidDigitError`."""
+        """Send the party a digit, as an event (RFC 4733) or, where it takes none, as a tone; digits queue up.
+
+        Raises `InvalidDigitError`.
+        """
         if digit.upper() not in _DIGITS:
             raise InvalidDigitError(f"{digit!r} is not a digit.", hint="Digits are 0-9, *, #, A-D.")
-        if not self._events_taken:
-            raise InvalidDigitError("The party takes no telephone events.")
         self.native.send_digit(digit.upper(), min(max(duration_ms, 40), 8000) * _SAMPLES_PER_MS)
         self._wake()
 

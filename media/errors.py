@@ -41,7 +41,7 @@ class InvalidEndpointError(MediaError):
 
 
 class InvalidDigitError(MediaError):
-    """Not a DTMF digit, or the party takes no telephone events."""
+    """Not a DTMF digit."""
 
     id = "media.invalid_digit"
     fault = Fault.CALLER

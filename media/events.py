@@ -84,6 +84,22 @@ class ConsentLost:
     silent_seconds: float
 
 
+@dataclass(slots=True, frozen=True)
+class VoiceBegan:
+    """A party that is listened to begins to speak, after so many seconds of silence."""
+
+    endpoint_id: int
+    after_seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class VoiceEnded:
+    """A party that is listened to stopped speaking some 0.4 s ago; it spoke for so many seconds, those included."""
+
+    endpoint_id: int
+    after_seconds: float
+
+
 MediaEvent = (
     DigitReceived
     | FirstPacket
@@ -94,6 +110,8 @@ MediaEvent = (
     | SpeakerChanged
     | HandshakeReceived
     | ConsentLost
+    | VoiceBegan
+    | VoiceEnded
 )
 
 
@@ -109,6 +127,8 @@ _MAKERS: Final[dict[int, _Maker]] = {
     20: lambda source, number, _value, _reason, _data: SpeakerChanged(source, number),
     30: lambda source, _number, _value, _reason, data: HandshakeReceived(source, data),
     31: lambda source, _number, value, _reason, _data: ConsentLost(source, value),
+    21: lambda source, _number, value, _reason, _data: VoiceBegan(source, value),
+    22: lambda source, _number, value, _reason, _data: VoiceEnded(source, value),
 }
 """How events are made from what the native engine hands out, by the kinds of native/events.hpp."""
 

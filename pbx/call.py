@@ -489,10 +489,10 @@ class Call(PartyVerbs):
             self.conversation.hold_changed(leg)
         self.changed("call.resumed")
 
-    def leg_pressed(self, leg: Leg, key: str) -> None:
+    def leg_pressed(self, leg: Leg, key: str, milliseconds: int) -> None:
         """Hear a key."""
         if self.conversation is not None:
-            self.conversation.pressed(leg, key)
+            self.conversation.pressed(leg, key, milliseconds)
 
     def leg_refers(self, leg: Leg, refer: Refer) -> None:
         """Hear that a phone asks for a transfer."""

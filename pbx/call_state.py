@@ -40,8 +40,8 @@ class Talk(Protocol):
     def hold_changed(self, leg: Leg, /) -> None:
         """Hear that a party holds, or does so no more."""
 
-    def pressed(self, leg: Leg, key: str, /) -> None:
-        """Hear a key."""
+    def pressed(self, leg: Leg, key: str, milliseconds: int, /) -> None:
+        """Hear a key that was pressed for so long."""
 
     def texted(self, leg: Leg, text: TextReceived, /) -> None:
         """Hear that a party sends a text."""

@@ -109,7 +109,7 @@ class Conversation:
         if holder is not None:
             self._call.note(LegResumed, leg_id=holder.id, by_extension=holder.party.extension)
 
-    def pressed(self, leg: Leg, key: str) -> None:
+    def pressed(self, leg: Leg, key: str, milliseconds: int) -> None:
         """Take a key: part of an agent's star code, or one for the other party."""
         if leg.party.extension:
             code = leg.star_codes.press(key, self._call.equipment.clock.monotonic())
@@ -119,7 +119,7 @@ class Conversation:
             if leg.star_codes.collecting:
                 return
         if leg in self._bridge and not self._call.transferring:
-            self._bridge.other(leg).send_key(key)
+            self._bridge.other(leg).send_key(key, milliseconds)
 
     def texted(self, leg: Leg, text: TextReceived) -> None:
         """Pass a text on to the other party; its sender is told what the other phone says."""

@@ -314,6 +314,8 @@ class Directory:
             row.language = validation.language(fields["language"])
         if "enabled" in fields:
             row.enabled = fields["enabled"]
+        if "dtmf" in fields:
+            row.dtmf = validation.key_way(fields["dtmf"])
         if "supervises" in fields:
             row.supervises = fields["supervises"]
         self._set_forwarding(row, fields)

@@ -28,6 +28,17 @@ class Transport(enum.StrEnum):
     """As the carrier's DNS says (NAPTR, RFC 3263); UDP where it says nothing."""
 
 
+class KeyWay(enum.StrEnum):
+    """How keys go to a party and come from it."""
+
+    RFC4733 = "rfc4733"
+    """As telephone events; to one who takes none, as tones in the voice."""
+    INFO = "info"
+    """To it as SIP INFO."""
+    INBAND = "inband"
+    """As tones in the voice, both ways; for lines that have nothing else."""
+
+
 class CallerIdPolicy(enum.StrEnum):
     """Which number a trunk shows for our calls."""
 
@@ -89,6 +100,7 @@ class Extension:
     """Its phones are not rung; `forward_busy_to` gets its calls."""
     call_waiting: bool = True
     """Whether its phones ring for a further call while one goes on; else it is busy."""
+    dtmf: KeyWay = KeyWay.RFC4733
     supervises: bool = False
     """Whether it may listen to others' calls, whisper and barge in by star code."""
 
@@ -152,6 +164,7 @@ class Trunk:
     """Done to the digits of a route before they are sent: first stripped, then prepended."""
     ping_seconds: int = 30
     """Seconds between two OPTIONS to each host; 0: it is not asked."""
+    dtmf: KeyWay = KeyWay.RFC4733
     tls_verify: bool = False
     """Whether it has to prove with a certificate that it is one of its hosts, over TLS and in both directions."""
     follow_redirects: bool = True
@@ -297,6 +310,7 @@ class ExtensionFields(TypedDict, total=False):
     do_not_disturb: bool
     call_waiting: bool
     supervises: bool
+    dtmf: str
 
 
 class DeviceFields(TypedDict, total=False):
@@ -339,6 +353,7 @@ class TrunkFields(TypedDict, total=False):
     prepend: str
     ping_seconds: int
     tls_verify: bool
+    dtmf: str
     follow_redirects: bool
 
 

@@ -18,6 +18,8 @@ from media.prompts import PromptStore
 from pbx.conferences import Rooms
 from pbx.config import PbxConfig
 from pbx.directory import Directory
+from pbx.entries import KeyWay
+from pbx.party import Party
 from pbx.ports import CallerDirectory
 from sip.address import Address
 from sip.codecs import Codec, by_label
@@ -110,6 +112,13 @@ class Equipment:
         if entry is None or not entry.codecs:
             return ()
         return tuple(codec for label in entry.codecs if (codec := by_label(label)) is not None)
+
+    def keys_by(self, party: Party) -> KeyWay:
+        """How keys go to a party and come from it."""
+        snapshot = self.directory.snapshot
+        entry = snapshot.trunks.get(party.trunk) if party.trunk else snapshot.extensions.get(party.extension)
+        # Extensions come from the database in bulk, with their text as it stands there.
+        return KeyWay.RFC4733 if entry is None else KeyWay(entry.dtmf)
 
     def language(self, extension: str = "") -> str:
         """The language in which an extension is spoken to; without one, the company's."""

@@ -32,6 +32,7 @@ from media.engine import EndpointStatistics
 from media.errors import MediaError
 from media.quality import QualityMeter
 from pbx import identity
+from pbx.entries import KeyWay
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
 from pbx.leg_media import LegMedia
@@ -57,6 +58,8 @@ from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
+_TWICE_WITHIN: Final = 1.0
+"""Seconds within which the same key by another way is the same key press."""
 _LONGEST_PLAYBACK: Final = 300.0
 """Seconds after which a playback is taken for ended, should its event have been lost."""
 
@@ -84,8 +87,8 @@ class LegOwner(Protocol):
     def leg_resumed(self, leg: Leg) -> None:
         """The party took the call up again."""
 
-    def leg_pressed(self, leg: Leg, key: str) -> None:
-        """The party pressed a key."""
+    def leg_pressed(self, leg: Leg, key: str, milliseconds: int) -> None:
+        """The party pressed a key for so long."""
 
     def leg_refers(self, leg: Leg, refer: Refer) -> None:
         """The party's phone asks for a transfer."""
@@ -99,6 +102,8 @@ class Leg:
 
     __slots__ = (
         "_equipment",
+        "_keys_by",
+        "_last_key",
         "_playback",
         "_probed_at",
         "_session",
@@ -135,6 +140,9 @@ class Leg:
         self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls)
         if party.trunk:
             self.media.allowed = equipment.codecs_of(party.trunk)
+        self._keys_by = equipment.keys_by(party)
+        self.media.inband = self._keys_by is KeyWay.INBAND
+        self._last_key: tuple[str, bool, float] | None = None
         self.state = LegState.TRYING
         self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None
@@ -380,17 +388,24 @@ class Leg:
         if handler is not None and self.alive:
             handler(self, event)
 
-    def key_pressed(self, key: str) -> None:
-        """Take a key the party pressed, by RFC 4733 or SIP INFO."""
+    def key_pressed(self, key: str, milliseconds: int, *, by_info: bool = False) -> None:
+        """Take a key the party pressed, by RFC 4733, as a tone or by SIP INFO; phones that tell it twice are believed once."""
+        now = self._equipment.clock.monotonic()
+        before, self._last_key = self._last_key, (key, by_info, now)
+        if before is not None and before[0] == key and before[1] is not by_info and now - before[2] < _TWICE_WITHIN:
+            self._last_key = None
+            return
         if self.keys is not None:
             self.keys.put_nowait(key)
         else:
-            self.owner.leg_pressed(self, key)
+            self.owner.leg_pressed(self, key, milliseconds)
 
-    def send_key(self, key: str) -> None:
-        """Pass a key on to the party, if its phone takes keys."""
-        if self.media.endpoint is not None and self.media.takes_keys:
-            self.media.endpoint.send_digit(key)
+    def send_key(self, key: str, milliseconds: int) -> None:
+        """Pass a key on to the party, the way it takes keys."""
+        if self._keys_by is KeyWay.INFO:
+            self.session.send_key(key, milliseconds)
+        elif self.media.endpoint is not None:
+            self.media.endpoint.send_digit(key, milliseconds)
 
     def playback_ended(self, playback: int) -> None:
         """Take the engine's word that a playback came to its end."""
@@ -485,7 +500,7 @@ class Leg:
         self.owner.leg_texted(self, event)
 
     def _digit_by_info(self, event: DigitReceived) -> None:
-        self.key_pressed(event.digit)
+        self.key_pressed(event.digit, event.duration_ms, by_info=True)
 
     @property
     def heard(self) -> bool:

@@ -49,6 +49,7 @@ class LegMedia:
         "_offer",
         "allowed",
         "endpoint",
+        "inband",
         "security",
         "spoken",
         "warning",
@@ -65,6 +66,8 @@ class LegMedia:
         """What may be spoken with the party, best first; none stands for all that we speak."""
         self.spoken: tuple[str, ...] = ()
         """Labels of what the party is known to speak, its favourite first."""
+        self.inband = False
+        """Whether keys are tones in the voice, both ways."""
         self.warning = ""
         """Why an offer of the party could not be taken, as a Warning header says it; empty: none was refused."""
 
@@ -262,18 +265,19 @@ class LegMedia:
         else:
             self._configure(endpoint, agreed, remote)
 
-    @staticmethod
-    def _configure(endpoint: Endpoint, agreed: NegotiatedMedia, remote: tuple[str, int] | None) -> None:
+    def _configure(self, endpoint: Endpoint, agreed: NegotiatedMedia, remote: tuple[str, int] | None) -> None:
         endpoint.configure(
             remote=remote,
             codec=_ENGINE_CODECS[agreed.codec.label],
             payload_type=agreed.payload_type,
-            telephone_event=agreed.telephone_event,
+            telephone_event=None if self.inband else agreed.telephone_event,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
             # Keys go to the call first: a star code must not sound in the customer's ear.
             relay_digits=False,
         )
+        if self.inband:
+            endpoint.listen(digits=True)
 
 
 def _warning(code: int, text: str) -> str:

@@ -30,7 +30,7 @@ class LoneTalk:
     def hold_changed(self, _leg: Leg, /) -> None:
         """Take no notice."""
 
-    def pressed(self, _leg: Leg, _key: str, /) -> None:
+    def pressed(self, _leg: Leg, _key: str, _milliseconds: int, /) -> None:
         """Take no notice of keys."""
 
     def texted(self, _leg: Leg, _text: TextReceived, /) -> None:

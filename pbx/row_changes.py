@@ -45,6 +45,7 @@ _TRUNK_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "prepend": lambda text: validation.dial_digits("prepend", text),
     "ping_seconds": validation.ping_seconds,
     "tls_verify": bool,
+    "dtmf": validation.key_way,
     "follow_redirects": bool,
 }
 _ROUTE_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {

@@ -477,8 +477,8 @@ def _source(source: tuple[str, int, str]) -> str:
 def _tell(leg: Leg, event: DigitReceived | PlaybackEnded | MediaTimeout | HandshakeReceived | ConsentLost) -> None:
     """Hand a leg what happened at its endpoint."""
     match event:
-        case DigitReceived(_, digit):
-            leg.key_pressed(digit)
+        case DigitReceived(_, digit, milliseconds):
+            leg.key_pressed(digit, milliseconds)
         case PlaybackEnded(_, playback_id):
             leg.playback_ended(playback_id)
         case MediaTimeout(_, seconds):

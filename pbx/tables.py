@@ -35,6 +35,7 @@ class ExtensionRow(Base):
     do_not_disturb: Mapped[bool] = mapped_column(Boolean, default=False)
     call_waiting: Mapped[bool] = mapped_column(Boolean, default=True)
     supervises: Mapped[bool] = mapped_column(Boolean, default=False)
+    dtmf: Mapped[str] = mapped_column(String(8), default="rfc4733")
     created_at: Mapped[datetime]
 
 
@@ -86,6 +87,7 @@ class TrunkRow(Base):
     prepend: Mapped[str] = mapped_column(String(20), default="")
     ping_seconds: Mapped[int] = mapped_column(Integer, default=30)
     tls_verify: Mapped[bool] = mapped_column(Boolean, default=False)
+    dtmf: Mapped[str] = mapped_column(String(8), default="rfc4733")
     follow_redirects: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime]
 

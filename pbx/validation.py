@@ -8,7 +8,7 @@ from typing import Final
 
 from core import phone_numbers
 from pbx import hours, patterns
-from pbx.entries import CallerIdPolicy, DestinationKind, Network, NumberFormat, Transport, network, split_server
+from pbx.entries import CallerIdPolicy, DestinationKind, KeyWay, Network, NumberFormat, Transport, network, split_server
 from pbx.errors import InvalidEntryError
 from pbx.outcomes import ENDINGS
 from sip.codecs import DEFAULT_CODECS
@@ -124,6 +124,14 @@ def caller_id_policy(text: str) -> CallerIdPolicy:
         return CallerIdPolicy(text)
     except ValueError:
         raise InvalidEntryError(f"caller_id_policy: one of {', '.join(CallerIdPolicy)}.") from None
+
+
+def key_way(text: str) -> KeyWay:
+    """Accept how keys go to a party."""
+    try:
+        return KeyWay(text)
+    except ValueError:
+        raise InvalidEntryError(f"dtmf: one of {', '.join(KeyWay)}.") from None
 
 
 def caller_id_format(text: str) -> NumberFormat:

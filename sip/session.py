@@ -236,6 +236,12 @@ class InviteSession(PeerRequests):
         if self.state in OVER or not self.send("MESSAGE", content_type=TEXT, body=body, on_response=responded):
             answered(481)
 
+    def send_key(self, key: str, milliseconds: int) -> None:
+        """Send the peer a pressed key as INFO, in the form that phones and gateways have agreed on."""
+        if self.state is SessionState.CONFIRMED:
+            body = f"Signal={key}\r\nDuration={milliseconds}\r\n".encode()
+            self.send("INFO", content_type="application/dtmf-relay", body=body)
+
     def probe(self) -> None:
         """Ask the peer with OPTIONS whether it is still in the call; one that is not, or cannot be reached, ends it."""
         if self.state is SessionState.CONFIRMED:

@@ -69,6 +69,7 @@ std::optional<EventPacket> DigitSender::step(int32_t clock) {
     const Waiting& digit = queue_.front();
     EventPacket packet{};
     packet.first = elapsed_ == 0;
+    packet.repeated = ends_ > 0;
     elapsed_ = std::min<uint32_t>(elapsed_ + kFrameSamples, digit.duration);
     const bool end = elapsed_ >= digit.duration;
     packet.payload[0] = digit.event;

@@ -51,6 +51,8 @@ private:
 struct EventPacket {
     uint8_t payload[4];
     bool first;
+    // The end once more.
+    bool repeated;
 };
 
 // Turns queued digits into event packets, one each 20 ms, the end three times, then a pause.

@@ -79,6 +79,15 @@ void Endpoint::stop_play() {
     events_.push({EventKind::playback_ended, id, playback_, 0});
 }
 
+void Endpoint::listen(const EarSettings& settings) {
+    if (!settings.any()) {
+        ears_.reset();
+        return;
+    }
+    if (!ears_) ears_ = std::make_unique<Ears>(id, events_);
+    ears_->set(settings);
+}
+
 void Endpoint::record_to(std::shared_ptr<Track> track, uint32_t recording) {
     if (track_) track_->detach();
     track_ = std::move(track);
@@ -141,6 +150,10 @@ void Endpoint::audio_received(const RtpPacket& packet, CodecKind kind, int64_t n
     reception_.timing(packet.timestamp, now);
     counters.jitter_ms.set(reception_.jitter_ms());
     if (track_) track_->write(kind, packet.payload, packet.size, packet.timestamp, source(), now);
+    if (ears_) {
+        ears_->packet(kind, packet);
+        if (const auto law = law_of(kind); law && ears_->mutes()) std::fill_n(packet.payload, packet.size, silence_code(*law));
+    }
     if (seat_ != nullptr) return hear(packet, kind, now);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
     if (kind != peer_->settings_.codec) {
@@ -199,10 +212,20 @@ void Endpoint::tick(int64_t now) {
 
 void Endpoint::send_digit_step(int64_t now) {
     const auto packet = digits_out_.step(clock());
-    if (!packet || !sending() || settings_.telephone_event < 0) return;
+    if (!sending()) return;
+    if (settings_.telephone_event < 0) return send_tone_step(packet, now);
+    if (!packet) return;
     if (packet->first) digit_timestamp_ = stream_.timestamp_at(now);
     const auto payload_type = static_cast<uint8_t>(settings_.telephone_event);
     send_own(stream_.event(payload_type, digit_timestamp_, packet->first), packet->payload, sizeof packet->payload);
+}
+
+void Endpoint::send_tone_step(const std::optional<EventPacket>& packet, int64_t now) {
+    int16_t samples[kFrameSamples] = {};
+    if (packet && packet->first) tone_position_ = 0;
+    // The end is told three times, but sounds once.
+    if (packet && !packet->repeated) write_tone(packet->payload[0], tone_position_, samples, kFrameSamples);
+    send_frame(samples, kSampleRate, now);
 }
 
 void Endpoint::send_sound_step(int64_t now) {

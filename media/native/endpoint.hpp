@@ -8,6 +8,7 @@
 
 #include "codec.hpp"
 #include "dtmf.hpp"
+#include "ears.hpp"
 #include "events.hpp"
 #include "hearing.hpp"
 #include "mixer.hpp"
@@ -88,6 +89,8 @@ public:
     void play(uint32_t playback, Playlist playlist);
     void stop_play();
     void send_digit(uint8_t event, uint32_t duration) { digits_out_.add(event, duration); }
+    // What else is to be heard in the party's voice.
+    void listen(const EarSettings& settings);
     // Null: nowhere. An endpoint is in one recording at a time.
     void record_to(std::shared_ptr<Track> track, uint32_t recording);
     uint32_t recording() const { return recording_; }
@@ -164,6 +167,8 @@ private:
     bool reachable() const { return !settings_.remote.empty() || (security_ && security_->checked && !latch_.target().empty()); }
     void relay(uint64_t source, const RtpPacket& packet, uint8_t payload_type, int64_t now);
     void send_digit_step(int64_t now);
+    // For a party that takes no telephone events: a step of the digit as a tone, or of the pause after it.
+    void send_tone_step(const std::optional<EventPacket>& packet, int64_t now);
     void send_sound_step(int64_t now);
     void hear(const RtpPacket& packet, CodecKind kind, int64_t now);
     void send_own(const RtpHeader& header, const uint8_t* payload, size_t size);
@@ -183,6 +188,10 @@ private:
     DigitReceiver digits_in_;
     DigitSender digits_out_;
     uint32_t digit_timestamp_ = 0;
+    // Of the tone that stands for a digit, in samples.
+    uint32_t tone_position_ = 0;
+    // Null in a plain call.
+    std::unique_ptr<Ears> ears_;
     std::optional<Playlist> playlist_;
     uint32_t playback_ = 0;
     std::shared_ptr<Track> track_;

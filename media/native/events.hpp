@@ -17,6 +17,8 @@ enum class EventKind : uint8_t {
     recording_failed = 5,
     recording_closed = 6,
     speaker_changed = 20,
+    voice_began = 21,
+    voice_ended = 22,
     handshake_received = 30,
     consent_lost = 31,
 };
@@ -27,7 +29,7 @@ struct Event {
     uint32_t id;
     // A digit's symbol, a playback's id, the endpoint of who speaks in a mixer.
     uint32_t number = 0;
-    // Milliseconds of a digit, seconds of silence or of loss; 1 when a playback came to its end.
+    // Milliseconds of a digit, seconds of silence, of loss, or of what was before a change between voice and silence; 1 when a playback came to its end.
     double value = 0;
     // Or a datagram of DTLS.
     std::string reason = {};

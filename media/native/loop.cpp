@@ -271,6 +271,12 @@ void Loop::send_digit(const std::shared_ptr<Endpoint>& endpoint, uint8_t event, 
     });
 }
 
+void Loop::listen(const std::shared_ptr<Endpoint>& endpoint, const EarSettings& settings) {
+    post([endpoint, settings](int64_t) {
+        if (!endpoint->closed) endpoint->listen(settings);
+    });
+}
+
 std::shared_ptr<Mixer> Loop::create_mixer() {
     const auto mixer = std::make_shared<Mixer>(next_id_++, events_);
     post([this, mixer](int64_t) { mixers_[mixer->id % kGroups].push_back(mixer); });

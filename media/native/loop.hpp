@@ -57,6 +57,8 @@ public:
     void stop_play(const std::shared_ptr<Endpoint>& endpoint);
     void send_digit(const std::shared_ptr<Endpoint>& endpoint, uint8_t event, uint32_t duration);
 
+    void listen(const std::shared_ptr<Endpoint>& endpoint, const EarSettings& settings);
+
     std::shared_ptr<Mixer> create_mixer();
     // Who sits in a mixer has no peer.
     void join(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint);

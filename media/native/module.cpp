@@ -93,6 +93,13 @@ public:
         loop->send_digit(endpoint, *event, samples);
     }
 
+    void listen(bool digits, bool voice) {
+        EarSettings settings;
+        settings.digits = digits;
+        settings.voice = voice;
+        loop->listen(endpoint, settings);
+    }
+
     nb::dict statistics() const {
         const EndpointCounters& counters = endpoint->counters;
         nb::dict result;
@@ -235,6 +242,7 @@ NB_MODULE(_engine, m) {
         .def("play", &EndpointHandle::play, nb::arg("playback"), nb::arg("paths"), nb::arg("repeat"), Released())
         .def("stop_play", &EndpointHandle::stop_play)
         .def("send_digit", &EndpointHandle::send_digit, nb::arg("symbol"), nb::arg("samples"))
+        .def("listen", &EndpointHandle::listen, nb::arg("digits"), nb::arg("voice"))
         .def("statistics", &EndpointHandle::statistics)
         .def("close", &EndpointHandle::close);
 

@@ -78,7 +78,7 @@ class Watching(LoneTalk):
         """Leave the call alone."""
         self._target.unsupervise(self._leg)
 
-    def pressed(self, _leg: Leg, key: str, /) -> None:
+    def pressed(self, _leg: Leg, key: str, _milliseconds: int, /) -> None:
         """Change the mode by the keys 4, 5 and 6."""
         if key in MODE_KEYS:
             self.change(MODE_KEYS[key])

@@ -322,3 +322,15 @@ async def test_a_conference_has_a_number_of_its_own_and_its_rules(admin: httpx.A
     assert (await admin.delete(path)).status_code == 204
     assert (await admin.get(path)).status_code == 404
     assert (await admin.get("/api/v1/conferences")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "new"), [("extensions", {"number": "1001", "name": "Ana"}), ("trunks", TRUNK | LOGIN)]
+)
+async def test_how_keys_go_to_a_party_is_chosen(admin: httpx.AsyncClient, kind: str, new: dict[str, object]) -> None:
+    made = (await admin.post(f"/api/v1/{kind}", json=new)).json()
+    assert made["dtmf"] == "rfc4733"
+    path = f"/api/v1/{kind}/{made['id']}"
+    assert (await admin.patch(path, json={"dtmf": "inband"})).json()["dtmf"] == "inband"
+    assert (await admin.patch(path, json={"dtmf": "smoke"})).status_code == 422
+    assert (await admin.get(path)).json()["dtmf"] == "inband"

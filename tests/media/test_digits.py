@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import struct
 
+import numpy as np
 import pytest
 
 from media.engine import Codec, DigitReceived, PlaybackEnded
 from media.errors import InvalidDigitError
-from tests.media.phone import TELEPHONE_EVENT, Heard, Phone, studio, tone
+from media.speech import speak
+from tests.media.phone import TELEPHONE_EVENT, Heard, Phone, Samples, loudness, studio, tone
 
 pytestmark = pytest.mark.usefixtures("on_each_backend")
 
@@ -132,8 +135,72 @@ async def test_what_is_no_digit_cannot_be_sent(digit: str) -> None:
             a.send_digit(digit)
 
 
-async def test_a_party_without_telephone_events_cannot_be_sent_digits() -> None:
+def keys_as_tones(keys: str, *, on: float = 0.08, off: float = 0.08, level: float = 0.2) -> Samples:
+    """Keys as dual tones, by the frequencies of ITU-T Q.23."""
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+    parts = []
+    for key in keys:
+        index = "123A456B789C*0#D".index(key)
+        parts += [tone(rows[index // 4], on, level) + tone(columns[index % 4], on, level), tone(440, off, 0.0)]
+    return np.concatenate(parts)
+
+
+async def test_keys_in_the_voice_are_told_once_with_their_length_and_kept_from_the_peer() -> None:
     async with studio() as room:
-        _, a = room.party(events=None)
-        with pytest.raises(InvalidDigitError, match="takes no"):
-            a.send_digit("1")
+        anna, a = room.party(events=None)
+        boris, b = room.party()
+        a.listen(digits=True)
+        room.engine.bridge(a, b)
+        listening = asyncio.create_task(boris.listen(2.8))
+        await anna.speak(keys_as_tones("159D*0#") + tone(440, 1.12, 0.0))
+        digits = await room.event(DigitReceived, 7)
+        assert [event.digit for event in digits if isinstance(event, DigitReceived)] == list("159D*0#")
+        assert all(60 <= event.duration_ms <= 110 for event in digits if isinstance(event, DigitReceived))
+        heard = boris.samples(await listening)
+        loud = sum(loudness(heard[start : start + 160]) > 1000 for start in range(0, len(heard), 160))
+        assert loud <= 2 * 7
+
+
+async def test_speech_is_not_taken_for_keys() -> None:
+    sentence = "Seven, eight and nine: please hold the line, our colleagues will be with you in a moment or two."
+    sound = np.concatenate([speak(sentence, "en"), speak("Nove, oito, sete. Aguarde um momento, por favor.", "pt-BR")])
+    speech = np.asarray(sound * 32767, dtype=np.int16)
+    async with studio() as room:
+        anna, a = room.party(events=None)
+        a.listen(digits=True)
+        for start in range(0, len(speech) - 159, 160):
+            anna.frame(speech[start : start + 160])
+            if start % 16000 == 0:
+                await asyncio.sleep(0.05)
+        anna.frame(tone(440, 0.02, 0.0))
+        await asyncio.sleep(0.2)
+        assert a.statistics().packets_received > 400
+        assert not [event for event in room.events if isinstance(event, DigitReceived)]
+
+
+async def test_a_party_without_telephone_events_is_sent_digits_as_tones() -> None:
+    async with studio() as room:
+        one, two = room.engine.create_endpoint(), room.engine.create_endpoint()
+        one.configure(remote=(two.address, two.port))
+        two.configure(remote=(one.address, one.port))
+        two.listen(digits=True)
+        for digit in "0123456789*#ABCD":
+            one.send_digit(digit, 80)
+        told = await room.event(DigitReceived, 16)
+        assert [event.digit for event in told if isinstance(event, DigitReceived)] == list("0123456789*#ABCD")
+
+
+async def test_what_a_line_sends_as_tones_reaches_a_phone_as_events_when_it_is_passed_on() -> None:
+    async with studio() as room:
+        anna, a = room.party(events=None)
+        boris, b = room.party()
+        a.listen(digits=True)
+        room.engine.bridge(a, b)
+        await anna.speak(np.concatenate([keys_as_tones("7", on=0.2), tone(440, 0.3, 0.0)]))
+        (digit,) = await room.event(DigitReceived)
+        assert isinstance(digit, DigitReceived)
+        b.send_digit(digit.digit, digit.duration_ms)
+        events = [packet for packet in await boris.listen(0.6) if packet.payload_type == TELEPHONE_EVENT]
+        ((event, samples),) = digits_of(events).values()
+        assert event == 7
+        assert 1400 <= samples <= 1700

@@ -3312,6 +3312,7 @@ export interface components {
             enabled?: boolean | null;
             /** Supervises */
             supervises?: boolean | null;
+            dtmf?: components["schemas"]["KeyWay"] | null;
         };
         /**
          * ExtensionIn
@@ -3390,6 +3391,11 @@ export interface components {
              * @default false
              */
             supervises: boolean;
+            /**
+             * @description How keys go to its phones.
+             * @default rfc4733
+             */
+            dtmf: components["schemas"]["KeyWay"];
         };
         /**
          * ExtensionOut
@@ -3433,6 +3439,7 @@ export interface components {
              * @description Whether it may supervise others' calls by star code.
              */
             supervises: boolean;
+            dtmf: components["schemas"]["KeyWay"];
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -3577,6 +3584,12 @@ export interface components {
              */
             rated: number;
         };
+        /**
+         * KeyWay
+         * @description How keys go to a party and come from it.
+         * @enum {string}
+         */
+        KeyWay: "rfc4733" | "info" | "inband";
         /**
          * LeadChanges
          * @description Fields of a lead to change; those left out stay as they are.
@@ -3933,6 +3946,7 @@ export interface components {
              * @description Whether it may supervise others' calls by star code.
              */
             supervises: boolean;
+            dtmf: components["schemas"]["KeyWay"];
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -5163,6 +5177,7 @@ export interface components {
             ping_seconds?: number | null;
             /** Tls Verify */
             tls_verify?: boolean | null;
+            dtmf?: components["schemas"]["KeyWay"] | null;
             /** Follow Redirects */
             follow_redirects?: boolean | null;
         };
@@ -5323,6 +5338,11 @@ export interface components {
              */
             ping_seconds: number;
             /**
+             * @description How keys go to the carrier; `inband` also looks for them in its voice.
+             * @default rfc4733
+             */
+            dtmf: components["schemas"]["KeyWay"];
+            /**
              * Tls Verify
              * @description Take and make calls over TLS only where its certificate is for one of its hosts and from an authority we believe.
              * @default false
@@ -5391,6 +5411,7 @@ export interface components {
             prepend: string;
             /** Ping Seconds */
             ping_seconds: number;
+            dtmf: components["schemas"]["KeyWay"];
             /** Tls Verify */
             tls_verify: boolean;
             /** Follow Redirects */
