@@ -59,6 +59,37 @@ async def test_an_agent_handles_a_call_from_the_page(visits: Visits, shop: Shop)
     await expect(manager.get_by_text("No calls right now")).to_be_visible()
 
 
+async def test_an_agent_makes_the_caller_a_contact_and_takes_back_a_transfer(visits: Visits, shop: Shop) -> None:
+    page = await visits.sign_in("desk")
+    customer, desk = await shop.customer_calls()
+    row = page.get_by_role("table", name="Live calls").locator("tbody tr")
+    await row.get_by_role("button", name="Save the caller").click()
+    await page.get_by_role("menuitem", name="Make a contact").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("textbox", name="Name").fill("Padaria do Porto")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("The contact was saved.")).to_be_visible()
+
+    await row.get_by_role("button", name="Transfer").click()
+    await page.get_by_role("combobox", name="Transfer to").fill("works")
+    await page.get_by_role("option", name=COLLEAGUE).click()
+    await dialog.get_by_text("Attended").click()
+    await dialog.get_by_role("button", name="Transfer", exact=True).click()
+    colleague = await shop.colleague.incoming(20)
+    await colleague.answer()
+    await colleague.confirmed()
+    await row.get_by_role("button", name="Take back").click()
+    await colleague.over()
+    await expect(row).to_contain_text("Talking")
+    live = (await shop.api.get("calls"))["items"][0]
+    assert {leg["number"] for leg in live["legs"]} >= {CUSTOMER_NUMBER, DESK}
+    await desk.hang_up()
+    await customer.over()
+    await shop.ramal.caught_up()
+    names = [one["name"] for one in (await shop.api.get("contacts", search="Padaria"))["items"]]
+    assert "Padaria do Porto" in names
+
+
 async def test_a_number_is_called_from_the_page(visits: Visits, shop: Shop) -> None:
     page = await visits.sign_in("desk")
     await page.get_by_role("combobox", name="Number to call").fill(MOBILE)
