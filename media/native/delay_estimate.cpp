@@ -5,8 +5,8 @@
 namespace ramal {
 namespace {
 
-constexpr uint32_t kMemory = 200;
-constexpr float kInTime = 0.97F;
+constexpr uint32_t kMemory = 100;
+constexpr float kInTime = 0.95F;
 // The fastest packet is forgotten so slowly, so that a sender's slower clock is followed: 0.5 ms a second at 50 packets.
 constexpr int64_t kDriftUs = 10;
 
