@@ -9,33 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
 
 from core.errors import RamalError
 from core.events import (
-    CallFact,
     LegAnswered,
     LegCreated,
     LegEnded,
     LegHeld,
-    LegQuality,
     LegResumed,
     LegRinging,
-    LegStatistics,
     PartyRole,
 )
-from core.identifiers import new_id
-from media.engine import EndpointStatistics
-from media.errors import MediaError
-from media.quality import QualityMeter
 from pbx import identity
 from pbx.entries import KeyWay
 from pbx.equipment import Equipment
 from pbx.errors import NoMediaError
-from pbx.leg_media import LegMedia
+from pbx.leg_voice import LegVoice
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
 from sip.message import Headers
@@ -60,8 +52,6 @@ log = structlog.get_logger(__name__)
 
 _TWICE_WITHIN: Final = 1.0
 """Seconds within which the same key by another way is the same key press."""
-_LONGEST_PLAYBACK: Final = 300.0
-"""Seconds after which a playback is taken for ended, should its event have been lost."""
 
 
 class LegOwner(Protocol):
@@ -97,53 +87,43 @@ class LegOwner(Protocol):
         """The party sends a text."""
 
 
-class Leg:
+class Leg(LegVoice):
     """One party's part in a call. `owner` changes when a transfer moves the leg to another call."""
 
     __slots__ = (
-        "_equipment",
         "_keys_by",
         "_last_key",
-        "_playback",
         "_probed_at",
         "_session",
         "answered_at",
         "cause",
         "created_at",
         "held",
-        "id",
         "incoming",
         "keys",
-        "media",
         "owner",
         "party",
-        "quality",
         "redirects",
         "retry_after",
         "role",
         "sip_call_id",
         "sip_status",
         "star_codes",
-        "state",
     )
 
     def __init__(self, equipment: Equipment, owner: LegOwner, party: Party, role: PartyRole, *, incoming: bool) -> None:
-        self._equipment = equipment
+        super().__init__(equipment)
         self._session: InviteSession | None = None
-        self._playback: tuple[int, asyncio.Future[None]] | None = None
         self._probed_at: float | None = None
-        self.id = new_id()
-        self.owner = owner
+        self.owner: LegOwner = owner
         self.party = party
         self.role = role
         self.incoming = incoming
-        self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls)
         if party.trunk:
             self.media.allowed = equipment.codecs_of(party.trunk)
         self._keys_by = equipment.keys_by(party)
         self.media.inband = self._keys_by is KeyWay.INBAND
         self._last_key: tuple[str, bool, float] | None = None
-        self.state = LegState.TRYING
         self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None
         self.held = False
@@ -151,31 +131,14 @@ class Leg:
         self.keys: asyncio.Queue[str] | None = None
         """While set, pressed keys go here instead of making star codes."""
         self.star_codes = StarCodeCollector(equipment.config.star_code_timeout)
-        self.quality: QualityMeter | None = None
-        """How the answered leg sounds, once its voice is looked at."""
         self.sip_call_id = ""
         self.sip_status = 0
         self.cause = ""
         """The Reason header with which the party ended it, to be passed on (RFC 3326)."""
         self.redirects: tuple[Uri, ...] = ()
+        """Where the party's phone sent the call instead (3xx)."""
         self.retry_after = 0
         """Seconds that the one who refused the call wants to be left alone; 0: it did not say."""
-        """Where the party's phone sent the call instead (3xx)."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether the party is still there."""
-        return self.state is not LegState.ENDED
-
-    @property
-    def answered(self) -> bool:
-        """Whether the party talks to us."""
-        return self.state is LegState.ANSWERED
-
-    @property
-    def playing(self) -> bool:
-        """Whether something is being played to the party."""
-        return self._playback is not None
 
     @property
     def spoken_codecs(self) -> tuple[str, ...]:
@@ -328,35 +291,6 @@ class Leg:
             status = 200 if elsewhere or self.answered else 603
             self._session.hang_up(status=status, reason=reason if elsewhere else "", cause=cause)
 
-    def play(self, paths: Path | list[Path], *, loop: bool = False) -> None:
-        """Play a sound file, or several in turn, to the party; what was played before stops."""
-        if self.media.endpoint is None or not self.alive:
-            return
-        self._forget_playback()
-        try:
-            playback = self.media.endpoint.play(paths, loop=loop)
-        except MediaError as error:
-            log.warning("sound_not_played", call_id=self.owner.id, leg_id=self.id, error=error.message)
-            return
-        self._playback = (playback, asyncio.get_running_loop().create_future())
-
-    async def play_to_end(self, path: Path, *, limit: float = _LONGEST_PLAYBACK) -> None:
-        """Play a sound file and wait until it has ended, or `limit` seconds have passed."""
-        self.play(path)
-        if self._playback is None:
-            return
-        try:
-            await asyncio.wait_for(self._playback[1], limit)
-        except TimeoutError:
-            self.stop_playing()
-
-    def stop_playing(self) -> None:
-        """Stop what is being played to the party."""
-        if self._playback is not None:
-            self._forget_playback()
-            if self.media.endpoint is not None:
-                self.media.endpoint.stop_play()
-
     def answer_refer(self, refer: Refer, *, accepted: bool, status: int = 603) -> None:
         """Tell the party's phone whether the transfer it asked for is begun."""
         if accepted:
@@ -406,11 +340,6 @@ class Leg:
             self.session.send_key(key, milliseconds)
         elif self.media.endpoint is not None:
             self.media.endpoint.send_digit(key, milliseconds)
-
-    def playback_ended(self, playback: int) -> None:
-        """Take the engine's word that a playback came to its end."""
-        if self._playback is not None and self._playback[0] == playback:
-            self._forget_playback()
 
     def silent(self, seconds: float) -> None:
         """Take the engine's word that nothing was heard of the party for so long; a party that holds may be silent."""
@@ -507,25 +436,6 @@ class Leg:
         """Whether the party's side answered our INVITE with anything at all."""
         return self._session is not None and self._session.heard
 
-    def heard_since(self, since: float, now: float) -> bool:
-        """Tell whether a packet of the party came after a time, and measure how it sounds; times are monotonic seconds."""
-        figures = self.media.statistics() if self.answered else None
-        if figures is None or figures.last_packet_at is None:
-            return False
-        if self.quality is None:
-            self.quality = QualityMeter(now)
-        elif self.quality.due(now):
-            self.quality.take(figures, now, self._equipment.clock.now())
-            if self.quality.full:
-                self.note_quality()
-        return figures.last_packet_at > since
-
-    def note_quality(self) -> None:
-        """Put into the journal how the leg sounded until now, as far as that was not done."""
-        samples = self.quality.untold() if self.quality is not None else ()
-        if samples:
-            self._note(LegQuality, samples=samples)
-
     def probe(self, now: float, every: float) -> None:
         """Ask a phone that may be silent, because it holds, whether it is still there: each `every` seconds.
 
@@ -548,6 +458,11 @@ class Leg:
         endpoint = self.media.open()
         self.media.security.failed = self._unsafe
         self._equipment.legs_by_endpoint[endpoint.id] = self
+
+    def _close_media(self) -> None:
+        if self.media.endpoint is not None:
+            self._equipment.legs_by_endpoint.pop(self.media.endpoint.id, None)
+        self.media.close()
 
     def _accept_answer(self, sdp: bytes) -> bool:
         try:
@@ -578,41 +493,11 @@ class Leg:
         self._close_media()
         self._note(LegEnded, sip_status=self.sip_status, reason=reason)
 
-    def _close_media(self) -> None:
-        if self.media.endpoint is not None:
-            self._equipment.legs_by_endpoint.pop(self.media.endpoint.id, None)
-        self.media.close()
-
-    def _note_statistics(self, figures: EndpointStatistics) -> None:
-        if self.quality is not None:
-            self.quality.take(figures, self._equipment.clock.monotonic(), self._equipment.clock.now())
-            self.note_quality()
-        self._note(
-            LegStatistics,
-            packets_received=figures.packets_received,
-            packets_sent=figures.packets_sent,
-            packets_lost=figures.packets_lost,
-            jitter_ms=round(figures.jitter_ms, 2),
-            mos=figures.mos,
-        )
-
-    def _forget_playback(self) -> None:
-        if self._playback is not None:
-            ended = self._playback[1]
-            self._playback = None
-            if not ended.done():
-                ended.set_result(None)
-
     def _move(self, state: LegState) -> bool:
         if state not in TRANSITIONS[self.state]:
             return False
         self.state = state
         return True
-
-    def _note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
-        self._equipment.journal.append(
-            fact(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id, **fields)
-        )
 
 
 _HANDLERS: Final[dict[type, Callable[[Leg, Any], None]]] = {
