@@ -28,6 +28,7 @@ from pbx.recovery import recover
 from pbx.registration_losses import RegistrationLosses
 from pbx.registrations import RegistrationStore
 from pbx.snapshot import Snapshot
+from pbx.subscriptions import SubscriptionStore
 from pbx.switch import Switch
 from pbx.trunks import Trunks
 from pbx.watching import Watching
@@ -117,6 +118,7 @@ class Exchange:
         self.bans = BanKeeper(database, clock, bus, guard)
         self.losses = RegistrationLosses(clock)
         self._registrations = RegistrationStore(database, clock, node=config.node)
+        self._subscriptions = SubscriptionStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
         self._bus = bus
         self._logins: Mapping[str, Login] = {}
@@ -147,6 +149,7 @@ class Exchange:
         self.trunks.update(self.directory.snapshot)
         self.directory.listen(self._directory_changed)
         self._registrations.start()
+        await self._take_up_subscriptions()
         self.bans.start()
         self._open_calls.start()
         self.switch.start()
@@ -160,6 +163,7 @@ class Exchange:
         if self._started:
             await self.sip.close()
         await self._registrations.close()
+        await self._subscriptions.close()
         await self.bans.close()
         await self._open_calls.close()
 
@@ -185,6 +189,14 @@ class Exchange:
             self.losses.note(aor)
         self._show_registration(aor, present=bool(bindings))
         self.watching.registered(aor, bindings)
+
+    async def _take_up_subscriptions(self) -> None:
+        """Go on with what phones watched when the server was killed, and keep it from now on."""
+        logins, notifier = self.directory.snapshot.logins, self.sip.core.inbound.notifier
+        stored = await self._subscriptions.load()
+        notifier.keeper = self._subscriptions
+        self._subscriptions.start()
+        notifier.restore([one for one in stored if one.watcher in logins])
 
     # --- inside ----------------------------------------------------------------------------------------------------------
 

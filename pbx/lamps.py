@@ -137,6 +137,10 @@ class LampFeed:
         version, self._version = self._version, self._version + 1
         return dialog_info.dialog_info(entity(self._uri), version, dialogs)
 
+    def count_from(self, number: int) -> None:
+        """Number the documents from here on."""
+        self._version = number
+
     def delivered(self) -> None:
         """Forget the ended calls: the watcher knows."""
         self._known = {one: alive for one, alive in self._known.items() if alive}

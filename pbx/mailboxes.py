@@ -134,6 +134,9 @@ class MailboxFeed:
         """Return what waits now."""
         return self._mailboxes.document(self._resource, self._account)
 
+    def count_from(self, number: int) -> None:
+        """Do nothing: its documents are not numbered."""
+
     def delivered(self) -> None:
         """Do nothing: each document stands for itself."""
 

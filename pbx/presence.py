@@ -144,5 +144,8 @@ class PresenceFeed:
         """Return the presence as it is now."""
         return presence_document.presence_document(entity(self._uri), self._presence.state(self._resource))
 
+    def count_from(self, number: int) -> None:
+        """Do nothing: its documents are not numbered."""
+
     def delivered(self) -> None:
         """Do nothing: each document stands for itself."""

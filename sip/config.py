@@ -63,9 +63,7 @@ class SipConfig:
     max_contacts: int = 10
     """Contacts of one address of record."""
     max_subscription_seconds: int = 1800
-    """The longest subscription in seconds; longer wishes are cut. A phone that the server forgot in a crash watches stale
-    lamps until its next refresh.
-    """
+    """The longest subscription in seconds; longer wishes are cut."""
     max_subscriptions: int = 50_000
     """Subscriptions above which new ones are turned away with 503."""
     max_subscriptions_per_user: int = 250

@@ -26,6 +26,10 @@ class EventFeed(Protocol):
         """Return the whole state as it is now; called once for every NOTIFY that is sent."""
         ...
 
+    def count_from(self, number: int) -> None:
+        """Number the documents from here on, where they are numbered."""
+        ...
+
     def delivered(self) -> None:
         """Take note that the watcher has confirmed the last body."""
         ...

@@ -1,6 +1,7 @@
 """All subscriptions of this node: SUBSCRIBE taken and refused, changes told to those who watch (RFC 6665 section 4.2).
 
-A phone whose subscription is not known, because the server was restarted, gets 481 for its refresh and makes a new one.
+What is kept of the subscriptions outlives a crash. A phone whose subscription is not known all the same gets 481 for its refresh
+and makes a new one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from sip.event_package import EventPackage, Standing
 from sip.headers import is_token, parse_seconds
 from sip.message import Request, Response, response_to
 from sip.registrar import Binding
+from sip.stored_subscription import StoredSubscription, SubscriptionKeeper, number_above
 from sip.subscription import Subscription
+from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,8 @@ class Notifier:
         # Dictionaries for their order: who subscribed first is told first.
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, dict[Subscription, None]] = {}
+        self.keeper: SubscriptionKeeper | None = None
+        """Who stores the subscriptions."""
 
     def __len__(self) -> int:
         """Return how many subscriptions there are."""
@@ -181,12 +186,62 @@ class Notifier:
             uri=request.uri,
         )
         transaction = self._desk.accept(request, source)
-        self._dialogs[dialog.call_id, tag] = subscription
-        self._origins[dialog.call_id, dialog.remote_tag, subscription.event] = subscription
-        self._by_resource.setdefault((package.name, resource), {})[subscription] = None
-        self._by_watcher.setdefault(watcher, {})[subscription] = None
+        self._enter(subscription)
         transaction.respond(self._acceptance(request, dialog, resource, seconds))
         subscription.start(seconds, standing)
+        self._keep(subscription, seconds)
+
+    def _enter(self, subscription: Subscription) -> None:
+        dialog = subscription.dialog
+        self._dialogs[dialog.call_id, dialog.local_tag] = subscription
+        self._origins[dialog.call_id, dialog.remote_tag, subscription.event] = subscription
+        self._by_resource.setdefault((subscription.package.name, subscription.resource), {})[subscription] = None
+        self._by_watcher.setdefault(subscription.watcher, {})[subscription] = None
+
+    def _keep(self, subscription: Subscription, seconds: int) -> None:
+        if self.keeper is not None and seconds:
+            self.keeper.kept(StoredSubscription.of(subscription, seconds, self._stack.timers.clock.now()))
+
+    def restore(self, stored: Iterable[StoredSubscription]) -> None:
+        """Go on with the subscriptions of a run that was killed: all who watch are told everything anew."""
+        now = self._stack.timers.clock.now()
+        number = number_above(now)
+        for place, one in enumerate(stored):
+            subscription = self._restored(one, number)
+            if subscription is None:
+                if self.keeper is not None:
+                    self.keeper.ended(one.call_id, one.local_tag)
+                continue
+            self._enter(subscription)
+            seconds = max(round((one.expires_at - now).total_seconds()), 1)
+            self._stack.timers.schedule(place * _RENEWAL_STEP, self._resume, subscription, seconds)
+
+    def _restored(self, one: StoredSubscription, number: int) -> Subscription | None:
+        package = self._packages.get(one.package)
+        if package is None or package.standing(one.resource, one.watcher) in _REFUSALS:
+            return None
+        try:
+            dialog, uri = one.dialog(number), Uri.parse(one.uri)
+        except MalformedMessageError as error:
+            log.warning("stored_subscription_unreadable", call_id=one.call_id, error=error.message)
+            return None
+        subscription = Subscription(
+            self._stack,
+            self,
+            dialog,
+            package,
+            resource=one.resource,
+            watcher=one.watcher,
+            event=one.event,
+            uri=uri,
+        )
+        subscription.count_from(number)
+        return subscription
+
+    def _resume(self, subscription: Subscription, seconds: int) -> None:
+        dialog = subscription.dialog
+        if self._dialogs.get((dialog.call_id, dialog.local_tag)) is subscription:
+            subscription.start(seconds, subscription.package.standing(subscription.resource, subscription.watcher))
 
     def refresh(self, request: Request, source: Address) -> bool:
         """Take a SUBSCRIBE inside a dialog; False: there is no such subscription."""
@@ -214,12 +269,15 @@ class Notifier:
         subscription.follow(source)
         transaction.respond(self._acceptance(request, dialog, subscription.resource, seconds))
         subscription.refresh(seconds)
+        self._keep(subscription, seconds)
         return True
 
     def subscription_ended(self, subscription: Subscription) -> None:
         """Forget a subscription."""
         dialog = subscription.dialog
         self._dialogs.pop((dialog.call_id, dialog.local_tag), None)
+        if self.keeper is not None:
+            self.keeper.ended(dialog.call_id, dialog.local_tag)
         origin = (dialog.call_id, dialog.remote_tag, subscription.event)
         if self._origins.get(origin) is subscription:
             del self._origins[origin]

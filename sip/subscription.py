@@ -83,6 +83,7 @@ class Subscription:
         "expires_at",
         "resource",
         "state",
+        "uri",
         "watcher",
     )
 
@@ -117,6 +118,8 @@ class Subscription:
         self._event = event
         self._feed: EventFeed = package.feed(resource, watcher, uri)
         self.resource = resource
+        self.uri = uri
+        """How the watcher names the resource."""
         self.watcher = watcher
         self.state = SubscriptionState.INIT
         self.expires_at = 0.0
@@ -152,6 +155,10 @@ class Subscription:
     def told(self) -> bool:
         """Whether the watcher has confirmed the newest state."""
         return self._delivery is DeliveryState.RESTING
+
+    def count_from(self, number: int) -> None:
+        """Number the documents from here on: the watcher has had others from an earlier run."""
+        self._feed.count_from(number)
 
     # What the watcher asks for.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from tests.support.ports import free_port
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedPhone, description, scripted_carrier, scripted_phone
 from tests.support.watching_phone import WatchingPhone, watching_phone
+
+_VERSION = re.compile(rb'version="([0-9]+)" state')
 
 
 def dialogs(phone: WatchingPhone, extension: str = "1002") -> list[Element]:
@@ -284,6 +288,43 @@ async def test_lamps_are_right_after_a_restart(tmp_path: Path, prompts: Path) ->
                 await watcher.until(
                     lambda: len(watcher.notifies) > told and lamp(watcher) == {"idle"}, "the state anew"
                 )
+
+
+async def test_a_lamp_does_not_stick_when_the_server_is_killed(tmp_path: Path, prompts: Path) -> None:
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
+            for number in ("1001", "1002", "1003"):
+                await server.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
+            watcher = await stack.enter_async_context(watching_phone(server, "1003"))
+            assert (await watcher.subscribe("dialog", "1002")).status == 200
+            async with scripted_phone(server, "1001") as ana, scripted_phone(server, "1002") as boris:
+                call = ana.call("1002")
+                (await boris.incoming()).session.answer(description())
+                await call.answered()
+                await watcher.until(lambda: lamp(watcher) == {"confirmed"}, "talking")
+                await server.exchange._subscriptions.flush()
+                # As when the power fails: nobody is told, nothing more is written.
+                server.exchange.watching.close = lambda: None  # type: ignore[method-assign]
+                server.exchange.sip.core.inbound.notifier.keeper = None
+                before = len(watcher.notifies)
+                await server.exchange.sip.close()
+        async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
+            await watcher.until(lambda: len(watcher.notifies) > before and lamp(watcher) == {"idle"}, "dark again")
+            versions = [int(found[1]) for one in watcher.notifies if (found := _VERSION.search(one.body))]
+            assert versions == sorted(set(versions))
+            numbers = [one.cseq[0] for one in watcher.notifies]
+            assert numbers == sorted(set(numbers))
+            assert (await watcher.subscribe("dialog", "1002", again=True)).status == 200
+            async with scripted_phone(server, "1002") as boris, scripted_phone(server, "1001") as ana:
+                call = ana.call("1002")
+                (await boris.incoming()).session.answer(description())
+                await watcher.until(lambda: lamp(watcher) == {"confirmed"}, "talking again")
+                call.session.hang_up()
+                await server.quiet()
+        async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
+            # That was stopped in good order: the phone was told to subscribe anew.
+            assert len(server.exchange.sip.core.inbound.notifier) == 0
 
 
 async def test_a_lamp_is_right_after_real_calls_over_a_bad_network(server: RamalServer) -> None:

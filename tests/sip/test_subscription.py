@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sip.address import Address
 from sip.event_package import Standing
 from sip.registrar import Binding
+from sip.stored_subscription import StoredSubscription
 from sip.subscription_tables import DELIVERY, SUBSCRIPTION, DeliveryState, SubscriptionState
 from sip.uri import Uri
 from tests.sip.watcher import Scene, Watcher
@@ -472,3 +474,56 @@ def test_options_tells_what_can_be_watched_and_figures_tell_what_is() -> None:
     assert answer.get("Allow-Events") == "dialog"
     assert "SUBSCRIBE, PUBLISH, MESSAGE" in (answer.get("Allow") or "")
     assert stage.notifier.count_by_event() == {"dialog": 1}
+
+
+class Keeper:
+    """Keeps subscriptions as a database would."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], StoredSubscription] = {}
+
+    def kept(self, subscription: StoredSubscription) -> None:
+        self.held[subscription.call_id, subscription.local_tag] = subscription
+
+    def ended(self, call_id: str, local_tag: str) -> None:
+        self.held.pop((call_id, local_tag), None)
+
+
+def test_a_server_that_was_killed_goes_on_with_what_was_kept() -> None:
+    before, keeper = Scene(), Keeper()
+    before.notifier.keeper = keeper
+    assert before.watcher.subscribe().status == 200
+    assert len(keeper.held) == 1
+    after = Scene()
+    after.set(5)
+    after.notifier.restore(keeper.held.values())
+    after.run(0.2)
+    watcher = after.watcher
+    watcher.call_id, watcher.tag, watcher.cseq = before.watcher.call_id, before.watcher.tag, before.watcher.cseq
+    watcher.server_tag = before.watcher.server_tag
+    assert watcher.bodies == ["5"]
+    assert watcher.last.cseq[0] > before.watcher.last.cseq[0]
+    assert (watcher.last.get("Event"), watcher.last.to_tag) == ("dialog", before.watcher.tag)
+    assert after.counter.counted_from > 0
+    after.set(6)
+    after.run(0.2)
+    assert watcher.refresh().status == 200
+    assert watcher.bodies[1] == "6"
+
+
+def test_what_is_watched_no_more_is_not_taken_up() -> None:
+    scene, keeper = Scene(), Keeper()
+    scene.notifier.keeper = keeper
+    scene.watcher.subscribe()
+    kept = list(keeper.held.values())
+    scene.watcher.refresh(expires="0")
+    assert keeper.held == {}
+    after = Scene()
+    after.notifier.keeper = keeper
+    keeper.held = {(one.call_id, one.local_tag): one for one in kept}
+    after.counter.standings["bob"] = Standing.FORBIDDEN
+    broken = replace(kept[0], call_id="other", target="rubbish", resource="carol")
+    after.counter.values["carol"] = 1
+    after.notifier.restore([*kept, broken, replace(kept[0], package="presence")])
+    after.run(1)
+    assert (len(after.notifier), keeper.held, after.watcher.notifies) == (0, {}, [])

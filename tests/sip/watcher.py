@@ -149,6 +149,7 @@ class Counter:
         self.values: dict[str, int] = {"bob": 0}
         self.standings: dict[str, Standing] = {}
         self.made = 0
+        self.counted_from = 0
         self.confirmed = 0
         self.broken = False
 
@@ -166,6 +167,9 @@ class CounterFeed:
     def __init__(self, counter: Counter, resource: str) -> None:
         self._counter = counter
         self._resource = resource
+
+    def count_from(self, number: int) -> None:
+        self._counter.counted_from = number
 
     def body(self) -> bytes:
         if self._counter.broken:

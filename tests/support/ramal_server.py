@@ -109,6 +109,7 @@ async def ramal_server(
     callers: CallerDirectory | None = None,
     flows: Mapping[str, Flow] | None = None,
     pbx: Mapping[str, Any] | None = None,
+    sip: Mapping[str, Any] | None = None,
     dns: Sequence[tuple[str, int]] = (),
     port: int = 0,
     rtp_ports: tuple[int, int] = RTP_PORTS,
@@ -125,6 +126,7 @@ async def ramal_server(
         callers: one who knows callers' names.
         flows: named call flows.
         pbx: changed knobs of `PbxConfig`.
+        sip: changed knobs of `SipConfig`.
         dns: addresses and ports of DNS servers, in place of the machine's.
         port: SIP port; 0 takes a free one.
         rtp_ports: both ends of the range.
@@ -147,7 +149,7 @@ async def ramal_server(
     sockets = tuple(listen or (Address("127.0.0.1", port, "udp"), Address("127.0.0.1", port, "tcp")))
     exchange = Exchange(
         config,
-        SipConfig(listen=sockets, tls=tls, min_expires=1, dns_servers=tuple(dns)),
+        SipConfig(listen=sockets, tls=tls, min_expires=1, dns_servers=tuple(dns), **(sip or {})),
         database=database,
         journal=journal,
         bus=bus,
