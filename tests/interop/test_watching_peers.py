@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from sip.message_summary import MailboxCounts
 from tests.support.baresip import Baresip
 from tests.support.buddy_phone import buddy_phone
-from tests.support.ramal_server import PASSWORD, RamalServer
+from tests.support.ports import free_port
+from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import description, scripted_phone
 from tests.support.sipp import run_sipp
 from tests.support.tones import write_tone
@@ -110,6 +112,60 @@ async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, 
         async with scripted_phone(server, "1001"), asyncio.timeout(15):
             while "Online" not in await phone.command("contacts"):
                 await asyncio.sleep(0.1)
+
+
+async def vanish(server: RamalServer) -> None:
+    """Have the server end as when the power fails: its phones are told nothing, and nothing more is written."""
+    await server.exchange._subscriptions.flush()
+    server.exchange.watching.close = lambda: None  # type: ignore[method-assign]
+    server.exchange.sip.core.inbound.notifier.keeper = None
+
+
+async def test_pjsua2_goes_on_being_told_by_a_server_that_was_killed(tmp_path: Path, prompts: Path) -> None:
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
+            for number in ("1001", "1003"):
+                await server.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
+            phone = await stack.enter_async_context(buddy_phone(server.address, "1003", PASSWORD, watches="1001"))
+            await phone.until(lambda: phone.last("buddy").get("subscription") == "ACTIVE", "the subscription")
+            await phone.until(lambda: "Messages-Waiting" in phone.last("mailbox").get("text", ""), "the mailbox")
+            await vanish(server)
+        async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
+            server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=2))
+            await phone.until(lambda: "Voice-Message: 2/0" in phone.last("mailbox")["text"], "two messages")
+            async with scripted_phone(server, "1001"):
+                await phone.until(lambda: bool(phone.last("buddy")["online"]), "online")
+
+
+@pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_baresip_goes_on_being_told_by_a_server_that_was_killed(
+    tmp_path: Path, prompts: Path, transport: str
+) -> None:
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        async with ramal_server(tmp_path / "server", prompts=prompts, port=port) as server:
+            await server.exchange.directory.create_extension(number="1003", name="1003", password=PASSWORD)
+            phone = Baresip(
+                tmp_path / "baresip",
+                "1003",
+                write_tone(tmp_path / "tone.wav", 440),
+                server=server.address,
+                password=PASSWORD,
+                transport=transport,
+                modules=("mwi",),
+            )
+            await stack.enter_async_context(phone)
+            await phone.registered()
+            async with asyncio.timeout(15):
+                while b"Messages-Waiting: no" not in (phone.folder / "log").read_bytes():
+                    await asyncio.sleep(0.05)
+            await vanish(server)
+        async with ramal_server(tmp_path / "server", prompts=prompts, port=port) as server, asyncio.timeout(20):
+            server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=2))
+            while b"Voice-Message: 2/0" not in (phone.folder / "log").read_bytes():
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
