@@ -76,3 +76,47 @@ async def test_browser_and_desk_phone_hear_each_other(talk: Talk, tmp_path: Path
     await call.until(lambda: "5" in call.digits, "hear the key")
     await talk.browser.do("hangUp")
     await call.over()
+
+
+async def test_a_browser_that_is_called_holds_mutes_restarts_and_comes_back_after_a_reload(
+    talk: Talk, tmp_path: Path
+) -> None:
+    browser = talk.browser
+    call = await talk.desk.call("1001", talk.desk_voice)
+    await browser.wait_for("incoming", **{"from": "1002"})
+    await browser.do("answer")
+    await call.confirmed()
+    await browser.wait_for("connection", state="connected")
+    assert share(await browser.hear(1), DESK_HERTZ) > 0.8
+    assert share(await heard_at_desk(call, tmp_path, "called"), BROWSER_HERTZ) > 0.8
+
+    await browser.do("hold")
+    await browser.wait_for("hold")
+    await asyncio.sleep(0.8)
+    assert share(await browser.hear(0.8), DESK_HERTZ) < 0.1
+    await browser.do("unhold")
+    await browser.wait_for("unhold")
+    await asyncio.sleep(0.8)
+    assert share(await browser.hear(1.5), DESK_HERTZ) > 0.8
+    assert share(await heard_at_desk(call, tmp_path, "resumed"), BROWSER_HERTZ) > 0.8
+
+    await browser.do("mute")
+    await asyncio.sleep(0.5)
+    assert share((await heard_at_desk(call, tmp_path, "muted"))[-6400:], BROWSER_HERTZ) < 0.1
+    await browser.do("unmute")
+
+    await browser.do("restart")
+    await asyncio.sleep(1)
+    assert share(await browser.hear(1), DESK_HERTZ) > 0.8
+    assert share(await heard_at_desk(call, tmp_path, "restarted"), BROWSER_HERTZ) > 0.8
+
+    # The page goes away without a word; the new one takes the place of the old one's dialog.
+    dialog = await browser.do("dialog")
+    await browser.load()
+    await browser.do("call", to="1002", replaces=dialog)
+    await browser.wait_for("confirmed")
+    await browser.wait_for("connection", state="connected")
+    assert share(await browser.hear(1), DESK_HERTZ) > 0.8
+    assert share(await heard_at_desk(call, tmp_path, "reloaded"), BROWSER_HERTZ) > 0.8
+    await call.hang_up()
+    await browser.wait_for("ended")
