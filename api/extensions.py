@@ -25,7 +25,7 @@ from api.permissions import Action, Resource, Role
 from api.security import Access, permit
 from api.services import Rooms, Services
 from pbx.directory import new_password
-from pbx.entries import Extension, KeyWay
+from pbx.entries import ENCRYPTION, Encryption, Extension, KeyWay
 from pbx.errors import UnknownEntryError
 from pbx.extension_states import ExtensionState
 from pbx.forwarding import TARGETS
@@ -61,6 +61,7 @@ class ExtensionIn(Input):
     call_waiting: bool = Field(True, description="Whether a second call rings while one goes on; else it is busy.")
     supervises: bool = Field(False, description="Whether it may supervise others' calls by star code.")
     dtmf: KeyWay = Field(KeyWay.RFC4733, description="How keys go to its phones.")
+    encryption: Encryption = Field(Encryption.OPTIONAL, description=ENCRYPTION)
 
 
 class ForwardingChanges(Input):
@@ -86,6 +87,7 @@ class ExtensionChanges(ForwardingChanges):
     enabled: bool | None = None
     supervises: bool | None = None
     dtmf: KeyWay | None = None
+    encryption: Encryption | None = None
 
 
 class RegisteredPhoneOut(Output):
@@ -121,6 +123,7 @@ class ExtensionOut(ForwardingOut):
     enabled: bool
     supervises: bool = Field(description="Whether it may supervise others' calls by star code.")
     dtmf: KeyWay
+    encryption: Encryption
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
     contacts: list[RegisteredPhoneOut] = Field(description="The registered phones; agents see their own only.")

@@ -23,7 +23,7 @@ from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms, Services
-from pbx.entries import CallerIdPolicy, KeyWay, NumberFormat, Transport, Trunk
+from pbx.entries import ENCRYPTION, CallerIdPolicy, Encryption, KeyWay, NumberFormat, Transport, Trunk
 from pbx.errors import UnknownEntryError
 
 router = APIRouter(prefix="/trunks", tags=["trunks"])
@@ -66,6 +66,7 @@ class TrunkIn(Input):
     )
     domain: Annotated[Domain, NullIsEmpty] = Field("", description="What From and To name, where it is not the host.")
     codecs: Codecs = Field([], description="What it may speak, best first; empty for all of ours.")
+    encryption: Encryption = Field(Encryption.OPTIONAL, description=ENCRYPTION)
     caller_id_policy: CallerIdPolicy = Field(
         CallerIdPolicy.DEFAULT,
         description="`default`: `caller_id`, else the first inbound number; `pass`: the caller's own; `fixed`: always `caller_id`.",
@@ -123,6 +124,7 @@ class TrunkChanges(Input):
     domain: Domain | None = None
     realm: Line | None = None
     codecs: Codecs | None = None
+    encryption: Encryption | None = None
     caller_id_policy: CallerIdPolicy | None = None
     caller_id_format: NumberFormat | None = None
     asserted_identity: bool | None = None
@@ -165,6 +167,7 @@ class TrunkOut(Output):
     domain: str
     realm: str
     codecs: list[str]
+    encryption: Encryption
     caller_id_policy: CallerIdPolicy
     caller_id_format: NumberFormat
     asserted_identity: bool

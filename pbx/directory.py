@@ -318,6 +318,8 @@ class Directory:
             row.dtmf = validation.key_way(fields["dtmf"])
         if "supervises" in fields:
             row.supervises = fields["supervises"]
+        if "encryption" in fields:
+            row.encryption = validation.encryption(fields["encryption"])
         self._set_forwarding(row, fields)
 
     def _set_forwarding(self, row: ExtensionRow, fields: ExtensionFields) -> None:

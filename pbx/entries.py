@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from pbx import patterns
 from pbx.hours import Span
@@ -37,6 +37,23 @@ class KeyWay(enum.StrEnum):
     """To it as SIP INFO."""
     INBAND = "inband"
     """As tones in the voice, both ways; for lines that have nothing else."""
+
+
+class Encryption(enum.StrEnum):
+    """Whether a party's voice is encrypted. Browsers always encrypt."""
+
+    OFF = "off"
+    """Never with keys in descriptions."""
+    OPTIONAL = "optional"
+    """Where the party offers it; and it is offered where nobody can read the keys on the way."""
+    REQUIRED = "required"
+    """No call without it."""
+
+
+ENCRYPTION: Final = (
+    "`off`: never by keys in descriptions; `optional`: where the other side offers it, and offered over TLS; "
+    "`required`: no call without it. Browsers always encrypt."
+)
 
 
 class CallerIdPolicy(enum.StrEnum):
@@ -103,6 +120,8 @@ class Extension:
     dtmf: KeyWay = KeyWay.RFC4733
     supervises: bool = False
     """Whether it may listen to others' calls, whisper and barge in by star code."""
+    encryption: Encryption = Encryption.OPTIONAL
+    """Of the voice of its phones; browsers always encrypt."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -151,6 +170,7 @@ class Trunk:
     """The only realm that our password is proved for; empty: the one that it asks for."""
     trust_identity: bool = True
     """Whether it is believed who calls and who sent a call on, and told who does not want to be known (RFC 3325)."""
+    encryption: Encryption = Encryption.OPTIONAL
     max_calls: int = 0
     max_calls_in: int = 0
     max_calls_out: int = 0
@@ -311,6 +331,7 @@ class ExtensionFields(TypedDict, total=False):
     call_waiting: bool
     supervises: bool
     dtmf: str
+    encryption: str
 
 
 class DeviceFields(TypedDict, total=False):
@@ -341,6 +362,7 @@ class TrunkFields(TypedDict, total=False):
     realm: str
     codecs: list[str]
     caller_id_policy: str
+    encryption: str
     caller_id_format: str
     asserted_identity: bool
     trust_identity: bool

@@ -18,7 +18,7 @@ from media.prompts import PromptStore
 from pbx.conferences import Rooms
 from pbx.config import PbxConfig
 from pbx.directory import Directory
-from pbx.entries import KeyWay
+from pbx.entries import Encryption, KeyWay
 from pbx.party import Party
 from pbx.ports import CallerDirectory
 from sip.address import Address
@@ -119,6 +119,12 @@ class Equipment:
         entry = snapshot.trunks.get(party.trunk) if party.trunk else snapshot.extensions.get(party.extension)
         # Extensions come from the database in bulk, with their text as it stands there.
         return KeyWay.RFC4733 if entry is None else KeyWay(entry.dtmf)
+
+    def encryption_of(self, party: Party) -> Encryption:
+        """Whether a party's voice is to be encrypted."""
+        snapshot = self.directory.snapshot
+        entry = snapshot.trunks.get(party.trunk) if party.trunk else snapshot.extensions.get(party.extension)
+        return Encryption.OPTIONAL if entry is None else Encryption(entry.encryption)
 
     def language(self, extension: str = "") -> str:
         """The language in which an extension is spoken to; without one, the company's."""

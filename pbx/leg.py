@@ -119,6 +119,7 @@ class Leg(LegVoice):
         self.party = party
         self.role = role
         self.incoming = incoming
+        self.media.security.policy = equipment.encryption_of(party)
         if party.trunk:
             self.media.allowed = equipment.codecs_of(party.trunk)
         self._keys_by = equipment.keys_by(party)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +13,7 @@ from media.dtls import DtlsIdentity
 from media.engine import Endpoint
 from media.key_agreement import KeyAgreement
 from media.srtp import SUITES, SrtpKeys, SrtpProfile
+from pbx.entries import Encryption
 from sip.offer_answer import UNPROTECTED, PeerAudio, Protection
 from sip.sdp import Media, SessionDescription
 from sip.sdp_security import Candidate, Crypto, CryptoKey, Fingerprint, MediaSecurity, Setup, security_of
@@ -34,17 +34,6 @@ _HOST_PRIORITY: Final = 2130706431
 """Of the only candidate: a host's, RFC 8445 section 5.1.2.1."""
 _MOST_WAITING: Final = 16
 """Datagrams of a handshake that may come before the answer that tells whose they are."""
-
-
-class Encryption(enum.StrEnum):
-    """Whether a party's voice is encrypted. Browsers always encrypt."""
-
-    OFF = "off"
-    """Never with keys in descriptions."""
-    OPTIONAL = "optional"
-    """Where the party offers it; and it is offered where nobody can read the keys on the way."""
-    REQUIRED = "required"
-    """No call without it."""
 
 
 class LegSecurity:
@@ -195,6 +184,11 @@ class LegSecurity:
         self._agreed, self._protocol = profile, audio.media.protocol
         master = self._masters.setdefault(profile, profile.new_master())
         endpoint.encrypt(SrtpKeys(profile, incoming=key.material, outgoing=master, identifier_size=identifier_size))
+
+    @property
+    def profile(self) -> SrtpProfile | None:
+        """What was agreed by keys in descriptions, if anything."""
+        return self._agreed
 
     @property
     def active(self) -> bool:

@@ -32,6 +32,7 @@ _TRUNK_RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "domain": lambda text: validation.host(text, "domain") if text else "",
     "codecs": validation.codecs,
     "caller_id_policy": validation.caller_id_policy,
+    "encryption": validation.encryption,
     "caller_id_format": validation.caller_id_format,
     "asserted_identity": bool,
     "realm": _text("realm", 200),

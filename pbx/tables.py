@@ -36,6 +36,7 @@ class ExtensionRow(Base):
     call_waiting: Mapped[bool] = mapped_column(Boolean, default=True)
     supervises: Mapped[bool] = mapped_column(Boolean, default=False)
     dtmf: Mapped[str] = mapped_column(String(8), default="rfc4733")
+    encryption: Mapped[str] = mapped_column(String(8), default="optional")
     created_at: Mapped[datetime]
 
 
@@ -78,6 +79,7 @@ class TrunkRow(Base):
     caller_id_format: Mapped[str] = mapped_column(String(8), default="+e164")
     asserted_identity: Mapped[bool] = mapped_column(Boolean, default=False)
     trust_identity: Mapped[bool] = mapped_column(Boolean, default=True)
+    encryption: Mapped[str] = mapped_column(String(8), default="optional")
     max_calls: Mapped[int] = mapped_column(Integer, default=0)
     max_calls_in: Mapped[int] = mapped_column(Integer, default=0)
     max_calls_out: Mapped[int] = mapped_column(Integer, default=0)

@@ -8,7 +8,17 @@ from typing import Final
 
 from core import phone_numbers
 from pbx import hours, patterns
-from pbx.entries import CallerIdPolicy, DestinationKind, KeyWay, Network, NumberFormat, Transport, network, split_server
+from pbx.entries import (
+    CallerIdPolicy,
+    DestinationKind,
+    Encryption,
+    KeyWay,
+    Network,
+    NumberFormat,
+    Transport,
+    network,
+    split_server,
+)
 from pbx.errors import InvalidEntryError
 from pbx.outcomes import ENDINGS
 from sip.codecs import DEFAULT_CODECS
@@ -116,6 +126,14 @@ def codecs(names: Iterable[str]) -> list[str]:
     if len(set(wanted)) != len(wanted):
         raise InvalidEntryError("codecs: each one once.")
     return wanted
+
+
+def encryption(text: str) -> Encryption:
+    """Accept whether voice is encrypted."""
+    try:
+        return Encryption(text)
+    except ValueError:
+        raise InvalidEntryError(f"encryption: one of {', '.join(Encryption)}.") from None
 
 
 def caller_id_policy(text: str) -> CallerIdPolicy:

@@ -24,6 +24,11 @@ _LONGEST_LINE = 65_536
 _SETTLE_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
 _TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+_SRTP = {
+    "off": pj.PJMEDIA_SRTP_DISABLED,
+    "optional": pj.PJMEDIA_SRTP_OPTIONAL,
+    "required": pj.PJMEDIA_SRTP_MANDATORY,
+}
 
 # pjsua2 writes its own log to standard output before it can be told not to, so that is put aside.
 _PARENT = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -229,6 +234,7 @@ class Phone:
         display_name: str,
         codecs: Sequence[str] = (),
         extensions: bool = False,
+        srtp: str = "off",
     ) -> dict[str, Any]:
         """Open the sockets and the line; with extensions it demands reliable ringing and offers session timers."""
         config = pj.EpConfig()
@@ -261,6 +267,9 @@ class Phone:
         line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if extensions else pj.PJSUA_SIP_TIMER_INACTIVE
         if extensions:
             line.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+        line.mediaConfig.srtpUse = _SRTP[srtp]
+        # The keys may go over UDP in tests; who calls over TLS has them safe.
+        line.mediaConfig.srtpSecureSignaling = 0
         media = line.mediaConfig.transportConfig
         media.port, media.boundAddress, media.publicAddress = rtp_port or _free_port(address), address, address
         self.account = PhoneAccount(self)

@@ -83,7 +83,7 @@ async def test_a_browser_that_is_called_holds_mutes_restarts_and_comes_back_afte
 ) -> None:
     browser = talk.browser
     call = await talk.desk.call("1001", talk.desk_voice)
-    await browser.wait_for("incoming", **{"from": "1002"})
+    assert (await browser.wait_for("incoming"))["from"] == "1002"
     await browser.do("answer")
     await call.confirmed()
     await browser.wait_for("connection", state="connected")
