@@ -109,7 +109,20 @@ std::optional<CodecKind> Endpoint::codec_of(uint8_t payload_type) const {
     return std::nullopt;
 }
 
+bool Endpoint::flooded(int64_t now) {
+    // Twenty times what a phone sends.
+    constexpr uint32_t kMost = 1000;
+    if (now - second_ >= kSecond) {
+        second_ = now;
+        in_second_ = 0;
+    }
+    if (++in_second_ <= kMost) return false;
+    counters.packets_rejected.add(1);
+    return true;
+}
+
 void Endpoint::rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now) {
+    if (flooded(now)) return;
     if (security_) return secured_received(data, size, from, now);
     if (is_rtcp(data, size)) return rtcp_received(data, size, from, now, true);
     if (!configured_ || !settings_.receive) return;

@@ -141,6 +141,8 @@ private:
     // An authentic packet came from there.
     void follow(const SocketAddress& from);
     void supervise_consent(int64_t now);
+    // More comes than any phone sends: what is beyond the cap is thrown away unread.
+    bool flooded(int64_t now);
     void report_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
     void event_received(const RtpPacket& packet, int64_t now);
     // A packet is kept from the peer, who shall not count it as lost.
@@ -201,6 +203,9 @@ private:
     // What the party says as sound, while somebody needs it, and what it is sent as sound.
     std::unique_ptr<Hearing> hearing_;
     std::unique_ptr<Speaking> speaking_;
+    // Datagrams in the present second.
+    int64_t second_ = 0;
+    uint32_t in_second_ = 0;
     // Silence counts from here.
     int64_t alive_ = 0;
     int64_t configured_at_ = 0;

@@ -36,6 +36,7 @@ void Endpoint::send_report(int64_t now) {
 }
 
 void Endpoint::rtcp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed) {
+    if (!multiplexed && flooded(now)) return;
     if (!configured_) return counters.packets_rejected.add(1);
     if (security_) {
         const auto opened = security_->open_rtcp(data, size);

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from types import FunctionType
 
+from tests.fuzz import native_targets
 from tests.fuzz.targets import TARGETS
 
 SECONDS_EACH = 600
@@ -49,7 +50,26 @@ def fuzz_all() -> int:
         kept.mkdir(parents=True, exist_ok=True)
         options = [f"-max_total_time={SECONDS_EACH}", f"-artifact_prefix={kept}/", "-print_final_stats=1", str(kept)]
         failed += subprocess.run([sys.executable, "-m", "tests.fuzz", name, *options], check=False).returncode != 0
-    return failed
+    return failed + fuzz_native()
+
+
+def fuzz_native() -> int:
+    """Fuzz the media engine, where clang is; return 1 if it failed."""
+    if native_targets.compiler() is None:
+        print("The media engine is left out: clang is not installed.", file=sys.stderr)
+        return 0
+    kept = Path("var/fuzz/media")
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as seeds:
+        native_targets.write_seeds(Path(seeds))
+        options = [
+            f"-max_total_time={SECONDS_EACH}",
+            f"-artifact_prefix={kept}/",
+            "-print_final_stats=1",
+            str(kept),
+            seeds,
+        ]
+        return int(subprocess.run([str(native_targets.build()), *options], check=False).returncode != 0)
 
 
 if __name__ == "__main__":

@@ -259,3 +259,51 @@ async def test_a_malformed_datagram_is_dropped(datagram: bytes) -> None:
         anna.rtp.sendto(datagram, anna.remote)
         anna.send(b"\x07" * 160)
         assert (await boris.hear()).payload == b"\x07" * 160
+
+
+async def test_what_is_injected_never_reaches_the_other_leg_once_the_party_was_heard() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        room.engine.bridge(a, b)
+        intruders = [Phone(ssrc=anna.ssrc), Phone(ssrc=0x666)]
+        room.phones.extend(intruders)
+        anna.send(b"\x77" * 160)
+        heard = [await boris.hear()]
+        for _ in range(60):
+            for intruder in intruders:
+                intruder.call(a)
+                # With a sequence of its own, and with what it saw of the stream it wants to break into.
+                intruder.sequence = anna.sequence if intruder.ssrc == anna.ssrc else intruder.sequence
+                intruder.send(b"\x13" * 160)
+                intruder.rtp.sendto(b"\x80\x00" + b"\x13" * 170, (b.address, b.port))
+            anna.send(b"\x77" * 160)
+            heard.append(await boris.hear())
+        assert {packet.payload for packet in heard} == {b"\x77" * 160}
+        assert is_one_stream(heard)
+        anna.close()
+        for intruder in intruders:
+            for _ in range(3):
+                intruder.send(b"\x13" * 160)
+        assert not await boris.listen(0.2)
+        assert not await intruders[0].listen(0.1)
+
+
+async def test_a_port_that_is_flooded_takes_a_thousand_packets_a_second_and_the_others_work() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        clara, c = room.party()
+        dora, d = room.party()
+        room.engine.bridge(a, b)
+        room.engine.bridge(c, d)
+        for _ in range(60):
+            for _ in range(50):
+                anna.send(b"\x11" * 160)
+            clara.send(b"\x22" * 160)
+            assert (await dora.hear()).payload == b"\x22" * 160
+        figures = a.statistics()
+        assert figures.packets_rejected > 0
+        assert figures.packets_received + figures.packets_rejected <= 3000
+        assert figures.packets_received >= 500
+        assert boris.address != anna.address
