@@ -107,7 +107,8 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
 async def past(shop: Shop) -> Past:
     """Two calls that were made, recorded, sealed and billed."""
     customer, desk = await shop.customer_calls()
-    await asyncio.sleep(3)
+    # Long enough that it is still being played when a slow browser is asked to pause.
+    await asyncio.sleep(10)
     await desk.hang_up()
     await customer.over()
     call = await shop.desk.call(MOBILE, shop.voice)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from api.app import openapi_description
 WEB = Path(__file__).resolve().parents[2] / "web"
 
 
-def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command of the web app's tools in its folder."""
+async def run(*command: str, given: str) -> tuple[int, str, str]:
+    """Run a command of the web app's tools in its folder; return its code, output and errors."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        command, cwd=WEB, env={**os.environ, "PATH": path}, input=given, capture_output=True, text=True, check=False
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=WEB, env={**os.environ, "PATH": path}, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
+    output, errors = await process.communicate(given.encode())
+    return process.returncode or 0, output.decode(), errors.decode()
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +32,14 @@ def _tools() -> None:
         pytest.fail("The web app's packages are not installed: call `make web`.")
 
 
-def test_the_shapes_are_those_that_the_server_describes() -> None:
-    done = run("node", "node_modules/openapi-typescript/bin/cli.js", given=json.dumps(openapi_description()))
-    assert done.returncode == 0, done.stderr
+# In the loop of the other tests' server, which would stand still meanwhile and turn calls away afterwards.
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_shapes_are_those_that_the_server_describes() -> None:
+    description = json.dumps(await asyncio.to_thread(openapi_description))
+    code, output, errors = await run("node", "node_modules/openapi-typescript/bin/cli.js", given=description)
+    assert code == 0, errors
     written = (WEB / "src" / "api" / "schema.ts").read_text()
-    assert done.stdout == written, "They differ: call `npm --prefix web run types`, then look at what does not fit."
+    assert output == written, "They differ: call `npm --prefix web run types`, then look at what does not fit."
 
 
 def test_the_lock_file_names_no_place_to_load_from() -> None:
