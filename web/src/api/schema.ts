@@ -3238,6 +3238,12 @@ export interface components {
             findings: components["schemas"]["FindingOut"][];
         };
         /**
+         * Encryption
+         * @description Whether a party's voice is encrypted. Browsers always encrypt.
+         * @enum {string}
+         */
+        Encryption: "off" | "optional" | "required";
+        /**
          * ErasureOut
          * @description The proof that a visitor was erased; nothing of the person is in it.
          */
@@ -3313,6 +3319,7 @@ export interface components {
             /** Supervises */
             supervises?: boolean | null;
             dtmf?: components["schemas"]["KeyWay"] | null;
+            encryption?: components["schemas"]["Encryption"] | null;
         };
         /**
          * ExtensionIn
@@ -3396,6 +3403,11 @@ export interface components {
              * @default rfc4733
              */
             dtmf: components["schemas"]["KeyWay"];
+            /**
+             * @description `off`: never by keys in descriptions; `optional`: where the other side offers it, and offered over TLS; `required`: no call without it. Browsers always encrypt.
+             * @default optional
+             */
+            encryption: components["schemas"]["Encryption"];
         };
         /**
          * ExtensionOut
@@ -3440,6 +3452,7 @@ export interface components {
              */
             supervises: boolean;
             dtmf: components["schemas"]["KeyWay"];
+            encryption: components["schemas"]["Encryption"];
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -3947,6 +3960,7 @@ export interface components {
              */
             supervises: boolean;
             dtmf: components["schemas"]["KeyWay"];
+            encryption: components["schemas"]["Encryption"];
             state: components["schemas"]["ExtensionState"];
             /**
              * Registered
@@ -5151,6 +5165,7 @@ export interface components {
             realm?: string | null;
             /** Codecs */
             codecs?: string[] | null;
+            encryption?: components["schemas"]["Encryption"] | null;
             caller_id_policy?: components["schemas"]["CallerIdPolicy"] | null;
             caller_id_format?: components["schemas"]["NumberFormat"] | null;
             /** Asserted Identity */
@@ -5258,6 +5273,11 @@ export interface components {
              * @default []
              */
             codecs: string[];
+            /**
+             * @description `off`: never by keys in descriptions; `optional`: where the other side offers it, and offered over TLS; `required`: no call without it. Browsers always encrypt.
+             * @default optional
+             */
+            encryption: components["schemas"]["Encryption"];
             /**
              * @description `default`: `caller_id`, else the first inbound number; `pass`: the caller's own; `fixed`: always `caller_id`.
              * @default default
@@ -5387,6 +5407,7 @@ export interface components {
             realm: string;
             /** Codecs */
             codecs: string[];
+            encryption: components["schemas"]["Encryption"];
             caller_id_policy: components["schemas"]["CallerIdPolicy"];
             caller_id_format: components["schemas"]["NumberFormat"];
             /** Asserted Identity */
