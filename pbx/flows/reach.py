@@ -71,16 +71,15 @@ async def follow(
 ) -> DialResult:
     """Do what routing decided, as far as that is ringing somebody; those who do not take the call may send it on."""
     visited: set[str] = set()
-    announced = len(call.way)
     referral: Headers = (("Referred-By", referred_by),) if referred_by else ()
     while True:
-        if listener is not None and isinstance(decision, ToExtension | ToOutside) and len(decision.way) > announced:
-            announced = len(decision.way)
-            _tell_forwarded(call, listener, decision)
         match decision:
             case ToExtension(extension):
                 domain = call.equipment.config.domain
-                told = identity.told_to_phone(decision.way, extension.number, domain) if decision.way else ()
+                told: Headers = ()
+                if decision.way:
+                    _tell_forwarded(call, listener, decision.way, extension.number)
+                    told = identity.told_to_phone(decision.way, extension.number, domain)
                 result = await ring_extension(
                     call, extension, listener=listener, shown=shown, headers=(*told, *referral)
                 )
@@ -89,6 +88,8 @@ async def follow(
                     return result
                 decision = onward
             case ToOutside():
+                if decision.way:
+                    _tell_forwarded(call, listener, decision.way, decision.number)
                 result = await dial_outside(call, decision, listener=listener, shown=shown)
                 onward = _redirected(call, decision, result, as_extension or shown.extension)
                 if onward is None:
@@ -107,15 +108,20 @@ async def follow(
                 decision = _through(call, entry, way)
 
 
-def _tell_forwarded(call: Call, listener: Leg, decision: ToExtension | ToOutside) -> None:
-    """Tell the caller that the call is sent on, and by whom, unless they talk already (181)."""
-    if not listener.incoming or listener.answered or not listener.alive:
+def _tell_forwarded(call: Call, listener: Leg | None, way: Way, target: str) -> None:
+    """Tell the caller that the call is sent on, and by whom (181), unless they talk already or it was sent on before it came."""
+    if (
+        listener is None
+        or not listener.incoming
+        or listener.answered
+        or not listener.alive
+        or len(way) <= len(call.way)
+    ):
         return
     equipment = call.equipment
-    target = decision.extension.number if isinstance(decision, ToExtension) else decision.number
     headers = identity.told_to_caller(
         listener.party,
-        decision.way[len(call.way) :],
+        way[len(call.way) :],
         target,
         equipment.directory.snapshot,
         equipment.config.domain,
