@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014_subscriptions"
-down_revision = "0013_keys"
+revision = "0015_subscriptions"
+down_revision = "0014_encryption"
 branch_labels = None
 depends_on = None
 
