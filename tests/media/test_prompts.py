@@ -134,4 +134,5 @@ def test_hold_music_is_even_short_and_without_a_seam(store: PromptStore) -> None
 
 def test_preparing_makes_what_callers_must_not_wait_for(store: PromptStore, tmp_path: Path) -> None:
     store.prepare("RU")
-    assert len(list((tmp_path / "prompts").iterdir())) == 3
+    made = {path.stem.split("-")[0] for path in (tmp_path / "prompts").iterdir()}
+    assert made == {"ringback", "busy", "music", "entering", "leaving"}
