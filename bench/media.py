@@ -19,13 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from media.engine import Codec, Endpoint, Engine, Recording
+from media.srtp import SrtpKeys, SrtpProfile
 
 SOURCE = Path(__file__).with_name("media_load.cpp")
+_NATIVE = SOURCE.parent.parent / "media" / "native"
+_SOURCES = (SOURCE, _NATIVE / "srtp.cpp", _NATIVE / "hmac.cpp")
 BINARY = SOURCE.parent.parent / "build" / "bench" / "media_load"
 CALLS = 200
 SECONDS = 8
 PORTS = (20000, 29999)
 _MOST_BEHIND_MS = 50
+_PROFILE = SrtpProfile.AES_CM_128_HMAC_SHA1_80
+_ENCRYPTED_LEGS = (500, 2000)
 
 
 @dataclass(slots=True)
@@ -46,10 +51,10 @@ class Figures:
 
 def build_generator() -> Path:
     """Compile the generator when it is older than its source."""
-    if not BINARY.exists() or BINARY.stat().st_mtime < SOURCE.stat().st_mtime:
+    if not BINARY.exists() or BINARY.stat().st_mtime < max(file.stat().st_mtime for file in _SOURCES):
         BINARY.parent.mkdir(parents=True, exist_ok=True)
         compiler = shutil.which("c++") or "c++"
-        subprocess.run([compiler, "-std=c++20", "-O2", "-o", str(BINARY), str(SOURCE)], check=True)
+        subprocess.run([compiler, "-std=c++20", "-O2", "-o", str(BINARY), *map(str, _SOURCES), "-lcrypto"], check=True)
     return BINARY
 
 
@@ -64,7 +69,16 @@ def measure() -> dict[str, float]:
         )
         if figures.generator_behind_ms > _MOST_BEHIND_MS:
             print(f"  The machine was too busy: the generator was late for {figures.generator_behind_ms} ms.")
+    encrypted = {legs: measure_calls(legs // 2, recorded=False, encrypted=True) for legs in _ENCRYPTED_LEGS}
+    for legs, figures in encrypted.items():
+        print(
+            f"{legs} encrypted legs: {figures.cpu_ms_per_s / 2:.2f} ms/s a leg, "
+            f"p50 {figures.p50_us:.0f} µs, p99 {figures.p99_us:.0f} µs, lost {figures.lost:.3%}"
+        )
+    fewest, most = _ENCRYPTED_LEGS
     return {
+        f"srtp_leg_cpu_ms_per_s_{fewest}": round(encrypted[fewest].cpu_ms_per_s / 2, 3),
+        "srtp_leg_cpu_ms_per_s": round(encrypted[most].cpu_ms_per_s / 2, 3),
         "relay_cpu_ms_per_s": round(relayed.cpu_ms_per_s, 3),
         "recorded_cpu_ms_per_s": round(recorded.cpu_ms_per_s, 3),
         "memory_per_call_kb": round(relayed.memory_kb, 1),
@@ -73,17 +87,19 @@ def measure() -> dict[str, float]:
     }
 
 
-def measure_calls(calls: int, *, recorded: bool, seconds: int = SECONDS) -> Figures:
+def measure_calls(calls: int, *, recorded: bool, encrypted: bool = False, seconds: int = SECONDS) -> Figures:
     """Run so many calls for a time."""
     generator = build_generator()
     with more_files(), on_core(0), tempfile.TemporaryDirectory(prefix="ramal-bench-") as folder:
-        return asyncio.run(_measure(generator, calls, seconds, Path(folder) if recorded else None))
+        return asyncio.run(_measure(generator, calls, seconds, Path(folder) if recorded else None, encrypted=encrypted))
 
 
-async def _measure(generator: Path, calls: int, seconds: int, recordings: Path | None) -> Figures:
+async def _measure(
+    generator: Path, calls: int, seconds: int, recordings: Path | None, *, encrypted: bool = False
+) -> Figures:
     process = await asyncio.create_subprocess_exec(
         str(generator),
-        *(str(2 * calls), str(seconds)),
+        *(str(2 * calls), str(seconds), *(["srtp"] if encrypted else [])),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         preexec_fn=_become_generator,
@@ -96,7 +112,7 @@ async def _measure(generator: Path, calls: int, seconds: int, recordings: Path |
     try:
         phones = [int(port) for port in (await process.stdout.readline()).split()]
         before = resident_kb()
-        legs, kept = _set_up(engine, phones, recordings)
+        legs, kept = _set_up(engine, phones, recordings, encrypted=encrypted)
         process.stdin.write((" ".join(str(leg.port) for leg in legs) + "\n").encode())
         await process.stdin.drain()
         await asyncio.sleep(1.0)
@@ -113,12 +129,16 @@ async def _measure(generator: Path, calls: int, seconds: int, recordings: Path |
     return Figures(cost, memory, result["p50_us"], result["p99_us"], lost, result["behind"])
 
 
-def _set_up(engine: Engine, phones: list[int], recordings: Path | None) -> tuple[list[Endpoint], list[Recording]]:
+def _set_up(
+    engine: Engine, phones: list[int], recordings: Path | None, *, encrypted: bool = False
+) -> tuple[list[Endpoint], list[Recording]]:
     """Bridge the legs two by two, and record each call where a folder is given."""
     legs = [engine.create_endpoint() for _ in phones]
     kept = []
     for leg, port in zip(legs, phones, strict=True):
         leg.configure(remote=("127.0.0.1", port), codec=Codec.PCMU)
+    for number, leg in enumerate(legs) if encrypted else ():
+        leg.encrypt(SrtpKeys(_PROFILE, incoming=_master(1, number), outgoing=_master(2, number)))
     for a, b in zip(legs[::2], legs[1::2], strict=True):
         engine.bridge(a, b)
         if recordings is not None:
@@ -127,6 +147,11 @@ def _set_up(engine: Engine, phones: list[int], recordings: Path | None) -> tuple
             recording.attach(b, 1)
             kept.append(recording)
     return legs, kept
+
+
+def _master(direction: int, leg: int) -> bytes:
+    """Return the key of one direction of a leg, as `media_load.cpp` has it."""
+    return leg.to_bytes(2) + bytes([direction]) * (_PROFILE.master_size - 2)
 
 
 def resident_kb() -> float:

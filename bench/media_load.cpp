@@ -1,6 +1,6 @@
 // A native RTP load generator for bench/media.py: speaks G.711 to many endpoints and measures what comes back.
 //
-// Usage: media_load LEGS SECONDS. It prints its ports, reads one port of the engine for each leg from standard input, speaks for
+// Usage: media_load LEGS SECONDS [srtp]. With srtp every leg speaks encrypted, under the keys of `master_of`. It prints its ports, reads one port of the engine for each leg from standard input, speaks for
 // the time given, and prints a JSON object: packets sent and received, and the time added on the way in microseconds.
 // A few sockets serve all legs, so that packets go and come in batches and the generator costs little beside what it measures.
 #include <arpa/inet.h>
@@ -16,7 +16,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
+
+#include "../media/native/srtp.hpp"
 
 namespace {
 
@@ -31,7 +37,23 @@ constexpr int64_t kSlot = kFrame / kSlots;
 // The legs' sources are latched and buffers are warm after this.
 constexpr int64_t kWarmUp = kSecond / 2;
 
-using Packet = std::array<uint8_t, kPacket>;
+constexpr size_t kTag = 10;
+// Of encrypted legs only one in so many is listened to: opening all would cost the generator as much as the engine.
+constexpr size_t kOpened = 16;
+
+using Packet = std::array<uint8_t, kPacket + ramal::kSrtpGrowth>;
+
+// The same as in bench/media.py: direction and number of the leg, so that no two streams share a key.
+std::string master_of(uint8_t direction, size_t leg) {
+    std::string master(30, static_cast<char>(direction));
+    master[0] = static_cast<char>(leg >> 8);
+    master[1] = static_cast<char>(leg);
+    return master;
+}
+
+std::unique_ptr<ramal::SrtpContext> context_of(uint8_t direction, size_t leg, bool sending) {
+    return std::make_unique<ramal::SrtpContext>(ramal::SrtpProfile::aes_cm_128_hmac_sha1_80, master_of(direction, leg), 0, sending);
+}
 
 int64_t now_ns() {
     timespec now{};
@@ -44,11 +66,14 @@ struct Leg {
     uint16_t sequence = 0;
     uint32_t timestamp = 0;
     uint32_t ssrc = 0;
+    // Null: in the clear.
+    std::unique_ptr<ramal::SrtpContext> out = {};
+    std::unique_ptr<ramal::SrtpContext> in = {};
 };
 
 class Load {
 public:
-    explicit Load(int legs) : legs_(static_cast<size_t>(legs)) {
+    Load(int legs, bool encrypted) : encrypted_(encrypted), legs_(static_cast<size_t>(legs)) {
         for (int& socket : sockets_) socket = open_socket();
     }
 
@@ -66,6 +91,10 @@ public:
             legs_[i].to.sin_port = htons(static_cast<uint16_t>(port));
             legs_[i].to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             legs_[i].ssrc = 1000 + static_cast<uint32_t>(i);
+            by_port_[legs_[i].to.sin_port] = &legs_[i];
+            if (!encrypted_) continue;
+            legs_[i].out = context_of(1, i, true);
+            if (i % kOpened == 0) legs_[i].in = context_of(2, i, false);
         }
     }
 
@@ -137,17 +166,21 @@ private:
         std::memcpy(&packet[4], &timestamp, 4);
         std::memcpy(&packet[8], &ssrc, 4);
         std::memcpy(&packet[kTimeAt], &now, sizeof now);
-        sent_ += now >= counting_from_;
+        sent_ += now >= counting_from_ && (!leg.out || leg.in);
+        if (leg.out) leg.out->protect_rtp(packet.data(), kPacket);
     }
 
     void prepare(size_t index, sockaddr_in* address) {
-        vectors_[index] = {packets_[index].data(), kPacket};
+        // What is received may be longer by what protects it.
+        vectors_[index] = {packets_[index].data(), size()};
         messages_[index] = {};
         messages_[index].msg_hdr.msg_iov = &vectors_[index];
         messages_[index].msg_hdr.msg_iovlen = 1;
         messages_[index].msg_hdr.msg_name = address;
-        messages_[index].msg_hdr.msg_namelen = address != nullptr ? sizeof *address : 0;
+        messages_[index].msg_hdr.msg_namelen = sizeof(sockaddr_in);
     }
+
+    size_t size() const { return encrypted_ ? kPacket + kTag : kPacket; }
 
     size_t flush(int descriptor, size_t count) {
         sendmmsg(descriptor, messages_.data(), static_cast<unsigned>(count), 0);
@@ -165,18 +198,30 @@ private:
     }
 
     void drain(int descriptor) {
-        for (size_t i = 0; i < kBatch; ++i) prepare(i, nullptr);
+        for (size_t i = 0; i < kBatch; ++i) prepare(i, &sources_[i]);
         const int count = recvmmsg(descriptor, messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
         const int64_t now = now_ns();
         for (int i = 0; i < count; ++i) {
             int64_t sent = 0;
-            if (messages_[static_cast<size_t>(i)].msg_len != kPacket) continue;
-            std::memcpy(&sent, &packets_[static_cast<size_t>(i)][kTimeAt], sizeof sent);
+            const auto index = static_cast<size_t>(i);
+            if (messages_[index].msg_len != size() || !open(packets_[index], sources_[index])) continue;
+            std::memcpy(&sent, &packets_[index][kTimeAt], sizeof sent);
             if (sent >= counting_from_ && sent <= now) delays_.push_back(static_cast<uint32_t>((now - sent) / 1000));
         }
     }
 
+    // False: it cannot be opened.
+    bool open(Packet& packet, const sockaddr_in& source) {
+        if (!encrypted_) return true;
+        const auto found = by_port_.find(source.sin_port);
+        return found != by_port_.end() && found->second->in && found->second->in->unprotect_rtp(packet.data(), size()).has_value();
+    }
+
+    const bool encrypted_;
     std::vector<Leg> legs_;
+    // Of the engine's ports, in network order.
+    std::unordered_map<in_port_t, Leg*> by_port_;
+    std::array<sockaddr_in, kBatch> sources_{};
     std::array<int, kSockets> sockets_{};
     std::array<Packet, kBatch> packets_{};
     std::array<iovec, kBatch> vectors_{};
@@ -191,8 +236,8 @@ private:
 }  // namespace
 
 int main(int count, char** arguments) {
-    if (count != 3) return 1;
-    Load load(std::atoi(arguments[1]));
+    if (count < 3) return 1;
+    Load load(std::atoi(arguments[1]), count > 3);
     load.print_ports();
     load.read_targets();
     load.run(std::atoi(arguments[2]));
