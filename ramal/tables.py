@@ -15,6 +15,7 @@ MODULES: Final = (
     "core.company",
     "pbx.tables",
     "pbx.ban_records",
+    "pbx.subscriptions",
     "pbx.cdrs.tables",
     "billing.tables",
     "crm_bridge.tables",
