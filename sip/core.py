@@ -243,7 +243,7 @@ class SipCore:
         listener: SessionListener,
         to: NameAddress | None = None,
         sdp: bytes | None = None,
-        destination: Address | None = None,
+        destination: Address | tuple[str, int, str] | None = None,
         headers: Headers = (),
         credentials: ClientCredentials | None = None,
         symmetric: bool = False,
@@ -263,17 +263,17 @@ class SipCore:
             destination: where the INVITE is sent; None: what `target` says.
             headers: further headers.
             credentials: for a challenge of the peer.
-            symmetric: reach the peer at `destination` for the whole session, whatever its Contact says (phones behind
-            NAT). contact_user: the user of our Contact; empty: that of `from_`.
+            symmetric: reach the peer at `destination` for the whole session, whatever its Contact says (phones behind NAT).
+            contact_user: the user of our Contact; empty: that of `from_`.
+            max_forwards: how many servers it may pass.
             alternatives: the servers to try after `destination`, until one rings or answers (RFC 3263 section 4.3).
             on_failover: hears of each server that was given up.
         """
-        where = destination or address_of(target)
+        where = Address(*destination) if destination is not None else address_of(target)
         contact = self.contact(where, contact_user or from_.uri.user)
-        tag = random_hex(6)
         lines = [
             ("Max-Forwards", str(max_forwards)),
-            ("From", str(from_.with_tag(tag))),
+            ("From", str(from_.with_tag(random_hex(6)))),
             ("To", str(to) if to is not None else f"<{target}>"),
             ("Call-ID", random_hex(12)),
             ("CSeq", "1 INVITE"),
@@ -283,10 +283,9 @@ class SipCore:
         ]
         if sdp:
             lines.append(("Content-Type", "application/sdp"))
-        request = Request("INVITE", target, lines, sdp or b"")
         session = InviteSession.outgoing(
             self,
-            request,
+            Request("INVITE", target, lines, sdp or b""),
             where,
             listener=listener,
             credentials=credentials and credentials.bound_to((where, *alternatives)),

@@ -11,7 +11,7 @@ import structlog
 from core.clock import Clock, SystemClock
 from sip.address import Address, is_ip_address
 from sip.application import Application
-from sip.client_request import ClientCredentials, ClientRequest, FailedOver
+from sip.client_request import ClientCredentials, ClientRequest
 from sip.config import SipConfig
 from sip.core import SipCore, address_of
 from sip.errors import TransportError
@@ -22,7 +22,6 @@ from sip.registrar import Binding
 from sip.registration_server import RegistrationServer
 from sip.resolver import RecordKind, Target
 from sip.session import InviteSession
-from sip.session_events import SessionListener
 from sip.trace.tracer import Tracer
 from sip.transaction import ClientTransaction
 from sip.transport.group import ANY_HOSTS, TransportGroup, is_ipv6
@@ -74,6 +73,7 @@ class SipStack:
             tracer=tracer,
             tcp=lambda: "tcp" in self._transports,
         )
+        self.invite = self.core.invite
         self._transports: dict[str, Transport] = {}
         self._sockets: list[Transport] = []
         self.tls_peer: Callable[[str], TlsPeer | None] = lambda _host: None
@@ -199,40 +199,6 @@ class SipStack:
                 udp.on_heard = before.heard
 
     # Calls.
-
-    def invite(
-        self,
-        target: Uri,
-        *,
-        from_: NameAddress,
-        listener: SessionListener,
-        to: NameAddress | None = None,
-        sdp: bytes | None = None,
-        destination: Address | tuple[str, int, str] | None = None,
-        headers: Headers = (),
-        credentials: ClientCredentials | None = None,
-        symmetric: bool = False,
-        contact_user: str = "",
-        max_forwards: int = 70,
-        alternatives: Sequence[Address] = (),
-        on_failover: FailedOver | None = None,
-    ) -> InviteSession:
-        """Call someone; the parameters are those of `SipCore.invite`."""
-        return self.core.invite(
-            target,
-            from_=from_,
-            listener=listener,
-            to=to,
-            sdp=sdp,
-            destination=Address(*destination) if destination is not None else None,
-            headers=headers,
-            credentials=credentials,
-            symmetric=symmetric,
-            contact_user=contact_user,
-            max_forwards=max_forwards,
-            alternatives=alternatives,
-            on_failover=on_failover,
-        )
 
     async def request(
         self,
