@@ -54,9 +54,10 @@ float dot(const float* a, const float* b, size_t count) {
 
 Resampler::Resampler(int32_t from, int32_t to)
     : up_(to > from), factor_(static_cast<size_t>(std::max(from, to) / std::min(from, to))) {
+    if (factor_ == 1) return;
     const size_t length = kTaps * factor_;
     past_ = (up_ ? kTaps : length) - 1;
-    line_.resize(past_ + kMostSamples);
+    line_.resize(past_ + kPiece);
     filter_.resize(length);
     const auto taps = low_pass(length, factor_);
     for (size_t i = 0; i < length; ++i) {
@@ -72,14 +73,17 @@ void Resampler::reset() {
 }
 
 size_t Resampler::process(const int16_t* samples, size_t count, int16_t* out) {
-    count = std::min(count, kMostSamples);
     if (factor_ == 1) {
         std::memcpy(out, samples, count * sizeof *samples);
         return count;
     }
-    std::copy_n(samples, count, line_.begin() + static_cast<std::ptrdiff_t>(past_));
-    const size_t made = up_ ? interpolate(count, out) : decimate(count, out);
-    std::copy_n(line_.begin() + static_cast<std::ptrdiff_t>(count), past_, line_.begin());
+    size_t made = 0;
+    for (size_t done = 0; done < count; done += kPiece) {
+        const size_t piece = std::min(kPiece, count - done);
+        std::copy_n(samples + done, piece, line_.begin() + static_cast<std::ptrdiff_t>(past_));
+        made += up_ ? interpolate(piece, out + made) : decimate(piece, out + made);
+        std::copy_n(line_.begin() + static_cast<std::ptrdiff_t>(piece), past_, line_.begin());
+    }
     return made;
 }
 

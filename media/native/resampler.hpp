@@ -15,7 +15,7 @@ public:
     // Rates in hertz; one is the other's multiple by 1, 2, 3 or 6.
     Resampler(int32_t from, int32_t to);
 
-    // Takes up to kMostSamples and returns how many came out: exactly count * to / from, over all calls.
+    // Returns how many samples came out: exactly count * to / from, over all calls.
     size_t process(const int16_t* samples, size_t count, int16_t* out);
     // As new: nothing of the past sounds on.
     void reset();
@@ -23,6 +23,8 @@ public:
 private:
     // Taps for each sample of the lower rate.
     static constexpr size_t kTaps = 48;
+    // Samples that are worked on at once.
+    static constexpr size_t kPiece = kLongestFrame;
 
     size_t interpolate(size_t count, int16_t* out);
     size_t decimate(size_t count, int16_t* out);
@@ -33,7 +35,7 @@ private:
     std::vector<float> filter_;
     // The past, then what is being worked on.
     std::vector<float> line_;
-    size_t past_;
+    size_t past_ = 0;
     // Samples of a decimated stream until the next that is kept.
     size_t skip_ = 0;
 };
