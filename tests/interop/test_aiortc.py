@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import re
 from typing import cast
 
 import numpy as np
@@ -72,6 +73,33 @@ async def test_aiortc_and_a_desk_phone_hear_each_other() -> None:
             sound = await heard(await tracks, 150)
             assert abs(pitch(sound[-8000:]) - 1100) < 10
             speaking.cancel()
+        finally:
+            await peer.close()
+            media.close()
+
+
+async def test_a_browser_with_another_certificate_than_it_named_gets_no_voice() -> None:
+    async with studio() as room:
+        media = LegMedia(room.engine, cast("Names", None), DtlsIdentity())
+        reasons: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def told(event: MediaEvent) -> None:
+            if isinstance(event, HandshakeReceived):
+                media.security.handshake_received(event.datagram)
+
+        room.engine.on_event = told
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        try:
+            peer.addTrack(Tone(700))
+            await peer.setLocalDescription(await peer.createOffer())
+            forged = re.sub(r"(a=fingerprint:\S+ )\S+", rf"\g<1>{':'.join(['5A'] * 32)}", peer.localDescription.sdp)
+            answer = media.answer(forged.encode(), "PCMU")
+            # Leg hangs up at this word.
+            media.security.failed = reasons.set_result
+            await peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
+            assert "certificate" in await asyncio.wait_for(reasons, 20)
+            assert media.endpoint is not None
+            assert media.endpoint.statistics().packets_sent == 0
         finally:
             await peer.close()
             media.close()
