@@ -7,7 +7,7 @@ moves along `TRANSITIONS` only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -168,7 +168,7 @@ class Leg(LegVoice):
         self._begin(session)
 
     def call(
-        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: Sequence[str] = (), transport: str = ""
+        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: tuple[str, ...] = (), transport: str = ""
     ) -> None:
         """Open the leg outwards.
 

@@ -144,7 +144,7 @@ class LegMedia:
             self._offer = (offer, audio)
         return self._offer[1]
 
-    def offer(self, wishes: Sequence[str] = ()) -> bytes:
+    def offer(self, wishes: tuple[str, ...] = ()) -> bytes:
         """Return our offer: first what the one speaks with whom the party is to talk, by the labels of `wishes`."""
         negotiation = self._opened()
         negotiation.codecs = codecs.order(wishes, self.allowed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 
@@ -66,7 +67,8 @@ def table(codecs: Sequence[Codec]) -> dict[tuple[str, int], Codec]:
 _TABLE: Final = {(codec.name, codec.clock_rate): codec for codec in DEFAULT_CODECS}
 
 
-def order(wishes: Sequence[str], allowed: Sequence[Codec] = ()) -> tuple[Codec, ...]:
+@lru_cache(maxsize=256)
+def order(wishes: tuple[str, ...], allowed: tuple[Codec, ...] = ()) -> tuple[Codec, ...]:
     """Return what to offer one party so that nothing has to be decoded for the other, as far as that can be.
 
     Args:

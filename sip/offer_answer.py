@@ -67,12 +67,14 @@ class PeerAudio:
     """Seen from the peer; hold in all spellings is in it."""
     packet_ms: int
     """Milliseconds of voice that the peer wants in a packet (`ptime`, within `maxptime`)."""
+    payloads: dict[int, tuple[str, int]]
+    """Encoding name and clock rate by payload type, the peer's favourite first."""
 
     def choices(self, codecs: Sequence[Codec] = DEFAULT_CODECS) -> dict[Codec, int]:
         """Return all of the peer's codecs that are spoken here, its favourite first, with their payload types."""
         known = table(codecs)
         found: dict[Codec, int] = {}
-        for payload_type, encoding in self.media.payloads().items():
+        for payload_type, encoding in self.payloads.items():
             codec = known.get(encoding)
             if codec is not None:
                 found.setdefault(codec, payload_type)
@@ -80,7 +82,7 @@ class PeerAudio:
 
     def choose(self, codec: Codec, payload_type: int) -> PeerAudio:
         """Return the same with another of its `choices` taken."""
-        event = _event_payload(self.media.payloads(), codec.clock_rate)
+        event = _event_payload(self.payloads, codec.clock_rate)
         return replace(self, codec=codec, payload_type=payload_type, telephone_event=event)
 
     def events(self) -> tuple[tuple[int, int], ...]:
@@ -89,7 +91,7 @@ class PeerAudio:
             return ()
         if self.codec.clock_rate == _NARROW_CLOCK:
             return ((self.telephone_event, _NARROW_CLOCK),)
-        return ((self.telephone_event, self.media.payloads()[self.telephone_event][1]),)
+        return ((self.telephone_event, self.payloads[self.telephone_event][1]),)
 
     @property
     def media(self) -> Media:
@@ -159,6 +161,7 @@ def _understand_line(description: SessionDescription, index: int, codecs: Sequen
             (address, media.port),
             direction,
             packet_ms,
+            payloads,
         )
     return None
 
