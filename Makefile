@@ -5,10 +5,10 @@
 ARGS ?=
 RAMAL := .venv/bin/ramal
 
-.PHONY: help setup demo run test lint format bench fuzz web clean
+.PHONY: help setup demo run test lint format bench bench-safety fuzz web clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to run Ramal
 	@python3 deploy/setup.py run
@@ -42,6 +42,10 @@ format: ## Format the Python code
 bench: ## Set up, then measure (bench/README.md keeps the figures)
 	@python3 deploy/setup.py test
 	@.venv/bin/python -m bench $(ARGS)
+
+bench-safety: ## Set up, then run the media engine under ThreadSanitizer, and many short calls that must leave nothing behind
+	@python3 deploy/setup.py test
+	@.venv/bin/python -m bench.safety $(ARGS)
 
 fuzz: ## Set up, then fuzz what strangers can send, ten minutes for each target (what is found stays in var/fuzz)
 	@python3 deploy/setup.py test

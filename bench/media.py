@@ -102,7 +102,7 @@ async def _measure(
         *(str(2 * calls), str(seconds), *(["srtp"] if encrypted else [])),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        preexec_fn=_become_generator,
+        preexec_fn=become_generator,
         limit=1 << 20,
     )
     assert process.stdin is not None
@@ -171,7 +171,7 @@ def on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def _become_generator() -> None:
+def become_generator() -> None:
     """Run on the other core, and before what can wait, where that is allowed."""
     _pin(1)
     with suppress(PermissionError):

@@ -1,4 +1,4 @@
-"""Builds and runs the fuzz target of the media engine: libFuzzer with AddressSanitizer and UBSan, where clang is."""
+"""Builds programs that try the media engine under sanitizers, where clang is: a fuzz target, and threads against each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 NATIVE: Final = ROOT / "media" / "native"
-SOURCE: Final = Path(__file__).parent / "native" / "media_packets.cpp"
 FOLDER: Final = ROOT / "build" / "fuzz"
-BINARY: Final = FOLDER / "media_packets"
-_FLAGS: Final = ("-std=c++20", "-O1", "-g", "-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=all")
+_FLAGS: Final = ("-std=c++20", "-O1", "-g")
 
 
 def compiler() -> str | None:
@@ -28,40 +26,43 @@ def compiler() -> str | None:
 
 
 def build() -> Path:
-    """Compile what is older than its source, and return the target.
+    """Compile what is older than its source, and return the fuzz target.
 
     Raises:
         RuntimeError: there is no clang, or it found an error.
     """
+    return _build("media_packets", "fuzzer,address,undefined", "fuzzer-no-link,address,undefined")
+
+
+def build_threads() -> Path:
+    """Compile the program that sets the engine's threads against each other under ThreadSanitizer, as `build`."""
+    return _build("engine_threads", "thread", "thread")
+
+
+def _build(name: str, linked: str, compiled: str) -> Path:
     clang = compiler()
     if clang is None:
         raise RuntimeError("clang++ and its sanitizers are not installed: apt-get install clang libclang-rt-dev")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    # What speaks to Python and the kernel is no matter of packets.
-    sources = [SOURCE, *(path for path in sorted(NATIVE.glob("*.cpp")) if not path.name.startswith("module"))]
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # What speaks to Python is no matter of packets.
+    own = Path(__file__).parent / "native" / f"{name}.cpp"
+    sources = [own, *(path for path in sorted(NATIVE.glob("*.cpp")) if not path.name.startswith("module"))]
     headers = max(path.stat().st_mtime for path in NATIVE.glob("*.hpp"))
+    options = [clang, *_FLAGS, f"-fsanitize={compiled}", "-fno-sanitize-recover=all", f"-I{NATIVE}"]
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda source: _compiled(clang, source, headers), sources))
-    if not BINARY.exists() or any(one.stat().st_mtime > BINARY.stat().st_mtime for one in objects):
-        _run(
-            [
-                clang,
-                "-fsanitize=fuzzer,address,undefined",
-                *map(str, objects),
-                "-lopus",
-                "-lcrypto",
-                "-pthread",
-                "-o",
-                str(BINARY),
-            ]
-        )
-    return BINARY
+        objects = list(pool.map(lambda source: _compiled(options, source, folder, headers), sources))
+    target = folder / name
+    if not target.exists() or any(one.stat().st_mtime > target.stat().st_mtime for one in objects):
+        libraries = ("-lopus", "-lcrypto", "-pthread")
+        _run([clang, f"-fsanitize={linked}", *map(str, objects), *libraries, "-o", str(target)])
+    return target
 
 
-def _compiled(clang: str, source: Path, headers: float) -> Path:
-    made = FOLDER / f"{source.stem}.o"
+def _compiled(options: Sequence[str], source: Path, folder: Path, headers: float) -> Path:
+    made = folder / f"{source.stem}.o"
     if not made.exists() or made.stat().st_mtime < max(source.stat().st_mtime, headers):
-        _run([clang, *_FLAGS, f"-I{NATIVE}", "-c", str(source), "-o", str(made)])
+        _run([*options, "-c", str(source), "-o", str(made)])
     return made
 
 
