@@ -23,19 +23,14 @@ from pbx import row_changes, validation
 from pbx import snapshot as snapshots
 from pbx.entries import (
     Conference,
-    ConferenceFields,
     DestinationKind,
     Device,
-    DeviceFields,
     Extension,
-    ExtensionFields,
     InboundNumber,
-    NumberFields,
     OutboundRoute,
-    RouteFields,
     Trunk,
-    TrunkFields,
 )
+from pbx.entry_fields import ConferenceFields, DeviceFields, ExtensionFields, NumberFields, RouteFields, TrunkFields
 from pbx.errors import EntryExistsError, EntryInUseError, InvalidEntryError, UnknownEntryError
 from pbx.forwarding import MOST_FORWARDS, TARGETS
 from pbx.snapshot import Snapshot

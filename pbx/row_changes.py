@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from pbx import patterns, validation
-from pbx.entries import ConferenceFields, DestinationKind, NumberFields, RouteFields, Transport, TrunkFields
+from pbx.entries import DestinationKind, Transport
+from pbx.entry_fields import ConferenceFields, NumberFields, RouteFields, TrunkFields
 from pbx.errors import InvalidEntryError
 from pbx.snapshot import Snapshot
 from pbx.tables import ConferenceRow, InboundNumberRow, OutboundRouteRow, TrunkRow

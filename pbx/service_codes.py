@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from pbx.entries import ExtensionFields
+from pbx.entry_fields import ExtensionFields
 
 
 class ServiceCode(enum.StrEnum):

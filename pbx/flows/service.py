@@ -9,7 +9,7 @@ import structlog
 from core.errors import RamalError
 from pbx import routing
 from pbx.call import Call, Flow
-from pbx.entries import ExtensionFields
+from pbx.entry_fields import ExtensionFields
 from pbx.routing import Refused, ToExtension, ToInboundNumber, ToOutside, ToService
 from pbx.service_codes import SERVICES
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Unpack
 
 from core.events import CallEnded, Disposition, LegAnswered, LegCreated, LegEnded
-from pbx.entries import TrunkFields
+from pbx.entry_fields import TrunkFields
 from ramal.softphone.controller import PhoneSetup, SoftPhone
 from tests.interop.conftest import PhoneFactory
 from tests.support.dns_server import dns_server
