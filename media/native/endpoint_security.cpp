@@ -71,7 +71,9 @@ void Endpoint::check_received(uint8_t* data, size_t size, const SocketAddress& f
 }
 
 void Endpoint::handshake_received(const uint8_t* data, size_t size, const SocketAddress& from, int64_t now) {
-    const bool known = security_->checked ? security_->ice.validated(from) != nullptr : from.same_host(latch_.target());
+    // Without checks a phone behind NAT comes from anywhere, until its certificate has proved it and there are keys.
+    const bool unproved = configured_ && settings_.latching && !security_->keyed();
+    const bool known = security_->checked ? security_->ice.validated(from) != nullptr : unproved || from.same_host(latch_.target());
     if (!security_->handshakes || !known || !security_->admit_handshake(now)) return counters.packets_rejected.add(1);
     security_->handshake_from = from;
     events_.push({EventKind::handshake_received, id, 0, 0, {reinterpret_cast<const char*>(data), size}});

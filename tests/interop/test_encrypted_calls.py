@@ -155,3 +155,32 @@ async def test_baresip_talks_encrypted(server: RamalServer, voices: dict[str, Pa
         assert seconds_of(await complete(tmp_path / "ana-hears.wav"), TONES["1002"]) > 0.5
         assert seconds_of(read(baresip.heard()[0]), TONES["1001"]) > 0.5
         await server.quiet()
+
+
+async def test_baresip_agrees_keys_by_dtls_without_ice(
+    server: RamalServer, voices: dict[str, Path], tmp_path: Path
+) -> None:
+    host = next(address for address in server.exchange.sip.addresses if address.transport == "udp").host_port
+    baresip = Baresip(
+        tmp_path / "baresip",
+        "1002",
+        voices["1002"],
+        server=host,
+        password=PASSWORD,
+        parameters=";mediaenc=dtls_srtp",
+        settings="module dtls_srtp.so\n",
+    )
+    async with baresip, phone(server, "1001", "off") as ana:
+        await baresip.registered()
+        await baresip.command("dial", "1001")
+        incoming = await ana.incoming()
+        await incoming.answer()
+        await incoming.confirmed()
+        await incoming.play(voices["1001"])
+        await incoming.record(tmp_path / "ana-hears.wav")
+        await server.fact(MediaAlive)
+        await asyncio.sleep(1.0)
+        await incoming.hang_up()
+        assert seconds_of(await complete(tmp_path / "ana-hears.wav"), TONES["1002"]) > 0.5
+        assert seconds_of(read(baresip.heard()[0]), TONES["1001"]) > 0.5
+        await server.quiet()
