@@ -31,13 +31,50 @@ class NationalTones:
 
 _EUROPE: Final = NationalTones(Tone((425,), (1.0, 4.0)), Tone((425,), (0.5, 0.5)))
 _NORTH_AMERICA: Final = NationalTones(Tone((440, 480), (2.0, 4.0)), Tone((480, 620), (0.5, 0.5)))
+_DOUBLE_RING: Final = (0.4, 0.2, 0.4, 2.0)
+
+
+def _tones(ringing: tuple[float, float], engaged: tuple[float, float], hertz: float = 425) -> NationalTones:
+    """Return tones of one frequency: seconds on and off of each."""
+    return NationalTones(Tone((hertz,), ringing), Tone((hertz,), engaged))
+
+
+_RUSSIA: Final = _tones((0.8, 3.2), (0.4, 0.4))
+_BRITAIN: Final = NationalTones(Tone((400, 450), _DOUBLE_RING), Tone((400,), (0.375, 0.375)))
 _NATIONAL: Final = {
-    "BR": NationalTones(Tone((425,), (1.0, 4.0)), Tone((425,), (0.25, 0.25))),
+    "AR": _tones((1.0, 4.5), (0.3, 0.2)),
+    "AT": _tones((1.0, 5.0), (0.4, 0.4), 420),
+    "AU": NationalTones(Tone((413, 438), _DOUBLE_RING), Tone((425,), (0.375, 0.375))),
+    "BR": _tones((1.0, 4.0), (0.25, 0.25)),
+    "BY": _RUSSIA,
     "CA": _NORTH_AMERICA,
-    "GB": NationalTones(Tone((400, 450), (0.4, 0.2, 0.4, 2.0)), Tone((400,), (0.375, 0.375))),
-    "PT": NationalTones(Tone((425,), (1.0, 5.0)), Tone((425,), (0.5, 0.5))),
-    "RU": NationalTones(Tone((425,), (0.8, 3.2)), Tone((425,), (0.4, 0.4))),
+    "CL": _tones((1.0, 3.0), (0.5, 0.5), 400),
+    "CN": _tones((1.0, 4.0), (0.35, 0.35), 450),
+    "CO": _tones((1.0, 4.5), (0.25, 0.25)),
+    "CZ": _tones((1.0, 4.0), (0.33, 0.33)),
+    "DE": _tones((1.0, 4.0), (0.48, 0.48)),
+    "DK": _tones((1.0, 4.0), (0.25, 0.25)),
+    "ES": _tones((1.5, 3.0), (0.2, 0.2)),
+    "FI": _tones((1.0, 4.0), (0.3, 0.3)),
+    "FR": _tones((1.5, 3.5), (0.5, 0.5), 440),
+    "GB": _BRITAIN,
+    "HK": NationalTones(Tone((440, 480), (0.4, 0.2, 0.4, 3.0)), Tone((480, 620), (0.5, 0.5))),
+    "HU": _tones((1.25, 3.75), (0.3, 0.3)),
+    "IE": NationalTones(Tone((400, 450), _DOUBLE_RING), Tone((425,), (0.5, 0.5))),
+    "IL": _tones((1.0, 3.0), (0.5, 0.5), 400),
+    "IN": NationalTones(Tone((400,), _DOUBLE_RING), Tone((400,), (0.75, 0.75))),
+    "JP": _tones((1.0, 2.0), (0.5, 0.5), 400),
+    "KR": NationalTones(Tone((440, 480), (1.0, 2.0)), Tone((480, 620), (0.5, 0.5))),
+    "KZ": _RUSSIA,
+    "MX": _tones((1.0, 4.0), (0.25, 0.25)),
+    "NZ": NationalTones(Tone((400, 450), _DOUBLE_RING), Tone((400,), (0.5, 0.5))),
+    "PT": _tones((1.0, 5.0), (0.5, 0.5)),
+    "RU": _RUSSIA,
+    "SE": _tones((1.0, 5.0), (0.25, 0.25)),
+    "SG": NationalTones(Tone((425,), _DOUBLE_RING), Tone((425,), (0.75, 0.75))),
+    "TR": _tones((2.0, 4.0), (0.5, 0.5), 450),
     "US": _NORTH_AMERICA,
+    "ZA": NationalTones(Tone((400,), _DOUBLE_RING), Tone((400,), (0.5, 0.5))),
 }
 
 NOTICE: Final = Tone((950,), (0.33, 0.03, 0.33, 0.03, 0.33, 1.0))

@@ -136,3 +136,12 @@ def test_preparing_makes_what_callers_must_not_wait_for(store: PromptStore, tmp_
     store.prepare("RU")
     made = {path.stem.split("-")[0] for path in (tmp_path / "prompts").iterdir()}
     assert made == {"ringback", "busy", "music", "entering", "leaving"}
+
+
+def test_tones_of_many_countries_can_be_told_apart_and_last_as_long_as_they_should() -> None:
+    countries = ("AR", "AU", "BR", "CN", "DE", "FR", "GB", "JP", "RU", "TR", "US")
+    assert len({tones_of(country) for country in countries}) == len(countries)
+    for country in countries:
+        for tone in (tones_of(country).ringback, tones_of(country).busy):
+            assert len(render(tone)) == pytest.approx(8000 * sum(tone.cadence), abs=4)
+    assert tones_of("KZ") == tones_of("RU")
