@@ -70,6 +70,7 @@ class Endpoint:
         send: bool,
         receive: bool,
         latching: bool,
+        beside: str | None,
         relay_digits: bool,
     ) -> None: ...
     def encrypt(self, encrypted: bool) -> None: ...

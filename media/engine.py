@@ -145,6 +145,7 @@ class Endpoint:
         send: bool = True,
         receive: bool = True,
         latching: bool = True,
+        beside: str | None = None,
         relay_digits: bool = True,
     ) -> None:
         """Point the endpoint at its party, as offer and answer agreed; a later call changes it.
@@ -152,7 +153,9 @@ class Endpoint:
         `remote` is an IP address and port; None sends nothing. `telephone_event` is the payload type of RFC 4733 digits, None for
         a party without them. `send` and `receive` are the SDP direction seen from us. With `latching` the engine also listens and
         answers to another source than `remote` (a phone behind NAT), once it has sent a few packets in a row; then only to that
-        one until the next call. With `relay_digits` off, digits of this party are told as events but do not reach its peer.
+        one until the next call. Where `beside` is an IP address, that source has to be at this host or at the remote one: packets
+        injected from elsewhere never reach anybody. With `relay_digits` off, digits of this party are told as events but do not
+        reach its peer.
         Raises `InvalidEndpointError`.
         """
         number = codec.payload_type if payload_type is None else payload_type
@@ -163,7 +166,7 @@ class Endpoint:
             raise InvalidEndpointError(f"The port {remote[1]} is not from 1 to 65535.")
         event = -1 if telephone_event is None else telephone_event
         try:
-            self.native.configure(remote, codec.number, number, event, send, receive, latching, relay_digits)
+            self.native.configure(remote, codec.number, number, event, send, receive, latching, beside, relay_digits)
         except ValueError as error:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()

@@ -16,6 +16,8 @@ class PbxConfig:
     """Host part of the addresses phones and trunks see, such as the server's name or address."""
     recordings: Path
     """The folder that recordings' locations are relative to."""
+    voice_from_anywhere: bool = False
+    """Whether voice may come from any address that has proved itself, and not just from the described one's and the signalling's host."""
     max_calls: int = 2000
     """Live calls above this are refused with 503."""
     media_timeout: float = 30.0

@@ -30,6 +30,7 @@ from pbx.errors import NoMediaError
 from pbx.leg_voice import LegVoice
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
+from sip.address import is_ip_address
 from sip.message import Headers
 from sip.session import InviteSession
 from sip.session_events import (
@@ -456,6 +457,8 @@ class Leg(LegVoice):
     # --- inside ------------------------------------------------------------------------------------------------------------
 
     def _open_endpoint(self) -> None:
+        if self.incoming:
+            self._expect_voice()
         endpoint = self.media.open()
         self.media.security.failed = self._unsafe
         self._equipment.legs_by_endpoint[endpoint.id] = self
@@ -465,7 +468,21 @@ class Leg(LegVoice):
             self._equipment.legs_by_endpoint.pop(self.media.endpoint.id, None)
         self.media.close()
 
+    def _expect_voice(self) -> None:
+        """Let the voice come from where the signalling comes from, too: a phone behind NAT tells an address of its own network.
+
+        Behind an edge, which hides where the phone is, it may come from anywhere.
+        """
+        session = self.session
+        request, host = session.request, session.source.host
+        direct = (
+            request.get("Route") is None and request.get("Record-Route") is None and len(request.get_all("Via")) == 1
+        )
+        trusted = direct and is_ip_address(host) and not self._equipment.config.voice_from_anywhere
+        self.media.beside = host if trusted else None
+
     def _accept_answer(self, sdp: bytes) -> bool:
+        self._expect_voice()
         try:
             self.media.accept_answer(sdp)
         except NoMediaError as error:

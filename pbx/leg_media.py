@@ -48,6 +48,7 @@ class LegMedia:
         "_negotiation",
         "_offer",
         "allowed",
+        "beside",
         "endpoint",
         "inband",
         "security",
@@ -66,6 +67,8 @@ class LegMedia:
         """What may be spoken with the party, best first; none stands for all that we speak."""
         self.spoken: tuple[str, ...] = ()
         """Labels of what the party is known to speak, its favourite first."""
+        self.beside: str | None = None
+        """The IP address that voice may come from beside the described one; None: any, once it has proved itself."""
         self.inband = False
         """Whether keys are tones in the voice, both ways."""
         self.warning = ""
@@ -273,11 +276,18 @@ class LegMedia:
             telephone_event=None if self.inband else agreed.telephone_event,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
+            beside=self._beside(endpoint),
             # Keys go to the call first: a star code must not sound in the customer's ear.
             relay_digits=False,
         )
         if self.inband:
             endpoint.listen(digits=True)
+
+    def _beside(self, endpoint: Endpoint) -> str | None:
+        """Return `beside` where it is of the endpoint's family and no checks tell where the party is."""
+        if self.beside is None or self.security.checked or (":" in self.beside) != (":" in endpoint.address):
+            return None
+        return self.beside
 
 
 def _warning(code: int, text: str) -> str:

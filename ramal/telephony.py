@@ -70,6 +70,7 @@ def _pbx_config(ground: Ground) -> PbxConfig:
         domain=settings.sip_address,
         recordings=ground.folder.recordings,
         max_calls=sip.max_calls,
+        voice_from_anywhere=settings.media.voice_from_anywhere,
         media_timeout=float(settings.media.silence_seconds),
         unsolicited_mwi=sip.unsolicited_mwi,
     )

@@ -47,7 +47,7 @@ void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
     }
     settings_ = settings;
     configured_ = true;
-    latch_.expect(settings.remote, settings.latching);
+    latch_.expect(settings.remote, settings.latching, settings.beside);
     stream_.break_off();
     alive_ = configured_at_ = now;
     timed_out_ = false;

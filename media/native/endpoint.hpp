@@ -33,6 +33,8 @@ struct EndpointSettings {
     bool send = true;
     bool receive = true;
     bool latching = true;
+    // A host whose packets may be the party's, beside the remote one's; empty: any.
+    SocketAddress beside;
     bool relay_digits = true;
 };
 

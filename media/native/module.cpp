@@ -50,7 +50,7 @@ public:
     uint16_t port() const { return endpoint->port; }
 
     void configure(const std::optional<Remote>& remote, int codec, uint8_t payload_type, int telephone_event, bool send, bool receive, bool latching,
-                   bool relay_digits) {
+                   const std::optional<std::string>& beside, bool relay_digits) {
         EndpointSettings settings;
         if (remote) settings.remote = literal(std::get<0>(*remote), std::get<1>(*remote));
         if (remote && settings.remote.family() != loop->family()) throw std::invalid_argument("its address family is not the engine's");
@@ -61,6 +61,7 @@ public:
         settings.send = send;
         settings.receive = receive;
         settings.latching = latching;
+        if (beside) settings.beside = literal(*beside, 0);
         settings.relay_digits = relay_digits;
         loop->configure(endpoint, settings);
     }
@@ -232,7 +233,7 @@ NB_MODULE(_engine, m) {
         .def_prop_ro("id", &EndpointHandle::id)
         .def_prop_ro("port", &EndpointHandle::port)
         .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("codec"), nb::arg("payload_type"), nb::arg("telephone_event"),
-             nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("relay_digits"))
+             nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("beside").none(), nb::arg("relay_digits"))
         .def("encrypt", &EndpointHandle::encrypt, nb::arg("encrypted"))
         .def("set_keys", &EndpointHandle::set_keys, nb::arg("profile"), nb::arg("incoming"), nb::arg("outgoing"), nb::arg("identifier_size"))
         .def("multiplex", &EndpointHandle::multiplex, nb::arg("multiplexed"))

@@ -91,9 +91,10 @@ uint8_t Reception::fraction_lost() {
     return static_cast<uint8_t>(std::min<int64_t>(255, lost_now * 256 / expected_now));
 }
 
-void SourceLatch::expect(const SocketAddress& signalled, bool latching) {
+void SourceLatch::expect(const SocketAddress& signalled, bool latching, const SocketAddress& beside) {
     previous_ = signalled == signalled_ ? target() : SocketAddress{};
     signalled_ = signalled;
+    beside_ = beside;
     locked_ = SocketAddress{};
     // Nothing is lost on the way out while the source proves itself again.
     if (latching && !previous_.empty()) locked_ = previous_;
@@ -113,7 +114,7 @@ bool SourceLatch::offer(const SocketAddress& from, uint32_t ssrc, uint16_t seque
     }
     // A lock that was carried over gives way to a source that proves itself before the old one is heard again.
     const bool held = !locked_.empty() && previous_.empty();
-    if (!latching_ || held || !probation(from, ssrc, sequence)) return false;
+    if (!latching_ || held || !may_be_the_party(from) || !probation(from, ssrc, sequence)) return false;
     locked_ = from;
     previous_ = SocketAddress{};
     return true;
@@ -122,6 +123,10 @@ bool SourceLatch::offer(const SocketAddress& from, uint32_t ssrc, uint16_t seque
 void SourceLatch::follow(const SocketAddress& from) {
     locked_ = from;
     previous_ = SocketAddress{};
+}
+
+bool SourceLatch::may_be_the_party(const SocketAddress& from) const {
+    return beside_.empty() || from.same_host(beside_) || (!signalled_.empty() && from.same_host(signalled_));
 }
 
 bool SourceLatch::probation(const SocketAddress& from, uint32_t ssrc, uint16_t sequence) {

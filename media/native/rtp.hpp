@@ -88,13 +88,14 @@ private:
 
 // Symmetric RTP: decides which source an endpoint listens and answers to.
 //
-// The address that was signalled is believed at once and always. Any other has to send kProbation packets in a row and is then held
-// until the endpoint is configured anew; packets from elsewhere are rejected.
+// The address that was signalled is believed at once and always. Another port of its host, or of the host that is given beside it, has to
+// send kProbation packets in a row and is then held until the endpoint is configured anew; packets from elsewhere are rejected. Where no
+// host is given beside it, any host may prove itself like that.
 class SourceLatch {
 public:
     static constexpr int kProbation = 4;
 
-    void expect(const SocketAddress& signalled, bool latching);
+    void expect(const SocketAddress& signalled, bool latching, const SocketAddress& beside = {});
     // True when the packet may be used.
     bool offer(const SocketAddress& from, uint32_t ssrc, uint16_t sequence);
     // Holds to a source that proved itself in another way.
@@ -111,8 +112,11 @@ private:
         int in_a_row = 0;
     };
     bool probation(const SocketAddress& from, uint32_t ssrc, uint16_t sequence);
+    bool may_be_the_party(const SocketAddress& from) const;
 
     SocketAddress signalled_;
+    // Its host may be the party's, too; empty: any.
+    SocketAddress beside_;
     SocketAddress locked_;
     // Believed like the signalled one: where the stream came from before an identical configuration.
     SocketAddress previous_;

@@ -18,7 +18,7 @@ from tests.interop.conftest import TONES
 from tests.support.baresip import Baresip
 from tests.support.certificates import Authority
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
-from tests.support.tones import complete, read, seconds_of
+from tests.support.tones import complete, seconds_of
 
 LISTEN = [Address("127.0.0.1", 0, "udp"), Address("127.0.0.1", 0, "tls")]
 
@@ -153,7 +153,7 @@ async def test_baresip_talks_encrypted(server: RamalServer, voices: dict[str, Pa
         await asyncio.sleep(1.0)
         await call.hang_up()
         assert seconds_of(await complete(tmp_path / "ana-hears.wav"), TONES["1002"]) > 0.5
-        assert seconds_of(read(baresip.heard()[0]), TONES["1001"]) > 0.5
+        assert seconds_of(await complete(baresip.heard()[0]), TONES["1001"]) > 0.5
         await server.quiet()
 
 
@@ -182,5 +182,5 @@ async def test_baresip_agrees_keys_by_dtls_without_ice(
         await asyncio.sleep(1.0)
         await incoming.hang_up()
         assert seconds_of(await complete(tmp_path / "ana-hears.wav"), TONES["1002"]) > 0.5
-        assert seconds_of(read(baresip.heard()[0]), TONES["1001"]) > 0.5
+        assert seconds_of(await complete(baresip.heard()[0]), TONES["1001"]) > 0.5
         await server.quiet()

@@ -19,7 +19,7 @@ from tests.support.audio import make_speech
 from tests.support.baresip import Baresip
 from tests.support.certificates import Authority, serial_of
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
-from tests.support.tones import complete, loudness, read, seconds_of
+from tests.support.tones import complete, loudness, seconds_of
 
 LISTEN = [Address("127.0.0.1", 0, "udp"), Address("127.0.0.1", 0, "tcp"), Address("127.0.0.1", 0, "tls")]
 
@@ -182,4 +182,4 @@ async def test_baresip_rings_and_talks_over_ipv6(tmp_path: Path, prompts: Path, 
             await boris.wait_for("CALL_CLOSED")
             await server.quiet()
             for one in (ana, boris):
-                assert loudness(read(one.heard()[0])) > 0.01
+                assert loudness(await complete(one.heard()[0])) > 0.01

@@ -136,13 +136,13 @@ class Coder:
 class Phone:
     """Sends and receives RTP; nothing is sent by itself."""
 
-    def __init__(self, codec: Codec = Codec.PCMU, *, ssrc: int = 0x1234) -> None:
+    def __init__(self, codec: Codec = Codec.PCMU, *, ssrc: int = 0x1234, host: str = "127.0.0.1") -> None:
         self.codec = codec
         self.coder = Coder(codec)
         self.ssrc = ssrc
         self.sequence = 65500
         self.timestamp = 0xFFFFF000
-        self.rtp, self.rtcp = _socket_pair()
+        self.rtp, self.rtcp = _socket_pair(host)
         self.remote: tuple[str, int] = ("127.0.0.1", 9)
 
     @property
@@ -209,16 +209,16 @@ class Phone:
         self.rtcp.close()
 
 
-def _socket_pair() -> tuple[socket.socket, socket.socket]:
+def _socket_pair(host: str) -> tuple[socket.socket, socket.socket]:
     """An even port and the one above it."""
     while True:
         rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        rtp.bind(("127.0.0.1", 0))
+        rtp.bind((host, 0))
         port = rtp.getsockname()[1]
         try:
             if port % 2 == 0:
-                rtcp.bind(("127.0.0.1", port + 1))
+                rtcp.bind((host, port + 1))
                 rtp.setblocking(False)
                 rtcp.setblocking(False)
                 return rtp, rtcp

@@ -261,6 +261,28 @@ async def test_a_malformed_datagram_is_dropped(datagram: bytes) -> None:
         assert (await boris.hear()).payload == b"\x07" * 160
 
 
+async def test_a_stranger_at_another_host_is_never_heard_not_even_before_the_party() -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        stranger, mover = Phone(ssrc=0x666, host="127.0.0.9"), Phone(ssrc=0x777, host="127.0.0.5")
+        room.phones.extend([stranger, mover])
+        a.configure(remote=anna.address, codec=Codec.PCMU, beside="127.0.0.5")
+        room.engine.bridge(a, b)
+        stranger.call(a)
+        for _ in range(60):
+            stranger.send(b"\x13" * 160)
+        boris.send(b"\x55" * 160)
+        assert not await stranger.listen(0.1)
+        mover.call(a)
+        for _ in range(5):
+            mover.send(b"\x22" * 160)
+        assert (await boris.hear()).payload == b"\x22" * 160
+        assert a.statistics().packets_received <= 2
+        boris.send(b"\x56" * 160)
+        assert (await mover.hear()).payload == b"\x56" * 160
+
+
 async def test_what_is_injected_never_reaches_the_other_leg_once_the_party_was_heard() -> None:
     async with studio() as room:
         anna, a = room.party()
