@@ -102,7 +102,9 @@ class Baresip:
         registration = "" if server else ";regint=0"
         account = f"<sip:{username}@{host}>;auth_pass={password};answermode={mode}{registration}{parameters}\n"
         (folder / "config").write_text(config + "".join([f"module_app {module}.so\n" for module in modules]))
-        (folder / "accounts").write_text(account)
+        # Registered before its module for waiting messages has looked around once, it subscribes to them again and again without end.
+        self._later = account.strip() if "mwi" in modules else ""
+        (folder / "accounts").write_text("" if self._later else account)
         (folder / "contacts").write_text(contacts)
 
     @property
@@ -123,6 +125,9 @@ class Baresip:
                 except ConnectionRefusedError:
                     await asyncio.sleep(0.02)
         self._reading = asyncio.create_task(self._read(reader))
+        if self._later:
+            await asyncio.sleep(0.5)
+            await self.command("uanew", self._later)
         return self
 
     async def __aexit__(
