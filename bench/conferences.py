@@ -1,16 +1,14 @@
 """What a participant of a conference costs in the media engine, in rooms of 3 and of 50: all speak all the time, in G.711.
 
-The engine runs on one core and the native generator of `bench.media` on another; what it sends is loud, so that everybody is mixed.
+The engine runs on one core and the native generator of `bench.relay` on another; what it sends is loud, so that everybody is mixed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
-from pathlib import Path
 
-from bench.media import PORTS, become_generator, build_generator, more_files, on_core
+from bench.relay import PORTS, more_files, on_core, start_generator
 from media.engine import Codec, Endpoint, Engine, Mixer
 
 ROOMS = {3: 50, 50: 3}
@@ -21,34 +19,22 @@ SECONDS = 6
 def measure() -> dict[str, float]:
     """Measure each size, print a line for it, and return the figures by the names of `bench/results/latest.json`."""
     figures: dict[str, float] = {}
-    generator = build_generator()
     for size, rooms in ROOMS.items():
         with more_files(), on_core(0):
-            cost = asyncio.run(_measure(generator, size, rooms))
+            cost = asyncio.run(_measure(size, rooms))
         print(f"{rooms} rooms of {size}: {cost:.2f} ms/s a participant")
         figures[f"conference_{size}_participant_cpu_ms_per_s"] = round(cost, 3)
     return figures
 
 
-async def _measure(generator: Path, size: int, rooms: int) -> float:
+async def _measure(size: int, rooms: int) -> float:
     """Return the CPU milliseconds a second of one participant."""
-    process = await asyncio.create_subprocess_exec(
-        str(generator),
-        *(str(size * rooms), str(SECONDS)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=become_generator,
-        limit=1 << 20,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    generator = await start_generator(size * rooms, SECONDS)
     engine = Engine(port_range=PORTS, media_timeout=0)
     engine.start(asyncio.get_running_loop())
     try:
-        phones = [int(port) for port in (await process.stdout.readline()).split()]
-        legs, mixers = _seat(engine, phones, size)
-        process.stdin.write((" ".join(str(leg.port) for leg in legs) + "\n").encode())
-        await process.stdin.drain()
+        legs, mixers = _seat(engine, generator.phones, size)
+        await generator.speak_to([leg.port for leg in legs])
         await asyncio.sleep(1.0)
         cpu, began = time.process_time(), time.monotonic()
         await asyncio.sleep(SECONDS - 1.0)
@@ -57,8 +43,7 @@ async def _measure(generator: Path, size: int, rooms: int) -> float:
         sent = min(leg.statistics().packets_sent for leg in legs)
         if sent < 50 * (SECONDS - 1):
             print(f"  A participant was sent only {sent} packets: the machine was too busy.")
-        await process.stdout.readline()
-        await process.wait()
+        await generator.result()
         del mixers
         return cost
     finally:

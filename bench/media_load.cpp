@@ -1,11 +1,16 @@
 // A native RTP load generator for bench/media.py: speaks G.711 to many endpoints and measures what comes back.
 //
-// Usage: media_load LEGS SECONDS [srtp]. With srtp every leg speaks encrypted, under the keys of `master_of`. It prints its ports, reads one port of the engine for each leg from standard input, speaks for
-// the time given, and prints a JSON object: packets sent and received, and the time added on the way in microseconds.
-// A few sockets serve all legs, so that packets go and come in batches and the generator costs little beside what it measures.
+// Usage: media_load LEGS SECONDS [srtp]
+// With srtp every leg speaks encrypted, under the keys of `master_of`. It prints its ports, reads one port of the engine for each leg from
+// standard input, speaks for the time given, and prints a JSON object: packets sent and received, the time added on the way in microseconds,
+// and whether the generator itself was the limit.
+//
+// It must cost less than what it measures, and nothing to what it measures: a few sockets serve all legs, so that packets go and come in
+// batches, and it sleeps by the clock, not on its sockets, for else every packet that the engine sends would have to wake it at the engine's
+// expense. When a packet came, the kernel has noted.
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,7 +31,7 @@
 
 namespace {
 
-constexpr int kSockets = 16;
+constexpr int kSockets = 4;
 constexpr int kBatch = 64;
 constexpr size_t kPacket = 172;
 constexpr size_t kTimeAt = 12;
@@ -55,10 +60,25 @@ std::unique_ptr<ramal::SrtpContext> context_of(uint8_t direction, size_t leg, bo
     return std::make_unique<ramal::SrtpContext>(ramal::SrtpProfile::aes_cm_128_hmac_sha1_80, master_of(direction, leg), 0, sending);
 }
 
+int64_t nanoseconds(const timespec& time) { return time.tv_sec * kSecond + time.tv_nsec; }
+
+// Of the clock that the kernel's marks of arrival are in.
 int64_t now_ns() {
     timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * kSecond + now.tv_nsec;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return nanoseconds(now);
+}
+
+void sleep_until(int64_t due) {
+    const timespec until{due / kSecond, due % kSecond};
+    clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, nullptr);
+}
+
+// Seconds of this process on a processor.
+double cpu_seconds() {
+    timespec used{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(nanoseconds(used)) / kSecond;
 }
 
 struct Leg {
@@ -71,9 +91,46 @@ struct Leg {
     std::unique_ptr<ramal::SrtpContext> in = {};
 };
 
+// Packets that go or come with one call of the system.
+struct Batch {
+    explicit Batch(size_t size) {
+        for (size_t i = 0; i < kBatch; ++i) {
+            vectors[i] = {packets[i].data(), size};
+            messages[i].msg_hdr.msg_iov = &vectors[i];
+            messages[i].msg_hdr.msg_iovlen = 1;
+        }
+    }
+
+    // The system writes over what it was told of addresses and marks.
+    void expect() {
+        for (size_t i = 0; i < kBatch; ++i) {
+            msghdr& header = messages[i].msg_hdr;
+            header.msg_name = &sources[i];
+            header.msg_namelen = sizeof sources[i];
+            header.msg_control = marks[i].data();
+            header.msg_controllen = marks[i].size();
+        }
+    }
+
+    int64_t arrival(size_t index) const {
+        const cmsghdr* mark = CMSG_FIRSTHDR(&messages[index].msg_hdr);
+        if (mark == nullptr || mark->cmsg_type != SCM_TIMESTAMPNS) return now_ns();
+        timespec time{};
+        std::memcpy(&time, CMSG_DATA(mark), sizeof time);
+        return nanoseconds(time);
+    }
+
+    std::array<Packet, kBatch> packets{};
+    std::array<sockaddr_in, kBatch> sources{};
+    alignas(cmsghdr) std::array<std::array<uint8_t, CMSG_SPACE(sizeof(timespec))>, kBatch> marks{};
+    std::array<iovec, kBatch> vectors{};
+    std::array<mmsghdr, kBatch> messages{};
+};
+
 class Load {
 public:
-    Load(int legs, bool encrypted) : encrypted_(encrypted), legs_(static_cast<size_t>(legs)) {
+    Load(int legs, bool encrypted)
+        : encrypted_(encrypted), size_(encrypted ? kPacket + kTag : kPacket), legs_(static_cast<size_t>(legs)), out_(size_), in_(sizeof(Packet)) {
         for (int& socket : sockets_) socket = open_socket();
     }
 
@@ -99,28 +156,31 @@ public:
     }
 
     void run(int64_t seconds) {
+        delays_.reserve(legs_.size() * 50 * static_cast<size_t>(seconds + 1));
         const int64_t start = now_ns();
         counting_from_ = start + kWarmUp;
         const int64_t stop = counting_from_ + seconds * kSecond;
+        const double used = cpu_seconds();
         for (int64_t slot = 0, due = start; due < stop; ++slot, due += kSlot) {
-            int64_t now = now_ns();
-            behind_ += now - due > kFrame && due >= counting_from_;
-            do {
-                receive(due - now);
-                now = now_ns();
-            } while (now < due);
+            sleep_until(due);
+            behind_ += now_ns() - due > kFrame && due >= counting_from_;
+            receive();
             speak(static_cast<size_t>(slot % kSlots));
         }
-        for (const int64_t end = now_ns() + kSecond / 5; now_ns() < end;) receive(end - now_ns());
+        busy_ = (cpu_seconds() - used) * static_cast<double>(kSecond) / static_cast<double>(now_ns() - start);
+        for (const int64_t end = now_ns() + kSecond / 5; now_ns() < end;) {
+            sleep_until(now_ns() + kSlot);
+            receive();
+        }
     }
 
     void print_result() {
         std::sort(delays_.begin(), delays_.end());
         const auto at = [this](double share) { return delays_.empty() ? 0 : delays_[static_cast<size_t>(share * static_cast<double>(delays_.size() - 1))]; };
         const auto late = delays_.end() - std::upper_bound(delays_.begin(), delays_.end(), 50'000u);
-        std::printf("{\"sent\": %lld, \"received\": %zu, \"p50_us\": %u, \"p99_us\": %u, \"late\": %lld, \"behind\": %lld}\n",
+        std::printf("{\"sent\": %lld, \"received\": %zu, \"p50_us\": %u, \"p99_us\": %u, \"late\": %lld, \"behind\": %lld, \"busy\": %.3f}\n",
                     static_cast<long long>(sent_), delays_.size(), at(0.5), at(0.99), static_cast<long long>(late),
-                    static_cast<long long>(behind_));
+                    static_cast<long long>(behind_), busy_);
     }
 
 private:
@@ -129,8 +189,9 @@ private:
         sockaddr_in local{};
         local.sin_family = AF_INET;
         local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        const int buffer = 4 << 20;
+        const int buffer = 4 << 20, marked = 1;
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+        setsockopt(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, &marked, sizeof marked);
         if (descriptor < 0 || bind(descriptor, reinterpret_cast<sockaddr*>(&local), sizeof local) != 0) std::exit(3);
         return descriptor;
     }
@@ -147,15 +208,15 @@ private:
         for (size_t socket = 0; socket < kSockets; ++socket) {
             size_t count = 0;
             for (size_t leg = socket + kSockets * slot; leg < legs_.size(); leg += kSockets * kSlots) {
-                write(legs_[leg], packets_[count]);
-                prepare(count, &legs_[leg].to);
+                write(legs_[leg], count);
                 if (++count == kBatch) count = flush(sockets_[socket], count);
             }
             if (count > 0) flush(sockets_[socket], count);
         }
     }
 
-    void write(Leg& leg, Packet& packet) {
+    void write(Leg& leg, size_t index) {
+        Packet& packet = out_.packets[index];
         const int64_t now = now_ns();
         packet[0] = 0x80;
         packet[1] = 0;
@@ -166,70 +227,64 @@ private:
         std::memcpy(&packet[4], &timestamp, 4);
         std::memcpy(&packet[8], &ssrc, 4);
         std::memcpy(&packet[kTimeAt], &now, sizeof now);
+        // What was encrypted lies here from the last time; in the clear it is loud.
+        if (leg.out) {
+            std::memset(&packet[kTimeAt + sizeof now], 0, kPacket - kTimeAt - sizeof now);
+            leg.out->protect_rtp(packet.data(), kPacket);
+        }
+        out_.messages[index].msg_hdr.msg_name = &leg.to;
+        out_.messages[index].msg_hdr.msg_namelen = sizeof leg.to;
         sent_ += now >= counting_from_ && (!leg.out || leg.in);
-        if (leg.out) leg.out->protect_rtp(packet.data(), kPacket);
     }
-
-    void prepare(size_t index, sockaddr_in* address) {
-        // What is received may be longer by what protects it.
-        vectors_[index] = {packets_[index].data(), size()};
-        messages_[index] = {};
-        messages_[index].msg_hdr.msg_iov = &vectors_[index];
-        messages_[index].msg_hdr.msg_iovlen = 1;
-        messages_[index].msg_hdr.msg_name = address;
-        messages_[index].msg_hdr.msg_namelen = sizeof(sockaddr_in);
-    }
-
-    size_t size() const { return encrypted_ ? kPacket + kTag : kPacket; }
 
     size_t flush(int descriptor, size_t count) {
-        sendmmsg(descriptor, messages_.data(), static_cast<unsigned>(count), 0);
+        sendmmsg(descriptor, out_.messages.data(), static_cast<unsigned>(count), 0);
         return 0;
     }
 
-    void receive(int64_t nanoseconds) {
-        std::array<pollfd, kSockets> polled{};
-        for (size_t i = 0; i < kSockets; ++i) polled[i] = {sockets_[i], POLLIN, 0};
-        const timespec limit{0, std::clamp<int64_t>(nanoseconds, 0, kSlot)};
-        if (ppoll(polled.data(), polled.size(), &limit, nullptr) <= 0) return;
-        for (const pollfd& one : polled) {
-            if ((one.revents & POLLIN) != 0) drain(one.fd);
+    void receive() {
+        for (const int socket : sockets_) {
+            while (drain(socket) == kBatch) {
+            }
         }
     }
 
-    void drain(int descriptor) {
-        for (size_t i = 0; i < kBatch; ++i) prepare(i, &sources_[i]);
-        const int count = recvmmsg(descriptor, messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
-        const int64_t now = now_ns();
-        for (int i = 0; i < count; ++i) {
+    size_t drain(int descriptor) {
+        in_.expect();
+        const int count = recvmmsg(descriptor, in_.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+        if (count <= 0) return 0;
+        for (size_t index = 0; index < static_cast<size_t>(count); ++index) {
             int64_t sent = 0;
-            const auto index = static_cast<size_t>(i);
-            if (messages_[index].msg_len != size() || !open(packets_[index], sources_[index])) continue;
-            std::memcpy(&sent, &packets_[index][kTimeAt], sizeof sent);
-            if (sent >= counting_from_ && sent <= now) delays_.push_back(static_cast<uint32_t>((now - sent) / 1000));
+            if (in_.messages[index].msg_len != size_ || !open(in_.packets[index], in_.sources[index])) continue;
+            std::memcpy(&sent, &in_.packets[index][kTimeAt], sizeof sent);
+            const int64_t arrived = in_.arrival(index);
+            if (sent >= counting_from_ && sent <= arrived) delays_.push_back(static_cast<uint32_t>((arrived - sent) / 1000));
         }
+        return static_cast<size_t>(count);
     }
 
     // False: it cannot be opened.
     bool open(Packet& packet, const sockaddr_in& source) {
         if (!encrypted_) return true;
         const auto found = by_port_.find(source.sin_port);
-        return found != by_port_.end() && found->second->in && found->second->in->unprotect_rtp(packet.data(), size()).has_value();
+        return found != by_port_.end() && found->second->in && found->second->in->unprotect_rtp(packet.data(), size_).has_value();
     }
 
     const bool encrypted_;
+    // Bytes of a packet.
+    const size_t size_;
     std::vector<Leg> legs_;
     // Of the engine's ports, in network order.
     std::unordered_map<in_port_t, Leg*> by_port_;
-    std::array<sockaddr_in, kBatch> sources_{};
     std::array<int, kSockets> sockets_{};
-    std::array<Packet, kBatch> packets_{};
-    std::array<iovec, kBatch> vectors_{};
-    std::array<mmsghdr, kBatch> messages_{};
+    Batch out_;
+    Batch in_;
     int64_t counting_from_ = 0;
     int64_t sent_ = 0;
     // Milliseconds in which the generator itself was more than a frame late: then the machine is too busy to measure.
     int64_t behind_ = 0;
+    // Its own share of a processor.
+    double busy_ = 0;
     std::vector<uint32_t> delays_;
 };
 
@@ -237,6 +292,7 @@ private:
 
 int main(int count, char** arguments) {
     if (count < 3) return 1;
+    prctl(PR_SET_TIMERSLACK, 1);
     Load load(std::atoi(arguments[1]), count > 3);
     load.print_ports();
     load.read_targets();

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.media import PORTS, more_files, resident_kb
+from bench.relay import PORTS, more_files, resident_kb
 from media.engine import Endpoint, Engine
 from tests.fuzz import native_targets
 

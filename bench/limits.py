@@ -1,0 +1,82 @@
+"""How many calls one core of the media engine relays and records cleanly, the delay at half of that, and rtpengine beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bench import rtpengine
+from bench.media import CALLS, measure_calls, measure_recorded
+from bench.relay import MOST_LOST, Figures
+
+HALF_LOAD: Final = 750
+_SECONDS: Final = 6
+_STEP: Final = 150
+_TRIES: Final = 4
+_RELAYED_FIRST: Final = 1500
+_RECORDED_FIRST: Final = 1200
+_PEER_FIRST: Final = 600
+
+
+def measure() -> dict[str, float]:
+    """Measure, print a line for each run, and return the figures by the names of `bench/results/latest.json`."""
+    half = measure_calls(HALF_LOAD)
+    print(f"{HALF_LOAD} relayed calls: {half.describe()}")
+    figures = {
+        "relay_cpu_ms_per_s_750": half.cpu_ms_per_s,
+        "relay_p99_us": half.p99_us,
+        "relay_max_calls": most_clean(_relayed, first=_RELAYED_FIRST),
+        "recorded_max_calls": most_clean(_recorded, first=_RECORDED_FIRST),
+    }
+    if not rtpengine.installed():
+        print(f"rtpengine is not measured beside: {rtpengine.HOW_TO_INSTALL}")
+        return figures
+    few, many = rtpengine.measure_calls(CALLS), rtpengine.measure_calls(HALF_LOAD)
+    print(f"rtpengine, {CALLS} calls: {few.describe()}")
+    print(f"rtpengine, {HALF_LOAD} calls: {many.describe()}")
+    return figures | {
+        "rtpengine_relay_cpu_ms_per_s": few.cpu_ms_per_s,
+        "rtpengine_relay_cpu_ms_per_s_750": many.cpu_ms_per_s,
+        "rtpengine_relay_p99_us": many.p99_us,
+        "rtpengine_memory_per_call_kb": many.memory_kb,
+        "rtpengine_relay_max_calls": most_clean(_relayed_by_peer, first=_PEER_FIRST),
+    }
+
+
+def most_clean(clean: Callable[[int], bool], *, first: int) -> int:
+    """Return the largest number of calls that ran clean: upwards from `first` while they do, else downwards until one does.
+
+    0 when none of the tries did.
+    """
+    began_clean = clean(first)
+    best = first if began_clean else 0
+    calls = first
+    for _ in range(_TRIES - 1):
+        calls += _STEP if began_clean else -_STEP
+        if clean(calls):
+            best = calls
+        if (best == calls) != began_clean:
+            break
+    return best
+
+
+def _relayed(calls: int) -> bool:
+    return _clean("relayed", calls, lambda: (measure_calls(calls, seconds=_SECONDS), 0))
+
+
+def _recorded(calls: int) -> bool:
+    return _clean("recorded", calls, lambda: measure_recorded(calls, seconds=_SECONDS))
+
+
+def _relayed_by_peer(calls: int) -> bool:
+    return _clean("relayed (rtpengine)", calls, lambda: (rtpengine.measure_calls(calls, seconds=_SECONDS), 0))
+
+
+def _clean(name: str, calls: int, measured: Callable[[], tuple[Figures, int]]) -> bool:
+    """Run once, and again where the first run was not clean: what else goes on in the machine comes in bursts."""
+    for _ in range(2):
+        figures, broken = measured()
+        print(f"{calls} {name} calls: {figures.describe()}" + (f", files with a gap: {broken}" if broken else ""))
+        if figures.lost <= MOST_LOST and broken == 0:
+            return True
+    return False
