@@ -271,6 +271,42 @@ async def test_a_new_extensions_password_is_shown_once(visits: Visits) -> None:
     await expect(secret).to_have_count(0)
 
 
+async def test_what_an_extension_may_and_where_its_calls_go_is_set(visits: Visits, shop: Shop) -> None:
+    made = await shop.api.post("extensions", number="1043", name="Warehouse")
+    page = await visits.sign_in("boss", "/setup/extensions")
+    await page.get_by_role("button", name="Edit: 1043 Warehouse").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("textbox", name="When busy, forward to").fill("no number")
+    await dialog.get_by_role("button", name="Save").click()
+    busy = dialog.get_by_role("textbox", name="When busy, forward to")
+    await expect(busy).to_have_attribute("aria-invalid", "true")
+    await busy.fill("1001")
+    await dialog.get_by_role("textbox", name="When nobody answers, forward to").fill("1002")
+    await dialog.get_by_role("textbox", name="Seconds it rings before").fill("15")
+    await dialog.get_by_role("switch", name="Do not disturb").press("Space")
+    await dialog.get_by_role("switch", name="Supervisor").press("Space")
+    await dialog.get_by_role("combobox", name="Encrypted voice").click()
+    await page.get_by_role("option", name="Required").click()
+    await dialog.get_by_role("combobox", name="Keys pressed in calls").click()
+    await page.get_by_role("option", name="SIP INFO messages").click()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog).to_have_count(0)
+
+    changed = await shop.api.get(f"extensions/{made['id']}")
+    wanted = {
+        "forward_to": None,
+        "forward_busy_to": "1001",
+        "forward_no_answer_to": "1002",
+        "forward_no_answer_seconds": 15,
+        "do_not_disturb": True,
+        "call_waiting": True,
+        "supervises": True,
+        "encryption": "required",
+        "dtmf": "info",
+    }
+    assert {name: changed[name] for name in wanted} == wanted
+
+
 async def test_what_the_server_refuses_is_shown_where_it_was_entered(visits: Visits) -> None:
     page = await visits.sign_in("boss", "/setup/extensions")
     await page.get_by_role("button", name="New extension").click()

@@ -4,6 +4,7 @@ import { Button, Group, Modal, Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { patch, post } from "../api/client";
 import { useChange } from "../api/lists";
+import { ApiError } from "../api/problem";
 import { useI18n } from "../i18n/i18n";
 import { notifyDone } from "./notify";
 import { ProblemAlert } from "./problem-alert";
@@ -51,9 +52,16 @@ export function ResourceDialog<New>({
     },
   );
 
+  const showBesideFields = (error: unknown) => {
+    if (!(error instanceof ApiError)) return;
+    // A field is named as "body.host", a list's entry as "body.allow_from.0".
+    const nameOf = (place: string) => place.replace(/^body\./, "").replace(/\..*$/, "");
+    form.setErrors(Object.fromEntries(error.fields.map(({ field, message }) => [nameOf(field), message])));
+  };
+
   return (
     <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t.common.close }}>
-      <form onSubmit={form.onSubmit((current) => save.mutate(current))} noValidate>
+      <form onSubmit={form.onSubmit((current) => save.mutate(current, { onError: showBesideFields }))} noValidate>
         <Stack>
           {visibleFields(fields, form.values, isNew).map((field) => (
             <FormField key={field.name} field={field} form={form} />

@@ -10,6 +10,8 @@ import { filled } from "./bodies";
 
 /** Milliseconds between readings: phones come and go by themselves. */
 const REFRESH_MS = 10_000;
+const TARGETS = ["forward_to", "forward_busy_to", "forward_no_answer_to", "forward_unavailable_to"] as const;
+const NAMES = ["name", "enabled", "do_not_disturb", "call_waiting", "supervises", "dtmf", "encryption"];
 
 /** Lists extensions; a password that the server generated is shown once. */
 export function ExtensionsPage() {
@@ -65,6 +67,37 @@ export function ExtensionsPage() {
               shown: (values) => values.existing === true,
             },
             { name: "forward_to", label: t.extensions.forwardTo, kind: "text", help: t.extensions.forwardHelp },
+            { name: "forward_busy_to", label: t.forwarding.busyTo, kind: "text" },
+            { name: "forward_no_answer_to", label: t.forwarding.noAnswerTo, kind: "text" },
+            {
+              name: "forward_no_answer_seconds",
+              label: t.forwarding.seconds,
+              kind: "number",
+              required: true,
+              min: 0,
+              max: 300,
+              shown: (values) => values.forward_no_answer_to !== "",
+            },
+            { name: "forward_unavailable_to", label: t.forwarding.unavailableTo, kind: "text" },
+            { name: "do_not_disturb", label: t.forwarding.doNotDisturb, kind: "switch" },
+            { name: "call_waiting", label: t.forwarding.callWaiting, kind: "switch" },
+            { name: "supervises", label: t.extensions.supervises, kind: "switch", help: t.extensions.supervisesHelp },
+            {
+              name: "encryption",
+              label: t.extensions.encryption,
+              kind: "select",
+              required: true,
+              help: t.extensions.encryptionHelp,
+              options: Object.entries(t.encryptions).map(([value, label]) => ({ value, label })),
+            },
+            {
+              name: "dtmf",
+              label: t.extensions.keys,
+              kind: "select",
+              required: true,
+              help: t.extensions.keysHelp,
+              options: Object.entries(t.keyWays).map(([value, label]) => ({ value, label })),
+            },
             { name: "enabled", label: t.extensions.enabled, kind: "switch" },
           ],
           toValues: (row) => ({
@@ -72,16 +105,22 @@ export function ExtensionsPage() {
             name: row?.name ?? "",
             password: "",
             new_password: "",
-            forward_to: row?.forward_to ?? "",
+            ...Object.fromEntries(TARGETS.map((target) => [target, row?.[target] ?? ""])),
+            forward_no_answer_seconds: row?.forward_no_answer_seconds ?? 0,
+            do_not_disturb: row?.do_not_disturb ?? false,
+            call_waiting: row?.call_waiting ?? true,
+            supervises: row?.supervises ?? false,
+            dtmf: row?.dtmf ?? "rfc4733",
+            encryption: row?.encryption ?? "optional",
             enabled: row?.enabled ?? true,
             existing: row !== undefined,
           }),
           toBody: (values, isNew) =>
             isNew
-              ? filled(values, ["number", "name", "password", "forward_to", "enabled"])
+              ? filled(values, ["number", "password", "forward_no_answer_seconds", ...TARGETS, ...NAMES])
               : {
-                  ...filled(values, ["name", "enabled"]),
-                  forward_to: values.forward_to || null,
+                  ...filled(values, ["forward_no_answer_seconds", ...NAMES]),
+                  ...Object.fromEntries(TARGETS.map((target) => [target, values[target] || null])),
                   ...(values.new_password ? { password: values.new_password } : {}),
                 },
           onCreated: setCreated,
