@@ -17,6 +17,7 @@ def supervision(extension: str, mode: SuperviseMode) -> Flow:
     """Return the flow of a call that asks to hear the call of an extension."""
 
     async def run(call: Call) -> None:
+        """Answer the supervisor, and let it hear the call that the extension is in."""
         call.answer()
         call.answered_by(call.calling)
         await _supervise(call, call.equipment.talking(extension), extension, mode)
@@ -28,6 +29,7 @@ def rung_supervision(supervisor: Extension, target: Call, extension: str, mode: 
     """Return the flow that rings the supervisor's phones first."""
 
     async def run(call: Call) -> None:
+        """Ring the supervisor, and once it has answered let it hear the call."""
         shown = Party(call.to_number, f"→ {call.to_number}")
         attempts = phones(call, supervisor, shown)
         own = DialResult(outcome=Outcome.UNAVAILABLE)

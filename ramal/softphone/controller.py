@@ -249,7 +249,8 @@ class SoftPhone:
         """
         values = {"caller_number": caller_number, "caller_name": caller_name, "headers": dict(headers or {})}
         reply = await self.do("call", to=to, file=str(file or ""), **values)
-        return self._find(reply["call"])
+        placed: PhoneCall = reply["placed"]
+        return placed
 
     async def register(self, *, active: bool = True, seconds: float = 10.0) -> int:
         """Register again, or leave the registrar; return the status of the answer."""
@@ -326,6 +327,9 @@ class SoftPhone:
         async for line in self._process.stdout:
             message = json.loads(line)
             if "reply" in message:
+                if "call" in message:
+                    # Found here, for the call may have ended by the time that the one who placed it is woken.
+                    message["placed"] = self._find(message["call"])
                 if message["reply"] in self._replies and not self._replies[message["reply"]].done():
                     self._replies[message["reply"]].set_result(message)
                 continue

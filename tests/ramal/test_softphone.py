@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,24 @@ async def connect(caller: SoftPhone, callee: SoftPhone) -> tuple[PhoneCall, Phon
     await incoming.answer()
     await incoming.confirmed()
     return await outgoing.confirmed(), incoming
+
+
+SWIFT_REFUSAL = """
+import os, sys
+sys.stdin.readline()
+state = b'{"event": "state", "call": 1, "state": "ended", "status": 486, "reason": "", "remote": "", "seconds": 0, "follows": null}'
+os.write(1, b'{"reply": 1, "ok": true, "call": 1}' + bytes([10]) + state + bytes([10]))
+"""
+
+
+async def test_a_call_that_is_refused_before_its_placing_is_answered_has_ended() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SWIFT_REFUSAL, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    phone = SoftPhone(PhoneSetup(NOWHERE, "1001", register=False), process)
+    call = await phone.call("1002")
+    assert await call.over() == 486
+    await phone.close()
 
 
 async def test_two_phones_hear_each_other(tmp_path: Path) -> None:
