@@ -167,7 +167,10 @@ def _surround(app: FastAPI, services: Services, settings: ApiSettings) -> None:
         IdempotencyMiddleware, database=services.database, clock=services.clock, life=settings.idempotency_life
     )
     app.add_middleware(
-        BodyMiddleware, most=settings.max_body_bytes, imports=dict.fromkeys(_IMPORTS, settings.max_import_bytes)
+        BodyMiddleware,
+        most=settings.max_body_bytes,
+        imports=dict.fromkeys(_IMPORTS, settings.max_import_bytes),
+        seconds=settings.body_seconds,
     )
     app.add_middleware(AuthenticationMiddleware, authenticator=state.authenticator)
     app.add_middleware(GuardMiddleware, metrics=state.metrics, clock=services.clock)

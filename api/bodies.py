@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import BadRequestError, BodyTooLargeError
+from api.errors import BadRequestError, BodyTooLargeError, BodyTooSlowError
 
 _UNKNOWN_CLIENT: Final = 64 << 10
 """What one who is not signed in may send: enough for a sign-in."""
+_UNKNOWN_CLIENT_SECONDS: Final = 20.0
 
 
 class BodyMiddleware:
     """Bounds bodies and leaves them in the scope as `ramal.body`."""
 
-    def __init__(self, app: ASGIApp, *, most: int, imports: dict[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, most: int, imports: dict[str, int], seconds: float) -> None:
         """Prepare.
 
         Args:
             app: what comes next.
             most: bytes that ordinary addresses take.
             imports: bytes that other addresses take, by path.
+            seconds: how long a body may be under way; one who is not signed in has 20 of them at most.
         """
         self._app = app
         self._most = most
         self._imports = imports
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body and hand it on in one piece.
 
         Raises:
             BodyTooLargeError: it is longer than the address takes.
+            BodyTooSlowError: it did not come whole in time.
         """
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
-        most = self._imports.get(scope["path"], self._most)
+        most, seconds = self._imports.get(scope["path"], self._most), self._seconds
         if scope.get("ramal.principal") is None:
-            most = min(most, _UNKNOWN_CLIENT)
-        body = await _read(scope, receive, most)
+            most, seconds = min(most, _UNKNOWN_CLIENT), min(seconds, _UNKNOWN_CLIENT_SECONDS)
+        try:
+            body = await asyncio.wait_for(_read(scope, receive, most), seconds)
+        except TimeoutError as error:
+            raise BodyTooSlowError("The body did not come whole in time.", headers={"Connection": "close"}) from error
         scope["ramal.body"] = body
         handed = False
 

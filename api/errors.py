@@ -123,6 +123,13 @@ class BodyTooLargeError(ApiError):
     http_status = 413
 
 
+class BodyTooSlowError(ApiError):
+    """The body did not come whole in time."""
+
+    id = "api.body_too_slow"
+    http_status = 408
+
+
 class IdempotencyConflictError(ApiError):
     """The Idempotency-Key was used for something else, or what it was used for has not ended."""
 

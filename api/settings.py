@@ -26,6 +26,8 @@ class ApiSettings:
     """Longest body of an ordinary request."""
     max_import_bytes: int = 32 << 20
     """Longest rate file."""
+    body_seconds: float = 300.0
+    """How long a body may be under way; one who is not signed in has 20 seconds at most."""
     session_idle: timedelta = timedelta(hours=12)
     """A session that was not used for so long is over."""
     session_life: timedelta = timedelta(days=7)

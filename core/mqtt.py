@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import aiomqtt
@@ -14,6 +15,8 @@ import structlog
 from amqtt.broker import Broker
 from amqtt.errors import BrokerError
 from amqtt.mqtt.constants import QOS_1
+from amqtt.plugins.base import BaseAuthPlugin
+from amqtt.session import Session
 
 from core.errors import Fault, RamalError
 from core.outbox import MessageRefusedError, OutboxMessage
@@ -60,14 +63,36 @@ class MqttPublisher(Protocol):
         ...
 
 
-class EmbeddedBroker:
-    """A small broker inside the process, on loopback unless set otherwise."""
+class PasswordPlugin(BaseAuthPlugin):  # type: ignore[misc]  # amqtt has no types
+    """Lets in whoever knows user and password of the settings; amqtt finds it by its name."""
 
-    def __init__(self, host: str, port: int) -> None:
+    @dataclass
+    class Config:
+        """The one login that there is."""
+
+        username: str = ""
+        password: str = field(default="", repr=False)
+
+    async def authenticate(self, *, session: Session) -> bool:
+        """Tell whether a client may come in."""
+        given = f"{session.username or ''}\0{session.password or ''}"
+        wanted = f"{self.config.username}\0{self.config.password}"
+        return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+class EmbeddedBroker:
+    """A small broker inside the process: for everybody at its address, or, with a password, for those who know that."""
+
+    def __init__(self, host: str, port: int, *, username: str = "", password: str = "") -> None:
+        plugins = (
+            {f"{__name__}.{PasswordPlugin.__name__}": {"username": username, "password": password}}
+            if password
+            else {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        )
         self._broker = Broker(
             {
                 "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}", "max_connections": 200}},
-                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+                "plugins": plugins,
             }
         )
         self._host = host

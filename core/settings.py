@@ -64,6 +64,13 @@ def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(servers)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class SipSettings(_Section):
     """SIP signalling."""
 
@@ -196,8 +203,13 @@ class MqttSettings(_Section):
     embedded: bool = Field(default=True, description="Run a small broker inside; off: use `host`.")
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address of the broker.")
     port: int = Field(1883, ge=1, le=65535, description="Port of the broker, embedded or not.")
-    username: str = Field("", max_length=255, description="User at the broker; empty: none.")
-    password: str = Field("", max_length=255, description="Password at the broker.", repr=False)
+    username: str = Field("", max_length=255, description="User at the broker, embedded or not; empty: none.")
+    password: str = Field(
+        "",
+        max_length=255,
+        description="Password at the broker; an embedded one without any listens on loopback alone.",
+        repr=False,
+    )
 
 
 class EmailSettings(_Section):
@@ -281,6 +293,11 @@ class Settings(_Section):
             return self.web.tls_port
         port = self.web.port + 2 if self.web.port != 8080 else 8443
         return port if port < 65536 else 0
+
+    @property
+    def mqtt_address(self) -> str:
+        """Where the embedded broker listens: who calls whom is nobody's business on the network that has no password."""
+        return self.listen if self.mqtt.password or _is_loopback(self.listen) else "127.0.0.1"
 
     @property
     def web_url(self) -> str:

@@ -62,7 +62,8 @@ async def start_mqtt(
     settings = ground.settings
     publisher: EmbeddedBroker | MqttSender
     if settings.mqtt.embedded:
-        publisher = EmbeddedBroker(settings.listen, settings.mqtt.port)
+        mqtt = settings.mqtt
+        publisher = EmbeddedBroker(settings.mqtt_address, mqtt.port, username=mqtt.username, password=mqtt.password)
         await publisher.start()
     else:
         publisher = MqttSender(settings.mqtt)

@@ -14,7 +14,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from core.errors import RamalError
+from ramal.web_connections import Door, WebConnection, WebConnections, WebLimits
 
+_BACKLOG: Final = 1024
 _STOP_SECONDS: Final = 5
 
 
@@ -40,7 +42,7 @@ def listening_socket(address: str, port: int, *, setting: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))
-        listener.listen(1024)
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         hint = f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports)."
@@ -51,7 +53,33 @@ def listening_socket(address: str, port: int, *, setting: str) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process has one place for those."""
+    """uvicorn without its signal handlers, the process has one place for those, and with our door in front."""
+
+    def __init__(self, config: uvicorn.Config, limits: WebLimits, tls: ssl.SSLContext | None) -> None:
+        super().__init__(config)
+        self._connections = WebConnections(limits)
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(lambda: Door(self._connections, self._make, self._tls), sock=one, backlog=_BACKLOG)
+            for one in sockets or ()
+        ]
+        self._connections.start()
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and wait for the requests under way."""
+        await super().shutdown(sockets)
+        self._connections.stop()
+
+    def _make(self, host: str) -> WebConnection:
+        """Return what speaks with one client."""
+        return WebConnection(
+            self._connections, host, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,13 +90,21 @@ class _Server(uvicorn.Server):
 class WebServer:
     """Serves the web application until closed."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        listener: socket.socket,
+        *,
+        tls: ssl.SSLContext | None = None,
+        limits: WebLimits | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             app: the application.
             listener: where it is served.
             tls: the context of HTTPS; None: HTTP.
+            limits: what is borne; None: the defaults.
         """
         config = uvicorn.Config(
             app,
@@ -80,10 +116,7 @@ class WebServer:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        config.load()
-        # uvicorn makes a context of file names only; this one is renewed while it runs.
-        config.ssl = tls
-        self._server = _Server(config)
+        self._server = _Server(config, limits or WebLimits(), tls)
         self._listener = listener
         self._task: asyncio.Task[None] | None = None
 

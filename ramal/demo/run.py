@@ -100,9 +100,10 @@ async def _perform(ramal: Ramal, progress: Progress) -> tuple[dict[str, Any], di
 @contextlib.asynccontextmanager
 async def _counted_events(settings: Settings) -> AsyncIterator[list[str]]:
     """Listen to the broker as any other program would, and keep the topics."""
-    host = settings.listen if settings.mqtt.embedded else settings.mqtt.host
+    host = settings.mqtt_address if settings.mqtt.embedded else settings.mqtt.host
     topics: list[str] = []
-    async with aiomqtt.Client(host, settings.mqtt.port) as client:
+    username, password = settings.mqtt.username or None, settings.mqtt.password or None
+    async with aiomqtt.Client(host, settings.mqtt.port, username=username, password=password) as client:
         await client.subscribe("ramal/#", qos=1)
 
         async def listen() -> None:

@@ -62,7 +62,7 @@ def needed(settings: Settings) -> list[PortNeed]:
     if settings.web.tls_port:
         needs.append(PortNeed("HTTPS", "tcp", settings.listen, settings.web.tls_port, "RAMAL_WEB_TLS_PORT"))
     if settings.mqtt.embedded:
-        needs.append(PortNeed("MQTT", "tcp", settings.listen, settings.mqtt.port, "RAMAL_MQTT_PORT"))
+        needs.append(PortNeed("MQTT", "tcp", settings.mqtt_address, settings.mqtt.port, "RAMAL_MQTT_PORT"))
     return needs
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from api.app import create_app
 from api.permissions import Role
 
-from .conftest import Server
+from .conftest import BASE, Server
 
 USERS = "/api/v1/users"
 JSON = {"Content-Type": "application/json"}
@@ -67,6 +70,19 @@ async def test_huge_bodies_are_refused_announced_or_not(server: Server, admin: h
     assert_problem(await admin.post(USERS, content=drip(), headers=JSON), 413)
     async with server.client() as stranger:
         assert_problem(await stranger.post("/api/v1/session", content=b"x" * 70_000, headers=JSON), 413)
+
+
+async def test_a_body_that_never_ends_is_given_up(server: Server, admin: httpx.AsyncClient) -> None:
+    app = create_app(server.services, replace(server.app.state.settings, body_seconds=0.05))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"username": "'
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=admin.headers) as client:
+        async with asyncio.timeout(20):
+            assert_problem(await client.post(USERS, content=endless(), headers=JSON), 408)
 
 
 @pytest.mark.parametrize(

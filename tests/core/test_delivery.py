@@ -173,6 +173,22 @@ async def test_a_taken_broker_port_is_told_with_what_to_do() -> None:
             await EmbeddedBroker("127.0.0.1", taken.getsockname()[1]).start()
 
 
+async def test_an_embedded_broker_with_a_password_lets_nobody_in_without_it() -> None:
+    port = free_port()
+    broker = EmbeddedBroker("127.0.0.1", port, username="shop", password="open sesame")
+    await broker.start()
+    try:
+        for username, password in ((None, None), ("shop", None), ("shop", "wrong"), ("other", "open sesame")):
+            with pytest.raises(aiomqtt.MqttError):
+                async with aiomqtt.Client("127.0.0.1", port, username=username, password=password):
+                    pass
+        async with aiomqtt.Client("127.0.0.1", port, username="shop", password="open sesame") as client:
+            await client.subscribe(AVAILABILITY_TOPIC)
+            assert (await anext(aiter(client.messages))).payload == b"online"
+    finally:
+        await broker.close()
+
+
 class Inbox(Message):
     def __init__(self) -> None:
         super().__init__()

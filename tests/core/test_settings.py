@@ -50,6 +50,18 @@ def test_sip_listens_on_several_addresses(tmp_path: Path) -> None:
     assert load_settings(file).sip_hosts == ("0.0.0.0", "::")
 
 
+def test_the_embedded_broker_leaves_loopback_only_with_a_password() -> None:
+    def address(**variables: str) -> str:
+        return load_settings(environment={f"RAMAL_{name}": value for name, value in variables.items()}).mqtt_address
+
+    assert address(LISTEN="192.0.2.10") == "127.0.0.1"
+    assert address(LISTEN="0.0.0.0") == "127.0.0.1"
+    assert address(LISTEN="2001:db8::1") == "127.0.0.1"
+    assert address(LISTEN="pbx.example") == "127.0.0.1"
+    assert address(LISTEN="192.0.2.10", MQTT_USERNAME="shop", MQTT_PASSWORD="open sesame") == "192.0.2.10"
+    assert [address(LISTEN=own) for own in ("127.0.0.2", "::1", "localhost")] == ["127.0.0.2", "::1", "localhost"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
