@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from core.visible import visible_values
+
 
 def configure_logs(style: str, *, level: int = logging.INFO) -> None:
     """Set up logging for the process.
@@ -25,6 +27,7 @@ def configure_logs(style: str, *, level: int = logging.INFO) -> None:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
+        shared.append(visible_values)
         # The default would print the local variables of every frame, passwords among them, and take seconds for it.
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

@@ -14,6 +14,7 @@ import msgspec
 
 from core.errors import NotFoundError
 from core.identifiers import time_of
+from core.visible import visible
 from pbx.cdrs.errors import CdrNotFoundError
 from pbx.cdrs.queries import CdrQueries
 from pbx.cdrs.values import Cdr, CdrLeg
@@ -103,7 +104,7 @@ class CallTrace:
                 moment = message.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
                 lines.append(f"--- {moment} {message.transport} {message.source} -> {message.destination}")
                 lines.append(message.text.replace("\r\n", "\n").rstrip() + "\n")
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
     def json(self) -> str:
         """Return all of it as JSON, with the fields that the API shows."""

@@ -18,6 +18,7 @@ import uvloop
 from core.errors import InvalidInputError, RamalError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from core.visible import visible
 from ramal.open_files import allow_open_files
 from ramal.pauses import collect_rarely
 
@@ -307,11 +308,11 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _show(values: dict[str, Any], text: str, *, as_json: bool) -> None:
-    typer.echo(json.dumps(values, default=str) if as_json else text)
+    typer.echo(json.dumps(values, default=str) if as_json else visible(text))
 
 
 def _refuse(error: RamalError) -> NoReturn:
-    typer.echo(f"ramal: {error.message}", err=True)
+    typer.echo(visible(f"ramal: {error.message}"), err=True)
     if error.hint:
-        typer.echo(f"       {error.hint}", err=True)
+        typer.echo(visible(f"       {error.hint}"), err=True)
     sys.exit(2)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from core.visible import visible
 from ramal.softphone.controller import PhoneCall, PhoneSetup, SoftPhone, SoftPhoneError
 
 _HELP: Final = """\
@@ -99,7 +100,7 @@ class Terminal:
 
     def show(self, text: str) -> None:
         """Write a line to the user."""
-        self._output.write(text + "\n")
+        self._output.write(visible(text) + "\n")
         self._output.flush()
 
     async def obey(self, line: str) -> bool:

@@ -64,3 +64,10 @@ def test_networks_are_allowed_and_taken_back(bans: Commands) -> None:
 def test_what_is_no_address_or_not_banned_is_an_error_for_the_user(bans: Commands, arguments: tuple[str, str]) -> None:
     with pytest.raises(RamalError):
         bans(*arguments)
+
+
+def test_what_a_stranger_called_himself_does_nothing_to_the_terminal(bans: Commands) -> None:
+    bans("add", "203.0.113.7", "--reason", "Wrong passwords, last for “\x1b[2J\x1b]0;own\x07\x9b1m\u202e1001”")
+    listed = bans("list")
+    assert "\\x1b[2J\\x1b]0;own\\x07\\x9b1m\\u202e1001" in listed
+    assert all(sign.isprintable() or sign == "\n" for sign in listed)
