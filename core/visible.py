@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 
 
@@ -12,7 +13,7 @@ def visible(text: str) -> str:
     return "".join([sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text])
 
 
-def visible_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def visible_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Do so with all texts of a log line; a processor of structlog."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
