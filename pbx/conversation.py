@@ -24,6 +24,7 @@ _FORBIDDEN = 403
 _NO_SUCH_DIALOG = 481
 _NOT_FOUND = 404
 """For a REFER whose Replaces fits nothing: 481 would end the call that it came in (RFC 3261 section 12.2.1.2)."""
+_DIALLED_SCHEMES = ("sip", "sips", "tel")
 _TERMINATED = 487
 _REQUEST_PENDING = 491
 
@@ -145,8 +146,9 @@ class Conversation:
             """Tell the phone how far its transfer is."""
             leg.report_refer(refer, status, reason)
 
-        if not refer.uri.user or (refer.uri.parameter("method") or "INVITE").upper() != "INVITE":
-            leg.answer_refer(refer, accepted=False, status=400)
+        problem = _problem(refer.uri)
+        if problem:
+            leg.answer_refer(refer, accepted=False, status=problem)
             return
         if refer.replaces is None:
             leg.answer_refer(refer, accepted=True)
@@ -305,3 +307,10 @@ class Conversation:
         agents = [leg for leg in self.legs if leg.party.extension]
         wanted = [leg for leg in agents if leg.party.extension == extension] or agents or list(self.legs)
         return wanted[-1]
+
+
+def _problem(uri: Uri) -> int:
+    """Return 416 or 400 for what a REFER cannot have us dial, else 0."""
+    if uri.scheme not in _DIALLED_SCHEMES:
+        return 416
+    return 400 if not uri.user or (uri.parameter("method") or "INVITE").upper() != "INVITE" else 0

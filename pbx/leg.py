@@ -370,7 +370,8 @@ class Leg(LegVoice):
             self.owner.leg_ringing(self)
 
     def _remote_answered(self, event: Answered) -> None:
-        if event.sdp is None or self._accept_answer(event.sdp):
+        # Without a description what was said before the answer holds, if that could be taken.
+        if self._accept_answer(event.sdp) if event.sdp is not None else self.media.agreed is not None:
             self._answered()
         else:
             self._end(488, "No common codec")

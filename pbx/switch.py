@@ -44,6 +44,7 @@ from pbx.route_test import Grounds, RouteTest
 from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService, ToSupervision
 from pbx.supervision import SuperviseMode
 from sip.session import InviteSession
+from sip.transfer import Replaces
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,9 @@ class Switch:
         """Take a new incoming call, from a trunk or from a user who proved who they are."""
         if self._closing or len(self._calls) >= self._equipment.config.max_calls:
             session.reject(503, reason="No more calls", headers=[("Retry-After", "5")])
+        elif session.trunk is not None and session.replaces is not None:
+            # A customer does not take over what our people say to each other.
+            session.reject(403 if self._replaced(session.replaces) is not None else 481)
         elif session.trunk is not None:
             self._take_inbound(session, session.trunk)
         elif session.identity is not None:
@@ -178,9 +182,8 @@ class Switch:
         wanted = session.replaces
         if wanted is None:
             return
-        old_session = self._equipment.sip.find_session(wanted.call_id, wanted.to_tag, wanted.from_tag)
-        old = old_session.context if old_session is not None else None
-        if not isinstance(old, Leg) or not isinstance(old.owner, Call) or not old.alive:
+        old = self._replaced(wanted)
+        if old is None or not isinstance(old.owner, Call):
             session.reject(481)
             return
         call = old.owner
@@ -198,6 +201,12 @@ class Switch:
         except (CallStateError, NoMediaError) as error:
             log.info("replaces_refused", call_id=call.id, error=error.message)
             session.reject(488)
+
+    def _replaced(self, wanted: Replaces) -> Leg | None:
+        """Return the leg that a Replaces means, if it lives."""
+        session = self._equipment.sip.find_session(wanted.call_id, wanted.to_tag, wanted.from_tag)
+        leg = session.context if session is not None else None
+        return leg if isinstance(leg, Leg) and leg.alive else None
 
     def _pick_up(self, session: InviteSession, party: Party, extension: str) -> bool:
         for call in self._calls.values():

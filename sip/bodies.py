@@ -13,11 +13,15 @@ from sip.uri import NameAddress, Uri
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _REASON_TEXT = re.compile(r'text\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _REASON_CAUSE = re.compile(r"cause\s*=\s*(\d{1,4})", re.IGNORECASE)
-_SIGNAL = re.compile(rb"^\s*Signal\s*[=:]\s*([0-9A-Da-d*#]|1[0-5])\s*$", re.IGNORECASE | re.MULTILINE)
+_KEY = rb"([0-9A-Da-d*#]|1[0-5])"
+_SIGNAL = re.compile(rb"^\s*Signal\s*[=:]\s*" + _KEY + rb"\s*$", re.IGNORECASE | re.MULTILINE)
+_BARE_KEY = re.compile(rb"\s*" + _KEY + rb"\s*")
 _DURATION = re.compile(rb"^\s*Duration\s*[=:]\s*(\d{1,6})\s*$", re.IGNORECASE | re.MULTILINE)
 _DIGITS = "0123456789*#ABCD"
 _PREFERENCE = re.compile(r"[01](?:\.[0-9]{0,3})?")
 DEFAULT_DIGIT_MS = 160
+KEY_TYPES = ("application/dtmf-relay", "application/dtmf")
+"""What a pressed key comes as in an INFO."""
 _SDP_TYPES = ("application/sdp", "")
 """What a session description comes as; some devices leave the type out."""
 _DEEPEST = 3
@@ -84,15 +88,11 @@ def _split_part(part: bytes) -> tuple[dict[str, str], bytes]:
 def digit_of(message: Message) -> tuple[str, int] | None:
     """Return key and milliseconds of an INFO that carries a pressed key, or None when it carries none.
 
-    Both usual forms are read: `application/dtmf-relay` (`Signal=5`, `Duration=160`) and `application/dtmf` (the bare
-    key).
+    Lines (`Signal=5`, `Duration=160`) and the bare key are read under both types: devices mix them.
     """
-    if message.content_type == "application/dtmf":
-        digit = message.body.strip().decode("ascii", "replace").upper()
-        return (digit, DEFAULT_DIGIT_MS) if len(digit) == 1 and digit in _DIGITS else None
-    if message.content_type != "application/dtmf-relay":
+    if message.content_type not in KEY_TYPES:
         return None
-    signal = _SIGNAL.search(message.body)
+    signal = _BARE_KEY.fullmatch(message.body) or _SIGNAL.search(message.body)
     if signal is None:
         return None
     text = signal[1].decode().upper()
@@ -123,6 +123,15 @@ def by_preference(contacts: Sequence[NameAddress]) -> tuple[Uri, ...]:
         return min(float(value), 1.0) if _PREFERENCE.fullmatch(value) else 1.0
 
     return tuple([contact.uri for contact in sorted(contacts, key=preference, reverse=True)])
+
+
+def expires_of(message: Message) -> int | None:
+    """Return the seconds of the Expires header, or None."""
+    value = message.get("Expires")
+    try:
+        return parse_seconds(value) if value is not None else None
+    except MalformedMessageError:
+        return None
 
 
 def retry_after_of(message: Message) -> int | None:

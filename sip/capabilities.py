@@ -19,5 +19,5 @@ ACCEPT_HEADERS = (
     ("Accept-Encoding", "identity"),
 )
 """Which bodies of an INVITE are understood."""
-CAPABILITY_HEADERS = (*SESSION_HEADERS, ("Accept", "application/sdp"))
-"""What the answer to OPTIONS carries."""
+CAPABILITY_HEADERS = (*SESSION_HEADERS, *ACCEPT_HEADERS, ("Accept-Language", "en"))
+"""What the answer to OPTIONS carries (RFC 3261 section 11.2)."""

@@ -215,7 +215,8 @@ class SipCore:
     def way_to(self, binding: Binding) -> Address:
         """Return where requests for a contact are sent: the flow it registered by, or the first edge of its Path.
 
-        A connection that a restart or its owner closed can be opened anew only where the phone listens itself.
+        A connection that a restart or its owner closed can be opened anew only where the phone listens itself. Datagrams go to
+        the port that the Contact names where no NAT is in between (`sip.dialog.reach`).
         """
         source = Address(*binding.source)
         if binding.path:
@@ -224,7 +225,7 @@ class SipCore:
             return hop if not hop.reliable or hop != source or self._connected(hop) else address_of(edge)
         if source.reliable and binding.uri.host == source.host and not self._connected(source):
             return address_of(binding.uri)
-        return source
+        return reach(binding.uri, source, symmetric=True)
 
     def session_closed(self, session: object) -> None:
         """Forget a session."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from core.identifiers import random_hex
 from sip.address import Address
-from sip.bodies import sdp_of
+from sip.bodies import expires_of, sdp_of
 from sip.client_request import ClientCredentials, FailedOver, SessionHost
 from sip.dialog import Dialog
 from sip.errors import SessionStateError
@@ -70,6 +70,9 @@ class InviteSession(PeerRequests):
         if session.remote_offer is not None:
             session.dialog.turn(Turn.OFFER_RECEIVED)
         session._answer = InviteAnswer(host, transaction, session._no_acknowledgement)
+        lifetime = expires_of(request)
+        if lifetime:
+            session._answer.expire_in(lifetime, session._invitation_expired)
         transaction.on_cancel = session._cancelled
         return session
 

@@ -256,9 +256,13 @@ class OutgoingInvite:
             return
         self.acknowledge(dialog)
         session.move(Move.ACKNOWLEDGED)
+        told = self._told == dialog.remote_tag
         if early is not None and early.agreed:
             # Agreed before; told again only where another branch was heard in between.
-            session.emit(Answered(early.answer if self._told != dialog.remote_tag else None))
+            session.emit(Answered(early.answer if not told else None))
+        elif sdp is None and told and dialog.turn(Turn.ANSWER_RECEIVED):
+            # Gateways leave out what they said in their 18x, though a 2xx must repeat it (RFC 3261 section 13.2.1).
+            session.emit(Answered(None))
         elif sdp is None or not dialog.turn(Turn.ANSWER_RECEIVED):
             session.hang_up(status=488, reason="No session description in the answer")
             return

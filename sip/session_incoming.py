@@ -151,6 +151,13 @@ class IncomingSide(SessionBase):
             self.finish(Cancelled(reason_of(request)[0], cause_of(request)))
             self.close()
 
+    def _invitation_expired(self) -> None:
+        """Take the end of the time that the caller's Expires gave us: as if it had given up (RFC 3261 section 13.3.1)."""
+        if self.state in UNANSWERED and self._answer is not None:
+            self._answer.refuse(487, None, self.local_tag)
+            self.finish(Cancelled("The invitation expired"))
+            self.close()
+
     def _incoming_only(self) -> InviteAnswer:
         if self._answer is None:
             raise SessionStateError("Only an incoming session can be answered or refused.")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from sip.address import Address
-from sip.bodies import body_problem, cause_of, digit_of, reason_of
+from sip.bodies import KEY_TYPES, body_problem, cause_of, digit_of, reason_of
 from sip.capabilities import ACCEPT_HEADERS, ALLOW, CAPABILITY_HEADERS
 from sip.client_request import SessionHost
 from sip.message import Request, response_to
@@ -134,10 +134,10 @@ class PeerRequests(IncomingSide):
         elif digit is not None:
             transaction.respond(response_to(request, 200))
             self.emit(DigitReceived(*digit))
-        elif request.body:
-            accept = ("Accept", "application/dtmf-relay, application/dtmf")
-            transaction.respond(response_to(request, 415, headers=[accept]))
+        elif request.body and request.content_type not in KEY_TYPES:
+            transaction.respond(response_to(request, 415, headers=[("Accept", ", ".join(KEY_TYPES))]))
         else:
+            # A flash of the hook, say, that a phone tells beside its keys: nothing follows from it.
             transaction.respond(response_to(request, 200))
 
     def _refer(self, request: Request, transaction: ServerTransaction) -> None:

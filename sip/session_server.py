@@ -21,6 +21,7 @@ class InviteAnswer:
 
     __slots__ = (
         "_deadline",
+        "_expiry",
         "_host",
         "_interval",
         "_on_silence",
@@ -42,6 +43,7 @@ class InviteAnswer:
         """
         self._host = host
         self._on_silence = on_silence
+        self._expiry: Timer | None = None
         self._refresh: Timer | None = None
         self._repeat: Timer | None = None
         self._interval = 0.0
@@ -61,6 +63,10 @@ class InviteAnswer:
     def awaits_ack(self) -> bool:
         """Whether a 2xx went out and its ACK did not come yet."""
         return self._repeat is not None
+
+    def expire_in(self, seconds: int, expired: Callable[[], None]) -> None:
+        """Call `expired` unless a final response goes out within so many seconds (RFC 3261 section 13.3.1)."""
+        self._expiry = self._host.timers.schedule(seconds, expired)
 
     def provisional(
         self,
@@ -139,6 +145,9 @@ class InviteAnswer:
 
     def _finish(self) -> None:
         self._stop_refresh()
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
         if self.reliable is not None:
             self.reliable.close()
 

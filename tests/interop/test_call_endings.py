@@ -77,6 +77,26 @@ async def test_every_call_that_is_passed_on_may_take_one_hop_less(server: RamalS
         assert (await server.fact(CallEnded)).sip_status == 482
 
 
+@pytest.mark.parametrize(("payloads", "status"), [("8 101", 0), ("18", 488)])
+async def test_a_trunk_that_leaves_what_its_183_said_out_of_its_200_is_taken_at_its_word(
+    server: RamalServer, carrier: ScriptedPhone, payloads: str, status: int
+) -> None:
+    async with scripted_phone(server, "1001") as ana:
+        call = ana.call(OUTSIDE)
+        leg = (await carrier.incoming()).session
+        # It knows no reliable responses, and thinks that it has said all.
+        leg.request.remove("Supported")
+        leg.progress(183, sdp=description(payloads=payloads))
+        leg.local_sdp = b"said before"
+        leg.answer(b"")
+        if status:
+            assert await call.over() == status
+        else:
+            await call.answered()
+            call.session.hang_up()
+        await server.quiet()
+
+
 async def test_a_trunk_that_says_183_without_voice_is_at_work(tmp_path: Path, prompts: Path) -> None:
     async with (
         company(tmp_path, prompts, trunk_response_timeout=0.4) as server,

@@ -10,6 +10,7 @@ import pytest
 
 from core.events import CallEnded, CallTransferred, LegCreated
 from sip.session_events import ReferProgressed
+from sip.transfer import Replaces
 from sip.uri import Uri
 from tests.interop.test_transfers import dialog_of
 from tests.support.ramal_server import RamalServer
@@ -67,6 +68,17 @@ async def test_a_phone_cannot_take_the_place_of_somebody_elses(server: RamalServ
         for victim in (call, incoming):
             thief = clara.call("1001", headers=[("Replaces", str(dialog_of(victim)))])
             assert await thief.over() == 403
+        assert not call.ended
+        assert not incoming.ended
+
+
+async def test_a_customer_cannot_take_the_place_of_one_of_ours(server: RamalServer, carrier: ScriptedPhone) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        call, incoming = await talk(boris, "1001", ana)
+        for wanted, status in ((dialog_of(call), 403), (dialog_of(incoming), 403), (Replaces("nobody", "a", "b"), 481)):
+            thief = carrier.call("+74951112233", headers=[("Replaces", str(wanted))])
+            assert await thief.over() == status
+        assert ana.untouched
         assert not call.ended
         assert not incoming.ended
 

@@ -261,8 +261,9 @@ async def test_what_cannot_be_done_is_refused_and_costs_no_call(server: RamalSer
         agent.session.refer(to("1002"), replaces=Replaces("nobody", "a", "b"))
         agent.session.refer(to("1002", method="BYE"))
         agent.session.refer(to(""))
-        await agent.event(ReferProgressed, count=3)
-        assert [status for status, _ in told(agent)] == [404, 400, 400]
+        agent.session.refer(Uri("https", "//127.0.0.1/1002", ""))
+        await agent.event(ReferProgressed, count=4)
+        assert [status for status, _ in told(agent)] == [404, 400, 400, 416]
         await asyncio.sleep(0.2)
         assert not agent.ended
         assert not server.told(CallTransferred)

@@ -41,10 +41,17 @@ def invite(*headers: tuple[str, str], contact: str = "<sip:alice@192.168.1.5:506
         ("sip:a@8.8.8.8:5060", Address("8.8.8.8", 40001), False, Address("8.8.8.8", 40001)),
         # The same private host: no NAT in between, the Contact is right.
         ("sip:a@10.0.0.1:5070", Address("10.0.0.1", 5060), False, Address("10.0.0.1", 5070)),
+        ("sip:a@10.0.0.1:5070", Address("10.0.0.1", 5060), True, Address("10.0.0.1", 5070)),
+        ("sip:a@10.0.0.1", Address("10.0.0.1", 40001), True, Address("10.0.0.1", 5060)),
+        ("sip:a@10.0.0.2:5070", Address("10.0.0.1", 5060), True, Address("10.0.0.1", 5060)),
+        ("sip:a@8.8.8.8:5060", Address("8.8.8.8", 40001), True, Address("8.8.8.8", 40001)),
+        ("sip:a@10.0.0.1:5070", Address("10.0.0.1", 51000, "tcp"), True, Address("10.0.0.1", 51000, "tcp")),
         # A connection is used again.
         ("sip:a@10.0.0.1;transport=tcp", Address("10.0.0.1", 51000, "tcp"), False, Address("10.0.0.1", 51000, "tcp")),
-        ("sip:a@pbx.example.com;transport=tcp", SOURCE, False, Address("pbx.example.com", 5060, "tcp")),
-        ("sips:a@pbx.example.com", SOURCE, False, Address("pbx.example.com", 5061, "tls")),
+        # A name without a port is the DNS's to resolve.
+        ("sip:a@pbx.example.com;transport=tcp", SOURCE, False, Address("pbx.example.com", 0, "tcp")),
+        ("sip:a@pbx.example.com:5060", SOURCE, False, Address("pbx.example.com", 5060)),
+        ("sips:a@pbx.example.com", SOURCE, False, Address("pbx.example.com", 0, "tls")),
         ("tel:+74951234567", SOURCE, False, SOURCE),
     ],
 )
@@ -62,7 +69,7 @@ def test_the_servers_dialog_answers_along_the_recorded_route_in_its_order() -> N
     assert request.get("From") == "<sip:bob@example.com>;tag=b"
     assert request.get("To") == '"A" <sip:alice@example.com>;tag=a'
     assert request.cseq == (1, "BYE")
-    assert dialog.next_hop == Address("p2.example", 5060)
+    assert dialog.next_hop == Address("p2.example", 0)
 
 
 def test_the_clients_dialog_goes_the_recorded_route_backwards() -> None:

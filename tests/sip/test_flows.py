@@ -61,6 +61,8 @@ def connected(stack: SipStack, peer: Address) -> Iterator[None]:
     [
         # Datagrams go where they came from, behind a NAT or not.
         ("sip:1001@192.168.1.7:5060", ("203.0.113.5", 40000, "udp"), (), Address("203.0.113.5", 40000, "udp")),
+        # ... but to the port of the Contact on a host that is plainly not behind one.
+        ("sip:1001@192.168.1.7:5062", ("192.168.1.7", 40000, "udp"), (), Address("192.168.1.7", 5062, "udp")),
         # A closed connection of a phone that can be reached itself is opened anew at the port it listens at ...
         (PHONE, ("127.0.0.1", 40000, "tcp"), (), Address("127.0.0.1", 5070, "tcp")),
         # ... and of one behind a NAT there is only the old way, which fails at once.

@@ -17,6 +17,7 @@ from sip.session_events import (
     SessionEvent,
     SessionState,
 )
+from sip.uri import NameAddress, Uri
 from tests.sip.network import ANSWER, OFFER, Listener, Packet, Pair, established
 
 
@@ -121,6 +122,41 @@ def test_a_cancel_waits_for_the_first_sign_of_the_peer() -> None:
     assert isinstance(pair.bob_app.listener.last, Cancelled)
     pair.network.run(70)
     assert pair.settled()
+
+
+def invite_for(pair: Pair, seconds: str) -> Listener:
+    listener = Listener()
+    pair.alice.invite(
+        Uri("sip", "bob", "10.0.0.2"),
+        from_=NameAddress("", Uri("sip", "alice", "10.0.0.1")),
+        listener=listener,
+        sdp=OFFER,
+        headers=[("Expires", seconds)],
+    )
+    return listener
+
+
+def test_an_invitation_expires_when_its_caller_said() -> None:
+    pair = Pair.make(ring)
+    listener = invite_for(pair, "20")
+    pair.network.run(19.9)
+    assert listener.names == ["Progressed"]
+    pair.network.run(0.2)
+    assert listener.last == Rejected(487, "Request Terminated")
+    assert pair.bob_app.listener.last == Cancelled("The invitation expired")
+    pair.network.run(70)
+    assert pair.settled()
+
+
+@pytest.mark.parametrize("seconds", ["20", "0", "soon"])
+def test_an_answered_call_does_not_expire_and_a_time_that_means_nothing_is_none(seconds: str) -> None:
+    pair = Pair.make(ring)
+    listener = invite_for(pair, seconds)
+    pair.network.run(1)
+    pair.bob_session.answer(ANSWER)
+    pair.network.run(60)
+    assert listener.last == Answered(ANSWER)
+    assert pair.bob_session.state is SessionState.CONFIRMED
 
 
 def test_a_200_that_crosses_the_cancel_is_acknowledged_and_ended_with_bye() -> None:
@@ -272,17 +308,33 @@ def test_a_call_without_offer_gets_the_offer_in_the_answer_and_answers_in_the_ac
     assert pair.bob_app.listener.events[0] == OfferAnswered(ANSWER)
 
 
-def test_keys_pressed_arrive_as_info_in_both_usual_forms() -> None:
+def test_keys_pressed_arrive_as_info_in_every_form_that_devices_use() -> None:
     pair, session, _ = established()
-    session.send("INFO", content_type="application/dtmf-relay", body=b"Signal=5\r\nDuration=240\r\n")
-    session.send("INFO", content_type="application/dtmf", body=b"#")
-    session.send("INFO", content_type="application/dtmf-relay", body=b"Signal= 11\r\n")
+    relay, plain = "application/dtmf-relay", "application/dtmf"
+    for content_type, body in (
+        (relay, b"Signal=5\r\nDuration=240\r\n"),
+        (plain, b"#"),
+        (relay, b"Signal= 11\r\n"),
+        (plain, b"Signal=7\r\nDuration=100\r\n"),
+        (relay, b"3\r\n"),
+        (plain, b"10"),
+    ):
+        session.send("INFO", content_type=content_type, body=body)
+    # A flash of the hook is no key and no error either.
+    session.send("INFO", content_type=relay, body=b"Signal=16\r\nDuration=100\r\n")
     session.send("INFO", content_type="text/plain", body=b"hello")
     pair.network.run(0.1)
     digits = [event for event in pair.bob_app.listener.events if isinstance(event, DigitReceived)]
-    assert digits == [DigitReceived("5", 240), DigitReceived("#", 160), DigitReceived("#", 160)]
-    assert pair.network.what.count("200 INFO") == 3
-    assert "415 INFO" in pair.network.what
+    assert [(one.digit, one.duration_ms) for one in digits] == [
+        ("5", 240),
+        ("#", 160),
+        ("#", 160),
+        ("7", 100),
+        ("3", 160),
+        ("*", 160),
+    ]
+    assert pair.network.what.count("200 INFO") == 7
+    assert pair.network.what.count("415 INFO") == 1
 
 
 def test_a_peer_that_lost_the_call_ends_it() -> None:

@@ -133,6 +133,25 @@ def test_a_branch_that_answers_without_any_description_is_hung_up() -> None:
     assert fork.listener.names[-1] == "Ended"
 
 
+def test_an_answer_may_leave_out_the_description_that_its_branch_gave_last() -> None:
+    fork = Fork()
+    fork.answer("one", 180)
+    fork.answer("one", 183, ANSWER)
+    fork.answer("one", 200)
+    assert [event.sdp for event in fork.listener.events if isinstance(event, Progressed)] == [None, ANSWER]
+    assert fork.listener.last == Answered(None)
+    assert fork.session.state is SessionState.CONFIRMED
+    assert fork.to("one") == ["ACK"]
+
+
+def test_what_another_branch_described_is_no_answer_of_the_one_that_answers() -> None:
+    fork = Fork()
+    fork.answer("one", 183, ANSWER)
+    fork.answer("two", 183, OTHER)
+    fork.answer("one", 200)
+    assert fork.to("one") == ["ACK", "BYE"]
+
+
 def test_later_branches_are_acknowledged_and_hung_up_every_time_they_answer() -> None:
     fork = Fork()
     fork.answer("one", 180)
