@@ -13,6 +13,7 @@ from typing import Final
 from pbx import patterns
 from pbx.hours import Span
 from pbx.hours import parse as parse_span
+from sip.client_request import ClientCredentials
 from sip.resolver import Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -194,6 +195,13 @@ class Trunk:
     def networks(self) -> tuple[Network, ...]:
         """`allow_from`, parsed."""
         return tuple(network(text) for text in self.allow_from)
+
+    @property
+    def credentials(self) -> ClientCredentials | None:
+        """What is proved to the servers of a call, and to the trunk's own networks; None where it has no login."""
+        if not self.username:
+            return None
+        return ClientCredentials(self.username, self.password, self.realm, networks=self.networks)
 
     @property
     def limited(self) -> bool:

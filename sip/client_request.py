@@ -110,6 +110,7 @@ class ClientRequest:
         "_next_cseq",
         "_on_failover",
         "_on_response",
+        "_proved_realm",
         "_silence",
         "_silence_limit",
         "_stopped",
@@ -155,6 +156,7 @@ class ClientRequest:
         self._credentials = credentials
         self._next_cseq = next_cseq
         self._attempts = 1
+        self._proved_realm = ""
         self._stopped = False
         self.transaction = host.send_request(request, destination, self._responded)
         if silence_limit:
@@ -164,6 +166,16 @@ class ClientRequest:
     def request(self) -> Request:
         """The request as it was sent last."""
         return self.transaction.request
+
+    @property
+    def credentials(self) -> ClientCredentials | None:
+        """What later requests of the same dialog may prove: to a peer that has asked already nothing for another realm.
+
+        Behind a carrier that merely passes messages on, whoever is called could ask on its own account.
+        """
+        if not self._proved_realm or self._credentials is None:
+            return self._credentials
+        return replace(self._credentials, realm=self._proved_realm)
 
     def stop_retrying(self) -> None:
         """Hand the next challenge to `on_response`: the sender has lost interest in the answer."""
@@ -270,6 +282,7 @@ class ClientRequest:
         except SipError as error:
             log.warning("challenge_not_met", call_id=previous.call_id, problem=error.message)
             return False
+        self._proved_realm = realm_of(authorization) or ""
         number = self._next_cseq() if self._next_cseq is not None else previous.cseq[0] + 1
         headers = [pair for pair in previous.headers if pair[0] not in ("Via", answers)]
         request = Request(previous.method, previous.uri, headers, previous.body)

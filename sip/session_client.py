@@ -248,6 +248,7 @@ class OutgoingInvite:
             dialog.exchange = previous.exchange
         self._early = None
         session.dialog = dialog
+        session.credentials = self.client.credentials
         session.move(Move.ANSWERED)
         take_terms(session, response)
         sdp = sdp_of(response)

@@ -18,7 +18,6 @@ from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
 from pbx.routing import ToOutside
 from sip.address import Address
-from sip.client_request import ClientCredentials
 from sip.session import InviteSession
 from sip.uri import Uri
 
@@ -144,7 +143,7 @@ class _Attempts:
                 listener=leg,
                 destination=first,
                 headers=sent.headers,
-                credentials=ClientCredentials(trunk.username, trunk.password) if trunk.username else None,
+                credentials=trunk.credentials,
                 contact_user=trunk.username,
                 max_forwards=call.hops_left,
                 alternatives=others,

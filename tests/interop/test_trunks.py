@@ -9,13 +9,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Unpack
 
+import pytest
+
 from core.events import CallEnded, Disposition, LegAnswered, LegCreated, LegEnded
 from pbx.entry_fields import TrunkFields
 from ramal.softphone.controller import PhoneSetup, SoftPhone
+from sip.address import Address
+from sip.config import SipConfig
+from sip.stack import SipStack
 from tests.interop.conftest import PhoneFactory
+from tests.sip.network import PhoneApplication
 from tests.support.dns_server import dns_server
 from tests.support.ports import free_port
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
+from tests.support.scripted_phone import scripted_phone
 from tests.support.sipp import SippResult, run_sipp
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -199,3 +206,20 @@ async def test_a_carrier_known_by_its_srv_records_is_called_where_they_lead(tmp_
             assert [address.port for address in await server.exchange.trunks.servers(trunk)] == [second]
         finally:
             await ana.close()
+
+
+@pytest.mark.parametrize("realm", ["", "ramal", "elsewhere"])
+async def test_a_call_proves_the_password_of_a_trunk_in_its_realm_only(server: RamalServer, realm: str) -> None:
+    application = PhoneApplication()
+    application.trunk, application.users = None, {"acme": "to the carrier"}
+    carrier = SipStack(SipConfig(listen=(Address("127.0.0.1", 0, "udp"),)), application)
+    await carrier.start()
+    application.on_invite = lambda session: session.reject(486)
+    try:
+        port = carrier.addresses[0].port
+        await route_by(server, host="127.0.0.1", port=port, username="acme", password="to the carrier", realm=realm)
+        async with scripted_phone(server, "1001") as ana:
+            await ana.call(NUMBER).over()
+    finally:
+        await carrier.close()
+    assert len(application.sessions) == (0 if realm == "elsewhere" else 1)

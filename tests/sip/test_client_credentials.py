@@ -125,3 +125,29 @@ def test_whom_a_contact_leads_to_gets_no_digest_for_the_end_of_a_call() -> None:
     world.network.run(1)
     assert world.network.count("407 BYE") == 1
     assert world.proofs() == {CARRIER.host}
+
+
+def test_one_who_is_called_behind_the_carrier_gets_no_digest_for_a_realm_of_their_own() -> None:
+    # A carrier that merely passes messages on passes challenges on, too.
+    world = World()
+
+    def meddle(packet: Packet) -> bool:
+        if packet.what == "BYE":
+            wanted = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
+            kept = [line for line in packet.data.split(b"\r\n") if line.startswith(wanted)]
+            asks = b'Proxy-Authenticate: Digest realm="evil", nonce="abc", algorithm=MD5, qop="auth"'
+            head = [b"SIP/2.0 407 Prove It", *kept, asks, b"Content-Length: 0", b"", b""]
+            world.network.carry(Packet(b"\r\n".join(head), CARRIER, packet.source))
+            return True
+        return False
+
+    world.network.drop = meddle
+    world.carrier.on_invite = lambda session: session.answer(ANSWER)
+    session = world.us.invite(TARGET, from_=US, listener=Listener(), sdp=OFFER, destination=CARRIER, credentials=MINE)
+    world.network.run(1)
+    assert session.state is SessionState.CONFIRMED
+    session.hang_up()
+    world.network.run(1)
+    assert world.network.count("407 BYE") == 1
+    assert not [packet for packet in world.network.sent if b'realm="evil", nonce="abc", uri' in packet.data]
+    assert world.network.count("BYE") == 1
