@@ -37,6 +37,9 @@ class CallIn(Input):
 
     from_: ExtensionNumber | None = Field(None, alias="from", description="An agent's own extension when left out.")
     to: Dialled = Field(description="An extension or a public number, as one would dial it.")
+    detect_machine: bool = Field(
+        False, description="Judge whether a person or an answering machine takes the call: `legs[].answerer` tells."
+    )
 
 
 class TransferIn(Input):
@@ -60,6 +63,12 @@ class SuperviseIn(Input):
     )
 
 
+class VoiceActivityIn(Input):
+    """Whether it is to be told when the parties speak."""
+
+    on: bool
+
+
 class RecordIn(Input):
     """Whether the call is to be recorded."""
 
@@ -80,6 +89,7 @@ class LiveLegOut(Output):
     held: bool
     answered_at: Time | None
     sip_call_id: str
+    answerer: TextOrNull = Field(description="Who took it, where that was asked for: `person`, `machine`, `unknown`.")
     quality: list[QualityOut] = Field(
         description="How it sounded in the last five minutes, ten seconds a sample, the newest last."
     )
@@ -133,7 +143,7 @@ async def place_call(
         rule = FieldError("body.from", "Field required: you have no extension of your own")
         raise InvalidFieldsError("Say which extension is to call.", errors=[rule])
     access.require_extension(extension)
-    made = rooms.switch.originate(extension, call.to)
+    made = rooms.switch.originate(extension, call.to, detect_machine=call.detect_machine)
     access.note.target = made.id
     return CallOut.of(made)
 
@@ -209,6 +219,13 @@ async def record_call(call_id: ThingId, rooms: Rooms, access: Control, record: R
     if wanted is not None and wanted == (call.recording is CallRecordingState.ON):
         return RecordOut(recording=call.recording)
     return RecordOut(recording=rooms.switch.record(call_id, by_extension=_by(access, call)))
+
+
+@router.post("/{call_id}/voice-activity")
+async def watch_voice(call_id: ThingId, activity: VoiceActivityIn, rooms: Rooms, access: Control) -> CallOut:
+    """Tell as live events `call.voice_began` and `call.voice_ended` when a party begins or ends to speak, or no more."""
+    _own(rooms, access, call_id)
+    return CallOut.of(rooms.switch.watch_voice(call_id, on=activity.on))
 
 
 @router.post("/{call_id}/hangup", status_code=204)

@@ -49,6 +49,9 @@ class CdrLegOut(Output):
     jitter_ms: float | None
     mos: float | None = Field(description="Estimated quality, 1 to 4.5.")
     forwarded_by: TextOrNull = Field(description="The extension whose forwarding opened it; it is at that one's cost.")
+    answerer: TextOrNull = Field(
+        description="Who took it: `person`, `machine` or `unknown`; null where that was not asked for (`detect_machine`)."
+    )
     quality: list[QualityOut] | None = Field(
         description="How it sounded, ten seconds a sample; null in lists: ask for the one call."
     )

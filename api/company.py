@@ -28,6 +28,7 @@ class CompanyChanges(Input):
     timezone: Annotated[str, Field(max_length=64, examples=["Europe/Moscow"])] = "UTC"
     record_calls: bool = True
     record_internal_calls: bool = False
+    recording_layout: Literal["stereo", "parties"] = "stereo"
     ring_seconds: Annotated[int, Field(ge=5, le=180)] = 30
     lamps_show_callers: bool = False
     notify_emails: Annotated[tuple[Email, ...], Field(max_length=50)] = ()

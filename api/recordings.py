@@ -40,6 +40,16 @@ class MarkerOut(Output):
     by_extension: str
 
 
+class TrackOut(Output):
+    """A party and its channel in a recording."""
+
+    channel: int = Field(description="From 0; the last one is shared by all who come later.")
+    start: float = Field(description="Seconds from the start.")
+    leg_id: TextOrNull = Field(description="null: all the others of a conference.")
+    number: TextOrNull
+    extension: TextOrNull
+
+
 class RecordingOut(Output):
     """A recording."""
 
@@ -48,7 +58,7 @@ class RecordingOut(Output):
     state: RecordingState
     format: str = Field(examples=["wav"])
     seconds: float | None = Field(description="Measured when it is sealed.")
-    channels: int = Field(description="2: customers left, agents right.")
+    channels: int = Field(description="2: customers left, agents right; more: a channel for each party of `tracks`.")
     sample_rate: int = Field(description="Hertz.")
     bytes: int | None
     sha256: TextOrNull = Field(description="Of the file, taken when it is sealed.")
@@ -56,6 +66,7 @@ class RecordingOut(Output):
     failure: TextOrNull = Field(description="Why audio is missing.")
     recovered: bool
     markers: list[MarkerOut]
+    tracks: list[TrackOut] = Field(description="Who is on which channel, where each party has its own.")
     started_at: Time
     stopped_at: Time | None
     sealed_at: Time | None

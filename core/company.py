@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import JSON, Integer
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,6 +34,10 @@ class CompanySettings(BaseModel):
     timezone: str = Field("UTC", max_length=64, description="IANA name; where a day begins for counts and totals.")
     record_calls: bool = Field(default=True, description="Record every answered call with an outside party.")
     record_internal_calls: bool = Field(default=False, description="Record calls between extensions too.")
+    recording_layout: Literal["stereo", "parties"] = Field(
+        default="stereo",
+        description="stereo: customers left, agents right; parties: a channel for each of up to four parties.",
+    )
     ring_seconds: int = Field(30, ge=5, le=180, description="How long an extension rings before no answer.")
     lamps_show_callers: bool = Field(
         default=False, description="Show outside numbers to colleagues who watch an extension by a lamp key."

@@ -145,6 +145,13 @@ class CallAnswered(Fact, frozen=True, kw_only=True, tag=True):
     extension: str = ""
 
 
+class AnswererJudged(Fact, frozen=True, kw_only=True, tag=True):
+    """Who took a leg that was called, by how it began to speak: `person`, `machine`, or `unknown`."""
+
+    leg_id: str
+    answerer: str
+
+
 class CallTransferred(Fact, frozen=True, kw_only=True, tag=True):
     """A transfer ended, well or not. `other_call_id` is the consultation call that was merged in, if any."""
 
@@ -215,6 +222,19 @@ class RecordingStarted(Fact, frozen=True, kw_only=True, tag=True):
     sample_rate: int
 
 
+class RecordingTrackBegan(Fact, frozen=True, kw_only=True, tag=True):
+    """A party is heard on a channel of its own in a recording of that layout; the last channel takes all who come later.
+
+    `leg_id` is empty where it is not one party but all the others of a conference.
+    """
+
+    recording_id: str
+    channel: int
+    leg_id: str = ""
+    number: str = ""
+    extension: str = ""
+
+
 class RecordingPaused(Fact, frozen=True, kw_only=True, tag=True):
     """The recording was switched off in mid-call; the pause is silence in the file, so that times stay true."""
 
@@ -280,12 +300,14 @@ CallFact = (
     | LegMoved
     | LegEnded
     | CallAnswered
+    | AnswererJudged
     | CallTransferred
     | CallSupervised
     | MediaAlive
     | LegStatistics
     | LegQuality
     | RecordingStarted
+    | RecordingTrackBegan
     | RecordingPaused
     | RecordingResumed
     | RecordingFailed

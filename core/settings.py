@@ -154,6 +154,9 @@ class MediaSettings(_Section):
     first_port: int = Field(20_000, ge=1024, le=65_534, description="First RTP port; even.")
     last_port: int = Field(29_999, ge=1025, le=65_535, description="Last RTP port.")
     silence_seconds: int = Field(30, ge=5, le=3600, description="A party that sends nothing for so long has vanished.")
+    backend: Literal["best", "io_uring", "epoll"] = Field(
+        "best", description="How the engine talks to the kernel; best: io_uring where the kernel allows it, else epoll."
+    )
     voice_from_anywhere: bool = Field(
         False,
         description="Take voice from hosts that neither the description nor the signalling named; strangers may then break in.",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from media import _engine
-from media._engine import Hearing, Resampler
+from media._engine import Hearing, Resampler, VoiceDetector
 from media.codec import Codec
 
-__all__ = ["Hearing", "Resampler", "decoder", "encoder"]
+__all__ = ["Hearing", "Resampler", "VoiceDetector", "decoder", "encoder"]
 
 
 def decoder(codec: Codec, *, sample_rate: int = 16000) -> _engine.Decoder:

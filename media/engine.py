@@ -45,6 +45,7 @@ from media.events import (
 from media.mixer import Mixer
 from media.quality import EndpointStatistics
 from media.srtp import SrtpKeys
+from media.tap import Tap
 
 try:
     from media import _engine
@@ -72,12 +73,15 @@ __all__ = [
     "RecordingClosed",
     "RecordingFailed",
     "SpeakerChanged",
+    "Tap",
     "VoiceBegan",
     "VoiceEnded",
 ]
 
 _log = structlog.get_logger(__name__)
 
+MOST_CHANNELS = 8
+"""Of a recording."""
 _DIGITS = frozenset("0123456789*#ABCD")
 _SAMPLES_PER_MS = 8
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
@@ -248,6 +252,18 @@ class Endpoint:
         self.native.listen(digits, voice)
         self._wake()
 
+    def tap(self, *, sample_rate: int = 16000, seconds: float = 2.0) -> Tap:
+        """Let Python read what the party says, behind a jitter buffer; a tap takes the place of the one before.
+
+        `sample_rate` is 8000 or 16000 Hz. What is not read within about `seconds` (0.1 to 60) is lost. Raises `InvalidEndpointError`.
+        """
+        try:
+            native = self.native.tap(sample_rate, seconds)
+        except ValueError as error:
+            raise InvalidEndpointError(f"The party cannot be tapped: {error}.") from error
+        self._wake()
+        return Tap(native, sample_rate, self._wake)
+
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
         """Send the party a digit, as an event (RFC 4733) or, where it takes none, as a tone; digits queue up.
 
@@ -312,8 +328,16 @@ class Recording:
         self._native.attach(endpoint.native, channel)
         self._wake()
 
+    def attach_heard(self, endpoint: Endpoint, channel: int) -> None:
+        """Record on a channel what a mixer lets the endpoint's party hear, beside what it says: all the others of a room.
+
+        An endpoint's is in one recording at a time.
+        """
+        self._native.attach_heard(endpoint.native, channel)
+        self._wake()
+
     def detach(self, endpoint: Endpoint) -> None:
-        """Record the endpoint's party no more."""
+        """Record the endpoint's party, and what it hears, no more."""
         self._native.detach(endpoint.native)
         self._wake()
 
@@ -421,9 +445,9 @@ class Engine:
 
         Whatever codecs its parties speak, and change to, is brought to its rate: 8000 or 16000 Hz.
         """
-        if sample_rate not in (8000, 16000) or channels not in (1, 2):
+        if sample_rate not in (8000, 16000) or not 1 <= channels <= MOST_CHANNELS:
             raise RecordingFileError(
-                f"Recordings have 1 or 2 channels of 8000 or 16000 Hz, not {channels} of {sample_rate} Hz."
+                f"Recordings have 1 to {MOST_CHANNELS} channels of 8000 or 16000 Hz, not {channels} of {sample_rate} Hz."
             )
         try:
             native = self._native.create_recording(os.fspath(path), channels, sample_rate)

@@ -17,6 +17,7 @@ import structlog
 
 from core.errors import RamalError
 from core.events import (
+    AnswererJudged,
     CallAnswered,
     CallEnded,
     CallFact,
@@ -327,6 +328,13 @@ class Call(PartyVerbs):
         state = self.recording.toggle(*legs, by_extension=by_extension)
         self.changed("call.recording")
         return state
+
+    async def judge_answerer(self, leg: Leg) -> None:
+        """Find out whether a person or a machine took a leg, and note it."""
+        answerer = await leg.judge_answerer()
+        if leg.alive:
+            self.note(AnswererJudged, leg_id=leg.id, answerer=answerer.value)
+            self.changed("call.answerer")
 
     def supervise(self, leg: Leg, supervisor: Supervisor) -> None:
         """Let a leg of another call hear this one, and be heard as the mode says."""

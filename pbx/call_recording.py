@@ -1,4 +1,7 @@
-"""The recording of one call: a stereo file, customers left and agents right, without a gap across hold and transfer."""
+"""The recording of one call, one file without a gap across hold, transfer and conference.
+
+In stereo customers are left and agents right; or each party has a channel of its own, as the company wants it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from core.events import (
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
+    RecordingTrackBegan,
 )
 from core.identifiers import new_id
 from media.engine import Recording
@@ -28,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 _LEFT: Final = 0
 _RIGHT: Final = 1
+_STEREO: Final = 2
+_PARTIES: Final = 4
+"""Channels where each party has its own; the last one is shared by all who come later."""
 _NARROW_RATE: Final = 8000
 _WIDE_RATE: Final = 16000
 _CLOSE_SECONDS: Final = 5.0
@@ -51,6 +58,10 @@ class CallRecording:
         self._call_id = call_id
         self._recording: Recording | None = None
         self._recorded: dict[Leg, int] = {}
+        self._channels: dict[str, int] | None = None
+        """By leg, or empty for a conference; None in a stereo file."""
+        self._attendant: Leg | None = None
+        self._hears = False
         self._closed = asyncio.Event()
         self.id = ""
         self.location = ""
@@ -63,6 +74,9 @@ class CallRecording:
         """
         if self._recording is not None:
             return
+        parties = self._equipment.company.settings.recording_layout == "parties"
+        channels = _PARTIES if parties else _STEREO
+        self._channels = {} if parties else None
         sample_rate = _WIDE_RATE if any(leg.media.wideband for leg in legs) else _NARROW_RATE
         now = self._equipment.clock.now()
         self.id = self.id or new_id()
@@ -70,7 +84,7 @@ class CallRecording:
         path = self._equipment.config.recordings / self.location
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._recording = self._equipment.engine.create_recording(path, sample_rate=sample_rate, channels=2)
+            self._recording = self._equipment.engine.create_recording(path, sample_rate=sample_rate, channels=channels)
         except (MediaError, OSError) as error:
             self.state = CallRecordingState.FAILED
             log.warning("recording_not_started", call_id=self._call_id, error=str(error))
@@ -78,26 +92,65 @@ class CallRecording:
             return
         self._equipment.recordings_by_id[self._recording.id] = self
         self.state = CallRecordingState.ON
-        self._note(RecordingStarted, location=self.location, channels=2, sample_rate=sample_rate)
+        self._note(RecordingStarted, location=self.location, channels=channels, sample_rate=sample_rate)
 
     def follow(self, *legs: Leg) -> None:
         """Record exactly these legs from now on; the others become silence."""
         if self._recording is None:
             return
-        wanted = {leg: _channel(leg, legs) for leg in legs if leg.media.endpoint is not None}
+        present = [leg for leg in legs if leg.media.endpoint is not None]
+        if self._channels is None:
+            wanted = {leg: _channel(leg, legs) for leg in present}
+        else:
+            # Whoever they are, the first channel is the customer's.
+            ordered = sorted(present, key=lambda leg: leg.role is not PartyRole.CUSTOMER)
+            wanted = {leg: self._own_channel(leg) for leg in ordered}
         for leg in [leg for leg, channel in self._recorded.items() if wanted.get(leg) != channel]:
-            if leg.media.endpoint is not None:
-                self._recording.detach(leg.media.endpoint)
-            del self._recorded[leg]
+            self._detach(leg)
         for leg, channel in wanted.items():
             if leg not in self._recorded and leg.media.endpoint is not None:
                 self._recording.attach(leg.media.endpoint, channel)
                 self._recorded[leg] = channel
+        self._hear_room()
+
+    def in_room(self, leg: Leg | None) -> None:
+        """Record a leg that is in a conference, and beside it all the others there; None: it left."""
+        if self._attendant is not None:
+            self._detach(self._attendant)
+        self._attendant = leg
+        if leg is not None:
+            self.follow(leg)
+
+    def _hear_room(self) -> None:
+        leg = self._attendant
+        if self._recording is None or leg is None or leg.media.endpoint is None or self._hears:
+            return
+        self._hears = True
+        opposite = _RIGHT if self._recorded.get(leg) == _LEFT else _LEFT
+        channel = opposite if self._channels is None else self._own_channel(None)
+        self._recording.attach_heard(leg.media.endpoint, channel)
+
+    def _own_channel(self, leg: Leg | None) -> int:
+        """Return the channel of a party, or of a conference's others; note it the first time."""
+        channels = self._channels if self._channels is not None else {}
+        key = leg.id if leg is not None else ""
+        if key not in channels:
+            channels[key] = min(len(channels), _PARTIES - 1)
+            who = {"leg_id": leg.id, "number": leg.party.number, "extension": leg.party.extension} if leg else {}
+            self._note(RecordingTrackBegan, channel=channels[key], **who)
+        return channels[key]
+
+    def _detach(self, leg: Leg) -> None:
+        if self._recording is not None and leg.media.endpoint is not None:
+            self._recording.detach(leg.media.endpoint)
+        if leg is self._attendant:
+            self._hears = False
+        self._recorded.pop(leg, None)
 
     def forget(self, leg: Leg) -> None:
         """Let go of a leg that is about to end."""
-        if self._recorded.pop(leg, None) is not None and self._recording is not None and leg.media.endpoint is not None:
-            self._recording.detach(leg.media.endpoint)
+        if leg in self._recorded:
+            self._detach(leg)
 
     def toggle(self, *legs: Leg, by_extension: str) -> CallRecordingState:
         """Switch the recording on or off in mid-call, and return what it is now; a pause is silence in the file."""

@@ -44,6 +44,8 @@ class LegMedia:
 
     __slots__ = (
         "_engine",
+        "_hears_voice",
+        "_multiplexed",
         "_names",
         "_negotiation",
         "_offer",
@@ -61,6 +63,8 @@ class LegMedia:
         self._names = names
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
+        self._multiplexed = False
+        self._hears_voice = False
         self.endpoint: Endpoint | None = None
         self.security = LegSecurity(identity)
         self.allowed: tuple[codecs.Codec, ...] = ()
@@ -218,6 +222,12 @@ class LegMedia:
                 return audio.choose(codec, payload_type)
         return audio
 
+    def listen(self, *, voice: bool) -> None:
+        """Have the engine tell when the party begins and ends to speak, or no more."""
+        self._hears_voice = voice
+        if self.endpoint is not None:
+            self.endpoint.listen(digits=self.inband, voice=voice)
+
     def description(self) -> bytes:
         """Return the answer that was given already, for the 200 after a 183."""
         return self.agreed.answer if self.agreed else b""
@@ -280,8 +290,11 @@ class LegMedia:
             # Keys go to the call first: a star code must not sound in the customer's ear.
             relay_digits=False,
         )
+        if agreed.multiplexed is not self._multiplexed and not self.security.checked:
+            self._multiplexed = agreed.multiplexed
+            endpoint.multiplex(agreed.multiplexed)
         if self.inband:
-            endpoint.listen(digits=True)
+            self.listen(voice=self._hears_voice)
 
     def _beside(self, endpoint: Endpoint) -> str | None:
         """Return `beside` where it is of the endpoint's family and no checks tell where the party is."""

@@ -11,6 +11,7 @@ import structlog
 
 from core.events import CallFact, LegQuality, LegStatistics
 from core.identifiers import new_id
+from media.answerer import Answerer, AnswererJudge, AnswererLimits
 from media.engine import EndpointStatistics
 from media.errors import MediaError
 from media.quality import QualityMeter
@@ -33,13 +34,27 @@ class Owner(Protocol):
 class LegVoice:
     """The voice of a leg; `pbx.leg.Leg` adds the signalling, and opens and closes the endpoint in `media`."""
 
-    __slots__ = ("_equipment", "_playback", "id", "media", "quality", "state")
+    __slots__ = (
+        "_equipment",
+        "_playback",
+        "_voice_changes",
+        "_voice_watched",
+        "answerer",
+        "id",
+        "media",
+        "quality",
+        "state",
+    )
 
     owner: Owner
 
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
         self._playback: tuple[int, asyncio.Future[None]] | None = None
+        self._voice_changes: asyncio.Queue[bool] | None = None
+        self._voice_watched = False
+        self.answerer = ""
+        """Who took the leg, where that was judged."""
         self.id = new_id()
         self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls)
         self.quality: QualityMeter | None = None
@@ -118,6 +133,49 @@ class LegVoice:
             if self.quality.full:
                 self.note_quality()
         return figures.last_packet_at > since
+
+    def watch_voice(self, *, on: bool) -> None:
+        """Tell as live events when the party begins and ends to speak, or no more."""
+        self._voice_watched = on
+        self._listen()
+
+    async def judge_answerer(self, limits: AnswererLimits | None = None) -> Answerer:
+        """Find out whether a person or a machine took the leg, by how it begins to speak from now on."""
+        changes = self._voice_changes = asyncio.Queue[bool]()
+        self._listen()
+        clock = self._equipment.clock
+        judge, began = AnswererJudge(limits), clock.monotonic()
+        try:
+            while judge.verdict is None and self.alive:
+                due = judge.next_look
+                try:
+                    speaks = await asyncio.wait_for(changes.get(), max(0.0, due - (clock.monotonic() - began)))
+                except TimeoutError:
+                    judge.wait(due)
+                    continue
+                now = clock.monotonic() - began
+                if speaks:
+                    judge.voice_began(now)
+                else:
+                    judge.voice_ended(now)
+        finally:
+            self._voice_changes = None
+            self._listen()
+        verdict = judge.verdict or Answerer.UNKNOWN
+        self.answerer = verdict.value
+        return verdict
+
+    def voice_changed(self, after_seconds: float, *, speaks: bool) -> None:
+        """Take the engine's word that the party begins to speak, or has stopped, after so long."""
+        if self._voice_changes is not None:
+            self._voice_changes.put_nowait(speaks)
+        if self._voice_watched:
+            kind = "call.voice_began" if speaks else "call.voice_ended"
+            payload = {"leg": self.id, "after_seconds": round(after_seconds, 2)}
+            self._equipment.bus.publish(kind, payload, call_id=self.owner.id)
+
+    def _listen(self) -> None:
+        self.media.listen(voice=self._voice_watched or self._voice_changes is not None)
 
     def note_quality(self) -> None:
         """Put into the journal how the leg sounded until now, as far as that was not done."""

@@ -29,6 +29,8 @@ class LegView:
     held: bool
     answered_at: datetime | None
     sip_call_id: str
+    answerer: str
+    """Who took it, where that was judged."""
     quality: tuple[QualitySample, ...]
     """Of the last five minutes, ten seconds a sample."""
 
@@ -145,6 +147,7 @@ def _leg_view(leg: Leg) -> LegView:
         held=leg.held,
         answered_at=leg.answered_at,
         sip_call_id=leg.sip_call_id,
+        answerer=leg.answerer,
         quality=() if leg.quality is None else tuple(leg.quality.samples),
     )
 
@@ -162,6 +165,7 @@ def _leg_payload(leg: LegView) -> dict[str, Any]:
         "held": leg.held,
         "answered_at": _text(leg.answered_at),
         "sip_call_id": leg.sip_call_id,
+        "answerer": leg.answerer,
     }
 
 

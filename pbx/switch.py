@@ -20,6 +20,8 @@ from media.events import (
     RecordingClosed,
     RecordingFailed,
     SpeakerChanged,
+    VoiceBegan,
+    VoiceEnded,
 )
 from pbx import features, identity, live, numbers, route_test, routing
 from pbx.call import Call, Flow
@@ -110,7 +112,15 @@ class Switch:
     def media_event(self, event: MediaEvent) -> None:
         """Hand an event of the media engine to the leg or recording it is about."""
         match event:
-            case DigitReceived() | PlaybackEnded() | MediaTimeout() | HandshakeReceived() | ConsentLost():
+            case (
+                DigitReceived()
+                | PlaybackEnded()
+                | MediaTimeout()
+                | HandshakeReceived()
+                | ConsentLost()
+                | VoiceBegan()
+                | VoiceEnded()
+            ):
                 if leg := self._equipment.legs_by_endpoint.get(event.endpoint_id):
                     _tell(leg, event)
             case SpeakerChanged(mixer_id, endpoint_id):
@@ -279,8 +289,10 @@ class Switch:
         calls = [self._calls.get(call_id) for call_id in self.extensions.calls(extension)]
         return [leg for call in calls if call is not None for leg in live.watched_legs(call, extension)]
 
-    def originate(self, from_extension: str, to: str) -> CallView:
+    def originate(self, from_extension: str, to: str, *, detect_machine: bool = False) -> CallView:
         """Click to call: ring the extension's phones, then dial `to` for whoever takes it.
+
+        With `detect_machine` it is judged whether a person or a machine takes it there.
 
         Raises:
             InvalidEntryError: no such extension, or nothing that can be dialled.
@@ -306,7 +318,7 @@ class Switch:
         party = Party(extension.number, extension.name, extension=extension.number, private=private)
         call = self._new_call(direction, party, to_number, to)
         call.offer()
-        self._run(call, clicked(extension, decision))
+        self._run(call, clicked(extension, decision, detect_machine=detect_machine))
         return live.view(call)
 
     def transfer(self, call_id: str, to: str, kind: TransferKind, *, by_extension: str = "") -> None:
@@ -335,6 +347,17 @@ class Switch:
     def cancel_transfer(self, call_id: str) -> None:
         """End a consultation without effect: the customer comes back to the agent."""
         self._transferring(call_id).ask(CancelTransfer())
+
+    def watch_voice(self, call_id: str, *, on: bool) -> CallView:
+        """Tell as live events when each party of a call begins and ends to speak, or no more.
+
+        Raises:
+            UnknownCallError: there is no such call.
+        """
+        call = self._find(call_id)
+        for leg in call.legs:
+            leg.watch_voice(on=on)
+        return live.view(call)
 
     def supervise(self, call_id: str, by_extension: str, mode: SuperviseMode) -> CallView:
         """Let an extension hear a call: its phones ring; one that does so already does from now on what the mode says.
@@ -483,7 +506,10 @@ def _source(source: tuple[str, int, str]) -> str:
     return f"{source[2]}:{source[0]}:{source[1]}"
 
 
-def _tell(leg: Leg, event: DigitReceived | PlaybackEnded | MediaTimeout | HandshakeReceived | ConsentLost) -> None:
+_LegEvent = DigitReceived | PlaybackEnded | MediaTimeout | HandshakeReceived | ConsentLost | VoiceBegan | VoiceEnded
+
+
+def _tell(leg: Leg, event: _LegEvent) -> None:
     """Hand a leg what happened at its endpoint."""
     match event:
         case DigitReceived(_, digit, milliseconds):
@@ -496,3 +522,7 @@ def _tell(leg: Leg, event: DigitReceived | PlaybackEnded | MediaTimeout | Handsh
             leg.media.security.handshake_received(datagram)
         case ConsentLost(_, seconds):
             leg.consent_lost(seconds)
+        case VoiceBegan(_, seconds):
+            leg.voice_changed(seconds, speaks=True)
+        case VoiceEnded(_, seconds):
+            leg.voice_changed(seconds, speaks=False)

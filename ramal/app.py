@@ -108,7 +108,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         services.doctor = Examination(
             settings, ground.folder.root, services, exchange, [*consumers, events], pauses, tracer
         )
-        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, pauses, tracer)
+        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, engine, pauses, tracer)
         await start_web(app, listener, secure, tls, stack)
         tune_garbage_collection()
         yield Ramal(settings, services, exchange, ground.journal, consumers, tls, password)

@@ -18,7 +18,7 @@ from core.migrate import migrate
 from core.mqtt import EmbeddedBroker, MqttSender
 from core.outbox import EMAIL, MQTT, OutboxDrain
 from core.settings import Settings
-from media.engine import Engine
+from media.engine import Backend, Engine
 from ramal.data_folder import DataFolder
 from sip.trace.tracer import Tracer
 
@@ -90,6 +90,7 @@ def start_engine(ground: Ground, stack: contextlib.AsyncExitStack) -> Engine:
         port_range=(settings.media.first_port, settings.media.last_port),
         advertised_address=settings.sip_address,
         media_timeout=float(settings.media.silence_seconds),
+        backend=Backend[settings.media.backend.upper()],
     )
     engine.start(asyncio.get_running_loop())
     stack.callback(engine.close)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from api.metrics import Metrics
 from core.consumer import JournalFollower
 from core.journal import Journal
+from media.engine import Engine
 from pbx.exchange import Exchange
 from pbx.trunks import Trunks, TrunkStatus
 from ramal.pauses import LoopPauses
@@ -20,10 +21,11 @@ def watch(
     journal: Journal,
     followers: list[JournalFollower],
     exchange: Exchange,
+    engine: Engine,
     pauses: LoopPauses,
     tracer: Tracer | None,
 ) -> None:
-    """Show live calls, the journal, what waits to be digested, and the longest pause of the event loop."""
+    """Show live calls, their voice, the journal, what waits to be digested, and the longest pause of the event loop."""
     metrics.watch("ramal_calls", "Live calls.", lambda: len(exchange.switch.calls()))
     metrics.watch("ramal_journal_sequence", "Facts in the call journal.", lambda: journal.last_sequence)
     metrics.watch(
@@ -46,10 +48,29 @@ def watch(
     notifier = exchange.sip.core.inbound.notifier
     metrics.watch_each("ramal_sip_subscriptions", "What phones watch.", "event", notifier.count_by_event)
     metrics.watch("ramal_loop_longest_pause_seconds", "The longest pause of the event loop.", lambda: pauses.longest)
+    _watch_voice(metrics, engine)
     _watch_connections(metrics, exchange.sip)
     _watch_trunks(metrics, exchange.trunks)
     if tracer is not None:
         metrics.watch("ramal_trace_dropped", "SIP messages left out of the trace.", lambda: tracer.dropped)
+
+
+def _watch_voice(metrics: Metrics, engine: Engine) -> None:
+    """Show what the media engine does, and by which way it talks to the kernel."""
+    metrics.watch_each(
+        "ramal_media_backend",
+        "1 for the way in which the media engine talks to the kernel: io_uring or epoll.",
+        "backend",
+        lambda: {engine.statistics().backend: 1.0},
+    )
+    metrics.watch("ramal_media_endpoints", "Legs that have an RTP port.", lambda: engine.statistics().endpoints)
+    metrics.watch("ramal_media_ports_in_use", "Pairs of RTP ports in use.", lambda: engine.statistics().ports_in_use)
+    metrics.watch_each(
+        "ramal_media_packets_total",
+        "Datagrams that the media engine received.",
+        "backend",
+        lambda: {(figures := engine.statistics()).backend: float(figures.packets)},
+    )
 
 
 def _watch_trunks(metrics: Metrics, trunks: Trunks) -> None:

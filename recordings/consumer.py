@@ -23,6 +23,7 @@ from core.events import (
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
+    RecordingTrackBegan,
 )
 from core.journal import Entry
 from recordings.errors import BadLocationError
@@ -41,7 +42,14 @@ class RecordingConsumer:
 
     name = "recordings"
     facts: frozenset[type[Fact]] = frozenset(
-        {RecordingStarted, RecordingPaused, RecordingResumed, RecordingFailed, RecordingStopped}
+        {
+            RecordingStarted,
+            RecordingTrackBegan,
+            RecordingPaused,
+            RecordingResumed,
+            RecordingFailed,
+            RecordingStopped,
+        }
     )
 
     def __init__(self, wake_sealer: Callable[[], None]) -> None:
@@ -59,6 +67,8 @@ class RecordingConsumer:
                 row.location = _location(fact.location)
                 if row.state == RecordingState.RECORDING:
                     row.channels, row.sample_rate = fact.channels, fact.sample_rate
+            case RecordingTrackBegan():
+                _add_track(await self._row(session, node, fact), sequence, fact)
             case RecordingPaused():
                 row = await self._row(session, node, fact)
                 _begin_pause(row, sequence, fact.at, fact.by_extension)
@@ -97,7 +107,12 @@ class RecordingConsumer:
         self,
         session: AsyncSession,
         node: str,
-        fact: RecordingStarted | RecordingPaused | RecordingResumed | RecordingFailed | RecordingStopped,
+        fact: RecordingStarted
+        | RecordingTrackBegan
+        | RecordingPaused
+        | RecordingResumed
+        | RecordingFailed
+        | RecordingStopped,
     ) -> RecordingRow:
         row = await session.get(RecordingRow, fact.recording_id)
         if row is None:
@@ -109,6 +124,7 @@ class RecordingConsumer:
                 state=RecordingState.RECORDING,
                 lost_seconds=0.0,
                 markers=[],
+                tracks=[],
                 started_at=fact.at,
             )
             session.add(row)
@@ -122,6 +138,20 @@ def _location(location: str) -> str:
         # The sealer will say that there is no file; nothing outside the store is ever touched.
         log.warning("recording_location_refused", error=str(error))
         return ""
+
+
+def _add_track(row: RecordingRow, sequence: int, fact: RecordingTrackBegan) -> None:
+    if any(track["sequence"] == sequence for track in row.tracks) or len(row.tracks) >= _MOST_MARKERS:
+        return
+    begun: dict[str, Any] = {
+        "sequence": sequence,
+        "channel": fact.channel,
+        "start": _offset(row, fact.at),
+        "leg_id": fact.leg_id,
+        "number": fact.number[:64],
+        "extension": fact.extension[:32],
+    }
+    row.tracks = [*row.tracks, begun]
 
 
 def _begin_pause(row: RecordingRow, sequence: int, at: datetime, by_extension: str) -> None:

@@ -35,6 +35,8 @@ class RecordingRow(Base):
     recovered: Mapped[bool] = mapped_column(Boolean, default=False)
     """A killed process left it, or its end is torn off."""
     markers: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    tracks: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """Who is on which channel, in a recording that has one for each party."""
     started_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
     sealed_at: Mapped[datetime | None]

@@ -46,6 +46,17 @@ class Marker:
     by_extension: str
 
 
+@dataclass(slots=True, frozen=True)
+class TrackOfParty:
+    """A party and its channel, from `start` seconds on; without a leg it is all the others of a conference."""
+
+    channel: int
+    start: float
+    leg_id: str
+    number: str
+    extension: str
+
+
 @dataclass(slots=True, frozen=True, kw_only=True)
 class RecordingView:
     """A stored recording."""
@@ -64,6 +75,8 @@ class RecordingView:
     failure: str
     recovered: bool
     markers: tuple[Marker, ...]
+    tracks: tuple[TrackOfParty, ...]
+    """Empty in a stereo recording: customers left, agents right."""
     started_at: datetime
     stopped_at: datetime | None
     sealed_at: datetime | None

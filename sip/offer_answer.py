@@ -21,6 +21,7 @@ PACKET_MS: Final = 20
 _EVENT_PAYLOADS: Final = {8000: 101, 16000: 109, 48000: 110}
 """By clock rate: that of key presses is the codec's (RFC 4733 section 2.1)."""
 _NARROW_CLOCK: Final = 8000
+_MULTIPLEX: Final = "rtcp-mux"
 _FIRST_DYNAMIC: Final = 96
 _LAST_DYNAMIC: Final = 127
 _PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
@@ -69,6 +70,8 @@ class PeerAudio:
     """Milliseconds of voice that the peer wants in a packet (`ptime`, within `maxptime`)."""
     payloads: dict[int, tuple[str, int]]
     """Encoding name and clock rate by payload type, the peer's favourite first."""
+    multiplexes: bool = False
+    """Whether the peer takes RTCP on the port of RTP (RFC 5761)."""
 
     def choices(self, codecs: Sequence[Codec] = DEFAULT_CODECS) -> dict[Codec, int]:
         """Return all of the peer's codecs that are spoken here, its favourite first, with their payload types."""
@@ -118,6 +121,8 @@ class NegotiatedMedia:
     """Our answer, when the peer offered."""
     peer: PeerAudio | None = None
     """What the peer's description says, with its keys."""
+    multiplexed: bool = False
+    """Whether RTCP goes to the port of RTP (RFC 5761)."""
 
     @property
     def held_by_peer(self) -> bool:
@@ -151,7 +156,7 @@ def _understand_line(description: SessionDescription, index: int, codecs: Sequen
         codec = known.get(encoding)
         if codec is None:
             continue
-        address, direction, packet_ms = _scan(description, media)
+        address, direction, packet_ms, multiplexes = _scan(description, media)
         return PeerAudio(
             description,
             index,
@@ -162,6 +167,7 @@ def _understand_line(description: SessionDescription, index: int, codecs: Sequen
             direction,
             packet_ms,
             payloads,
+            multiplexes,
         )
     return None
 
@@ -177,11 +183,12 @@ def _event_payload(payloads: dict[int, tuple[str, int]], clock_rate: int) -> int
     return found
 
 
-def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction, int]:
-    """Return address, direction as its writer means it, and packet time: the media's own lines before the session's."""
+def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction, int, bool]:
+    """Return address, direction as its writer means it, packet time and `rtcp-mux`: the media's own lines before the session's."""
     address: str | None = None
     direction: Direction | None = None
     packet_ms, longest_ms = PACKET_MS, 1 << 16
+    multiplexes = False
     for kind, text in media.lines:
         if kind == "a":
             if text in DIRECTIONS:
@@ -190,6 +197,8 @@ def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction
                 packet_ms = _milliseconds(text) or packet_ms
             elif text.startswith("maxptime:"):
                 longest_ms = _milliseconds(text) or longest_ms
+            elif text == _MULTIPLEX:
+                multiplexes = True
         elif kind == "c" and address is None:
             address = connection_address(text)
     for kind, text in description.lines:
@@ -201,7 +210,7 @@ def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction
     # With ICE the address stands for nothing: candidates tell, or checks.
     if (address is None or address in NOWHERE) and media.attribute("ice-ufrag") is None:
         found = Direction.of(sends=found.sends, receives=False)
-    return address or "", found, min(packet_ms, longest_ms)
+    return address or "", found, min(packet_ms, longest_ms), multiplexes
 
 
 @lru_cache(maxsize=64)
@@ -276,7 +285,7 @@ class MediaNegotiation:
         audio = _understand_line(description, place, codecs) if fits else None
         if audio is None:
             raise _unusable(SessionDescription(description.lines, [media]), usable)
-        self.agreed = _agree(audio, direction)
+        self.agreed = _agree(audio, direction, offered=_MULTIPLEX in self.protection.rows)
         return self.agreed
 
     def answer(self, offer: bytes | PeerAudio, direction: Direction = Direction.SENDRECV) -> NegotiatedMedia:
@@ -293,15 +302,20 @@ class MediaNegotiation:
         self._theirs = media[audio.index]
         lines = _audio(((audio.payload_type, audio.codec),), audio.events())
         agreed_direction = _direction(audio, direction)
-        written = self._write(lines, media[audio.index].protocol, agreed_direction)
-        self.agreed = _agree(audio, direction, written)
+        written = self._write(lines, media[audio.index].protocol, agreed_direction, multiplexed=audio.multiplexes)
+        self.agreed = _agree(audio, direction, written, offered=True)
         return self.agreed
 
-    def _write(self, audio: tuple[str, str], protocol: str, direction: Direction) -> bytes:
+    def _write(
+        self, audio: tuple[str, str], protocol: str, direction: Direction, *, multiplexed: bool = False
+    ) -> bytes:
         """Return the description; a changed one has the next version, the same one its old one (RFC 3264 section 8)."""
         formats, attributes = audio
         family = _family(self.address)
-        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(self.protection.rows)}a={direction.value}\r\n"
+        rows = self.protection.rows
+        if multiplexed and _MULTIPLEX not in rows:
+            rows = (*rows, _MULTIPLEX)
+        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(rows)}a={direction.value}\r\n"
         media = f"{''.join(self._before)}{ours}{''.join(self._behind)}"
         whole = _rows(self.protection.session_rows)
         content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{whole}{media}".encode()
@@ -315,7 +329,7 @@ class MediaNegotiation:
         return self._written
 
 
-def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"") -> NegotiatedMedia:
+def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"", *, offered: bool) -> NegotiatedMedia:
     return NegotiatedMedia(
         audio.codec,
         audio.payload_type,
@@ -325,6 +339,7 @@ def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"") -> Negotiated
         audio.packet_ms,
         answer,
         audio,
+        offered and audio.multiplexes,
     )
 
 

@@ -88,14 +88,27 @@ void Endpoint::listen(const EarSettings& settings) {
     ears_->set(settings);
 }
 
+void Endpoint::tap(std::shared_ptr<Tap> tap) {
+    if (tap_) tap_->end();
+    tap_ = std::move(tap);
+}
+
 void Endpoint::record_to(std::shared_ptr<Track> track, uint32_t recording) {
     if (track_) track_->detach();
     track_ = std::move(track);
     recording_ = recording;
 }
 
+void Endpoint::record_heard_to(std::shared_ptr<Track> track, uint32_t recording) {
+    if (heard_track_) heard_track_->detach();
+    heard_track_ = std::move(track);
+    heard_recording_ = recording;
+}
+
 void Endpoint::retire() {
     stop_play();
+    record_heard_to(nullptr, 0);
+    tap(nullptr);
     record_to(nullptr, 0);
     configured_ = false;
     closed = true;
@@ -167,6 +180,7 @@ void Endpoint::audio_received(const RtpPacket& packet, CodecKind kind, int64_t n
         ears_->packet(kind, packet);
         if (const auto law = law_of(kind); law && ears_->mutes()) std::fill_n(packet.payload, packet.size, silence_code(*law));
     }
+    if (tap_) tap_->packet(kind, packet, source(), now);
     if (seat_ != nullptr) return hear(packet, kind, now);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
     if (kind != peer_->settings_.codec) {
@@ -213,6 +227,7 @@ void Endpoint::transmit(uint8_t* data, size_t size) {
 }
 
 void Endpoint::tick(int64_t now) {
+    if (tap_) tap_->step();
     if (digits_out_.busy()) {
         send_digit_step(now);
         if (!digits_out_.busy()) stream_.break_off();

@@ -19,6 +19,7 @@
 #include "security.hpp"
 #include "sound.hpp"
 #include "speaking.hpp"
+#include "tap.hpp"
 #include "transport.hpp"
 
 namespace ramal {
@@ -86,16 +87,22 @@ public:
     bool take_frame(int16_t* samples);
     bool open_for_mixer() const { return open_for_peer(); }
     // Sends kFrameSamples of the mixer's.
-    void send_mixed(const int16_t* samples, int64_t now) { send_frame(samples, kSampleRate, now); }
+    void send_mixed(const int16_t* samples, int64_t now);
     // Takes the place of what is being played.
     void play(uint32_t playback, Playlist playlist);
     void stop_play();
     void send_digit(uint8_t event, uint32_t duration) { digits_out_.add(event, duration); }
     // What else is to be heard in the party's voice.
     void listen(const EarSettings& settings);
+    // Who reads what the party says; null: nobody. The one before is told that nothing more comes.
+    void tap(std::shared_ptr<Tap> tap);
+    const std::shared_ptr<Tap>& tapped() const { return tap_; }
     // Null: nowhere. An endpoint is in one recording at a time.
     void record_to(std::shared_ptr<Track> track, uint32_t recording);
     uint32_t recording() const { return recording_; }
+    // The same for what a mixer lets the party hear.
+    void record_heard_to(std::shared_ptr<Track> track, uint32_t recording);
+    uint32_t heard_recording() const { return heard_recording_; }
     // Ends all that is going on; the sockets stay open.
     void retire();
 
@@ -112,8 +119,8 @@ public:
     void rtp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);
     void rtcp_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now, bool multiplexed);
 
-    // Something is being sent that is not simply passed on: `tick` is due each 20 ms.
-    bool ticking() const { return busy() || translating(); }
+    // Something is being sent that is not simply passed on, or made for a reader: `tick` is due each 20 ms.
+    bool ticking() const { return busy() || translating() || tap_ != nullptr; }
     void tick(int64_t now);
     // A received digit waits for its end.
     bool digit_pending() const { return digits_in_.active(); }
@@ -198,8 +205,13 @@ private:
     std::unique_ptr<Ears> ears_;
     std::optional<Playlist> playlist_;
     uint32_t playback_ = 0;
+    std::shared_ptr<Tap> tap_;
     std::shared_ptr<Track> track_;
     uint32_t recording_ = 0;
+    std::shared_ptr<Track> heard_track_;
+    uint32_t heard_recording_ = 0;
+    // Of the frames that went into it, in samples.
+    uint32_t heard_timestamp_ = 0;
     Endpoint* peer_ = nullptr;
     Seat* seat_ = nullptr;
     // What the party says as sound, while somebody needs it, and what it is sent as sound.

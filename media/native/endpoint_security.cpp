@@ -21,8 +21,8 @@ void Endpoint::encrypt(bool encrypted) {
 void Endpoint::change_keys(const SrtpKeys& keys) { security_->change_keys(keys, reception_.ssrc()); }
 
 void Endpoint::multiplex(bool multiplexed) {
+    if (always_multiplexed_ != multiplexed) multiplexed_ = multiplexed;
     always_multiplexed_ = multiplexed;
-    multiplexed_ = multiplexed_ || multiplexed;
 }
 
 void Endpoint::expect_checks(const std::string& fragment, const std::string& password, int64_t now) {

@@ -25,7 +25,18 @@ bool Endpoint::take_frame(int16_t* samples) {
     return false;
 }
 
+void Endpoint::send_mixed(const int16_t* samples, int64_t now) {
+    if (heard_track_) {
+        uint8_t codes[kFrameSamples];
+        ramal::encode(Law::mu, samples, kFrameSamples, codes);
+        heard_track_->write(CodecKind::pcmu, codes, kFrameSamples, heard_timestamp_, id, now);
+        heard_timestamp_ += kFrameSamples;
+    }
+    send_frame(samples, kSampleRate, now);
+}
+
 void Endpoint::noise_received(const RtpPacket& packet, int64_t now) {
+    if (tap_) tap_->noise(packet, source(), now);
     if (hearing_ && (seat_ != nullptr || (peer_ != nullptr && peer_->open_for_peer()))) return hearing_->noise(packet, source(), now);
     if (peer_ == nullptr || !peer_->open_for_peer()) return;
     // Whoever does not know the type hears its own silence.

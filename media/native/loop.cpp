@@ -277,6 +277,20 @@ void Loop::listen(const std::shared_ptr<Endpoint>& endpoint, const EarSettings& 
     });
 }
 
+void Loop::tap(const std::shared_ptr<Endpoint>& endpoint, const std::shared_ptr<Tap>& tap) {
+    post([this, endpoint, tap](int64_t) {
+        if (endpoint->closed) return tap->end();
+        endpoint->tap(tap);
+        schedule(*endpoint);
+    });
+}
+
+void Loop::untap(const std::shared_ptr<Endpoint>& endpoint, const std::shared_ptr<Tap>& tap) {
+    post([endpoint, tap](int64_t) {
+        if (endpoint->tapped() == tap) endpoint->tap(nullptr);
+    });
+}
+
 std::shared_ptr<Mixer> Loop::create_mixer() {
     const auto mixer = std::make_shared<Mixer>(next_id_++, events_);
     post([this, mixer](int64_t) { mixers_[mixer->id % kGroups].push_back(mixer); });
@@ -332,9 +346,16 @@ void Loop::attach(const std::shared_ptr<Recording>& recording, const std::shared
     });
 }
 
+void Loop::attach_heard(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel) {
+    post([recording, endpoint, channel](int64_t) {
+        if (!recording->closed() && !endpoint->closed) endpoint->record_heard_to(recording->add_track(channel), recording->id());
+    });
+}
+
 void Loop::detach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint) {
     post([recording, endpoint](int64_t) {
         if (endpoint->recording() == recording->id()) endpoint->record_to(nullptr, 0);
+        if (endpoint->heard_recording() == recording->id()) endpoint->record_heard_to(nullptr, 0);
     });
 }
 

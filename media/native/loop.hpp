@@ -59,6 +59,11 @@ public:
 
     void listen(const std::shared_ptr<Endpoint>& endpoint, const EarSettings& settings);
 
+    // Replaces the one before.
+    void tap(const std::shared_ptr<Endpoint>& endpoint, const std::shared_ptr<Tap>& tap);
+    // Ends it, where it is still the endpoint's.
+    void untap(const std::shared_ptr<Endpoint>& endpoint, const std::shared_ptr<Tap>& tap);
+
     std::shared_ptr<Mixer> create_mixer();
     // Who sits in a mixer has no peer.
     void join(const std::shared_ptr<Mixer>& mixer, const std::shared_ptr<Endpoint>& endpoint);
@@ -71,6 +76,8 @@ public:
 
     std::shared_ptr<Recording> create_recording(const std::string& path, int channels, int32_t rate);
     void attach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel);
+    // What a mixer lets the endpoint's party hear, beside what it says.
+    void attach_heard(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint, int channel);
     void detach(const std::shared_ptr<Recording>& recording, const std::shared_ptr<Endpoint>& endpoint);
     void pause(const std::shared_ptr<Recording>& recording, bool paused);
     void close(const std::shared_ptr<Recording>& recording);

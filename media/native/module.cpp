@@ -37,6 +37,8 @@ SocketAddress literal(const std::string& host, uint16_t port) {
     return *address;
 }
 
+class TapHandle;
+
 // Closes what it stands for when Python forgets it.
 class EndpointHandle {
 public:
@@ -101,6 +103,8 @@ public:
         loop->listen(endpoint, settings);
     }
 
+    TapHandle* tap(int32_t rate, double seconds);
+
     nb::dict statistics() const {
         const EndpointCounters& counters = endpoint->counters;
         nb::dict result;
@@ -122,6 +126,29 @@ public:
     const std::shared_ptr<Endpoint> endpoint;
 };
 
+// Read by one thread at a time; Python's lock sees to that.
+class TapHandle {
+public:
+    TapHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Endpoint> endpoint, std::shared_ptr<Tap> tap)
+        : loop(std::move(loop)), endpoint(std::move(endpoint)), tap(std::move(tap)) {}
+    TapHandle(const TapHandle&) = delete;
+    TapHandle& operator=(const TapHandle&) = delete;
+    ~TapHandle() { close(); }
+
+    nb::bytes read() {
+        std::vector<int16_t> samples(tap->waiting());
+        const size_t count = tap->read(samples.data(), samples.size());
+        return nb::bytes(reinterpret_cast<const char*>(samples.data()), count * sizeof(int16_t));
+    }
+    uint64_t lost() const { return tap->lost(); }
+    bool ended() const { return tap->ended(); }
+    void close() { loop->untap(endpoint, tap); }
+
+    const std::shared_ptr<Loop> loop;
+    const std::shared_ptr<Endpoint> endpoint;
+    const std::shared_ptr<Tap> tap;
+};
+
 class RecordingHandle {
 public:
     RecordingHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Recording> recording) : loop(std::move(loop)), recording(std::move(recording)) {}
@@ -133,6 +160,10 @@ public:
     void attach(const EndpointHandle& party, int channel) {
         if (channel < 0 || channel >= recording->channels()) throw std::invalid_argument("no such channel");
         loop->attach(recording, party.endpoint, channel);
+    }
+    void attach_heard(const EndpointHandle& party, int channel) {
+        if (channel < 0 || channel >= recording->channels()) throw std::invalid_argument("no such channel");
+        loop->attach_heard(recording, party.endpoint, channel);
     }
     void detach(const EndpointHandle& party) { loop->detach(recording, party.endpoint); }
     void pause(bool paused) { loop->pause(recording, paused); }
@@ -169,6 +200,14 @@ public:
     const std::shared_ptr<Mixer> mixer;
 };
 
+TapHandle* EndpointHandle::tap(int32_t rate, double seconds) {
+    if (rate != 8000 && rate != 16000) throw std::invalid_argument("a tap has 8000 or 16000 Hz");
+    if (!(seconds >= 0.1 && seconds <= 60)) throw std::invalid_argument("a tap holds from 0.1 to 60 seconds");
+    auto made = std::make_shared<Tap>(rate, seconds);
+    loop->tap(endpoint, made);
+    return new TapHandle(loop, endpoint, std::move(made));
+}
+
 class EngineHandle {
 public:
     EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
@@ -177,7 +216,7 @@ public:
 
     EndpointHandle* create_endpoint() { return new EndpointHandle(loop, loop->create_endpoint()); }
     RecordingHandle* create_recording(const std::string& path, int channels, int32_t rate) {
-        if (channels < 1 || channels > 2) throw std::invalid_argument("a recording has one or two channels");
+        if (channels < 1 || channels > kMostChannels) throw std::invalid_argument("a recording has one to eight channels");
         if (rate != 8000 && rate != 16000) throw std::invalid_argument("a recording has 8000 or 16000 Hz");
         return new RecordingHandle(loop, loop->create_recording(path, channels, rate));
     }
@@ -244,13 +283,21 @@ NB_MODULE(_engine, m) {
         .def("stop_play", &EndpointHandle::stop_play)
         .def("send_digit", &EndpointHandle::send_digit, nb::arg("symbol"), nb::arg("samples"))
         .def("listen", &EndpointHandle::listen, nb::arg("digits"), nb::arg("voice"))
+        .def("tap", &EndpointHandle::tap, nb::arg("rate"), nb::arg("seconds"), nb::rv_policy::take_ownership)
         .def("statistics", &EndpointHandle::statistics)
         .def("close", &EndpointHandle::close);
+
+    nb::class_<TapHandle>(m, "Tap")
+        .def("read", &TapHandle::read)
+        .def_prop_ro("lost", &TapHandle::lost)
+        .def_prop_ro("ended", &TapHandle::ended)
+        .def("close", &TapHandle::close);
 
     nb::class_<RecordingHandle>(m, "Recording")
         .def_prop_ro("id", &RecordingHandle::id)
         .def_prop_ro("seconds", &RecordingHandle::seconds)
         .def("attach", &RecordingHandle::attach, nb::arg("endpoint"), nb::arg("channel"))
+        .def("attach_heard", &RecordingHandle::attach_heard, nb::arg("endpoint"), nb::arg("channel"))
         .def("detach", &RecordingHandle::detach, nb::arg("endpoint"))
         .def("pause", &RecordingHandle::pause, nb::arg("paused"))
         .def("close", &RecordingHandle::close);

@@ -8,6 +8,7 @@
 #include "codec.hpp"
 #include "hearing.hpp"
 #include "resampler.hpp"
+#include "voice.hpp"
 
 namespace nb = nanobind;
 
@@ -118,6 +119,19 @@ private:
     Hearing hearing_;
 };
 
+class VoiceHandle {
+public:
+    bool frame(const nb::bytes& samples) {
+        int16_t frame[kFrameSamples];
+        if (samples.size() != sizeof frame) throw std::invalid_argument("a frame is 20 ms of 8 kHz");
+        std::memcpy(frame, samples.c_str(), sizeof frame);
+        return detector_.frame(frame, kFrameSamples);
+    }
+
+private:
+    VoiceDetector detector_;
+};
+
 }  // namespace
 
 void bind_codecs(nb::module_& module) {
@@ -134,6 +148,7 @@ void bind_codecs(nb::module_& module) {
     nb::class_<ResamplerHandle>(module, "Resampler")
         .def(nb::init<int32_t, int32_t>(), nb::arg("from_rate"), nb::arg("to_rate"))
         .def("process", &ResamplerHandle::process, nb::arg("samples"));
+    nb::class_<VoiceHandle>(module, "VoiceDetector").def(nb::init<>()).def("frame", &VoiceHandle::frame, nb::arg("samples"));
     nb::class_<HearingHandle>(module, "Hearing")
         .def(nb::init<int32_t>(), nb::arg("rate"))
         .def("packet", &HearingHandle::packet, nb::arg("codec"), nb::arg("timestamp"), nb::arg("payload"), nb::arg("now"), nb::arg("source"))

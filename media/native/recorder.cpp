@@ -97,6 +97,7 @@ void Track::take_packets(Piece& piece, int64_t to) {
     std::stable_sort(packets_.begin(), packets_.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
     const auto until = std::find_if(packets_.begin(), packets_.end(), [to](const auto& packet) { return packet.at >= to; });
     piece.packets.assign(packets_.begin(), until);
+    piece.payloads.reserve(payloads_.size());
     for (RecordedPacket& packet : piece.packets) {
         const auto payload = payloads_.begin() + static_cast<std::ptrdiff_t>(packet.offset);
         packet.offset = piece.payloads.size();
@@ -104,6 +105,8 @@ void Track::take_packets(Piece& piece, int64_t to) {
     }
     packets_.erase(packets_.begin(), until);
     std::vector<uint8_t> rest;
+    // So that the next second's packets find their room.
+    rest.reserve(payloads_.capacity());
     for (RecordedPacket& packet : packets_) {
         const auto payload = payloads_.begin() + static_cast<std::ptrdiff_t>(packet.offset);
         packet.offset = rest.size();

@@ -18,6 +18,8 @@ namespace ramal {
 
 class RecordingFile;
 
+constexpr int kMostChannels = 8;
+
 // A stretch of the recording, in samples of 8 kHz; what no piece covers is silence.
 struct WriteJob {
     std::shared_ptr<RecordingFile> file;

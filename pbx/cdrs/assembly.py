@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.events import (
+    AnswererJudged,
     CallAnswered,
     CallEnded,
     CallFact,
@@ -43,6 +44,7 @@ FACTS = (
     LegQuality,
     CallAnswered,
     CallTransferred,
+    AnswererJudged,
     RecordingStarted,
     CallEnded,
 )
@@ -78,6 +80,7 @@ class LegRecord:
     jitter_ms: float | None = None
     mos: float | None = None
     forwarded_by: str = ""
+    answerer: str = ""
 
 
 @dataclass(slots=True)
@@ -218,7 +221,7 @@ class Assembly:
                 draft.add(_created(draft, fact))
                 if call.direction == Direction.OUTBOUND and not fact.incoming and fact.trunk:
                     call.trunk = _text(fact.trunk, 128)
-            case LegRinging() | LegAnswered() | LegEnded() | LegStatistics():
+            case LegRinging() | LegAnswered() | LegEnded() | LegStatistics() | AnswererJudged():
                 _leg_fact(draft, fact)
             case CallAnswered() if call.answered_at is None:
                 call.answered_at, call.answered_by = fact.at, fact.extension[:32]
@@ -235,7 +238,7 @@ class Assembly:
                 pass
 
 
-def _leg_fact(draft: Draft, fact: LegRinging | LegAnswered | LegEnded | LegStatistics) -> None:
+def _leg_fact(draft: Draft, fact: LegRinging | LegAnswered | LegEnded | LegStatistics | AnswererJudged) -> None:
     leg = draft.leg(fact.leg_id)
     if leg is None:
         return
@@ -248,6 +251,8 @@ def _leg_fact(draft: Draft, fact: LegRinging | LegAnswered | LegEnded | LegStati
             leg.ended_at = leg.ended_at or fact.at
             leg.sip_status, leg.reason = fact.sip_status, _text(fact.reason, 200)
             _count_talk(draft)
+        case AnswererJudged():
+            leg.answerer = fact.answerer[:8]
         case LegStatistics():
             leg.packets_received, leg.packets_sent = fact.packets_received, fact.packets_sent
             leg.packets_lost, leg.jitter_ms, leg.mos = fact.packets_lost, fact.jitter_ms, fact.mos
@@ -341,6 +346,7 @@ def _moved(leg: LegRecord, target: Draft, at: datetime) -> LegRecord:
         ringing_at=leg.ringing_at,
         answered_at=leg.answered_at,
         forwarded_by=leg.forwarded_by,
+        answerer=leg.answerer,
     )
 
 

@@ -82,6 +82,8 @@ class CdrLegRow(Base):
     mos: Mapped[float | None] = mapped_column(Float)
     forwarded_by: Mapped[str] = mapped_column(String(32), default="")
     """The extension whose forwarding opened the leg, and that it is charged to."""
+    answerer: Mapped[str] = mapped_column(String(8), default="")
+    """Who took it, where that was judged: a `media.answerer.Answerer`."""
 
 
 class CdrQualityRow(Base):

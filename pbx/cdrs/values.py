@@ -47,6 +47,8 @@ class CdrLeg:
     mos: float | None
     forwarded_by: str = ""
     """The extension whose forwarding opened the leg."""
+    answerer: str = ""
+    """Who took it: `person`, `machine` or `unknown`; "" where that was not judged."""
     quality: Sequence[QualitySample] | None = None
     """How it sounded, ten seconds a sample; None where that was not asked for."""
 

@@ -41,6 +41,7 @@ async def attend(call: Call, leg: Leg, room: Conference) -> None:
         return
     call.room = room
     call.conversation = Attendance(present, member)
+    call.recording.in_room(leg)
     call.changed("call.answered")
     if len(present.members) == 1:
         call.spawn(call.play("conference_first", leg))
@@ -48,6 +49,7 @@ async def attend(call: Call, leg: Leg, room: Conference) -> None:
         await member.removed.wait()
     finally:
         call.conversation = None
+        call.recording.in_room(None)
         rooms.leave(present, member)
     await call.play("conference_removed", leg)
 

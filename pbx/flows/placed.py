@@ -24,7 +24,7 @@ def placed(decision: Decision) -> Flow:
     return run
 
 
-def clicked(extension: Extension, decision: Decision) -> Flow:
+def clicked(extension: Extension, decision: Decision, *, detect_machine: bool = False) -> Flow:
     """Return the flow of a click to call: first the one who clicked is rung, then the other party."""
 
     async def run(call: Call) -> None:
@@ -39,12 +39,12 @@ def clicked(extension: Extension, decision: Decision) -> Flow:
             await call.fail(own.outcome)
             return
         call.adopt_caller(own.leg)
-        await _connect(call, decision)
+        await _connect(call, decision, detect_machine=detect_machine)
 
     return run
 
 
-async def _connect(call: Call, decision: Decision) -> None:
+async def _connect(call: Call, decision: Decision, *, detect_machine: bool = False) -> None:
     result = await follow(call, decision, listener=call.calling, shown=call.from_party)
     if result.room is not None:
         call.answer()
@@ -52,4 +52,6 @@ async def _connect(call: Call, decision: Decision) -> None:
     elif result.leg is None:
         await call.fail(result.outcome)
     else:
+        if detect_machine:
+            call.spawn(call.judge_answerer(result.leg))
         await converse(call, call.calling, result.leg)

@@ -35,7 +35,7 @@ class PhoneSetup:
     `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `port` is that of SIP, `rtp_port` the
     first of 8 UDP ports for voices; 0 takes free ones. `codecs` names what is offered (`PCMA`, `PCMU`, `G722`, ...), the preferred one
     first; none means all that the phone knows. With `extensions` it demands reliable provisional responses (RFC 3262) and offers session
-    timers (RFC 4028). `srtp` is `off`, `optional` or `required`.
+    timers (RFC 4028). `srtp` is `off`, `optional` or `required`. With `multiplex` RTCP shares the port of RTP (RFC 5761).
     """
 
     server: str
@@ -50,6 +50,7 @@ class PhoneSetup:
     codecs: tuple[str, ...] = ()
     extensions: bool = False
     srtp: str = "off"
+    multiplex: bool = False
 
 
 @dataclass(slots=True)

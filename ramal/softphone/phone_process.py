@@ -235,6 +235,7 @@ class Phone:
         codecs: Sequence[str] = (),
         extensions: bool = False,
         srtp: str = "off",
+        multiplex: bool = False,
     ) -> dict[str, Any]:
         """Open the sockets and the line; with extensions it demands reliable ringing and offers session timers."""
         config = pj.EpConfig()
@@ -268,6 +269,7 @@ class Phone:
         if extensions:
             line.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         line.mediaConfig.srtpUse = _SRTP[srtp]
+        line.mediaConfig.rtcpMuxEnabled = multiplex
         # The keys may go over UDP in tests; who calls over TLS has them safe.
         line.mediaConfig.srtpSecureSignaling = 0
         media = line.mediaConfig.transportConfig

@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 
 from core.consumer import ConsumerRunner
-from core.events import CallFact, RecordingFailed, RecordingPaused, RecordingResumed, RecordingStarted
+from core.events import (
+    CallFact,
+    RecordingFailed,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingTrackBegan,
+)
 from core.journal import Journal
 from recordings.values import Marker, MarkerKind, RecordingState
 from tests.recordings.conftest import IDS, RATE, START, Archive, location, started, stopped
@@ -51,6 +58,25 @@ async def test_the_sealer_sleeps_on_when_the_transaction_is_undone(archive: Arch
     with pytest.raises(RuntimeError):
         await fail_after_all()
     assert archive.woken == []
+
+
+async def test_each_party_of_a_recording_by_parties_has_its_channel_once(archive: Archive) -> None:
+    began = [
+        RecordingTrackBegan(
+            at=START + timedelta(seconds=channel), call_id="call-0", recording_id=IDS[0], channel=channel, leg_id=f"leg-{channel}",
+            number=f"100{channel}", extension="x" * 100,
+        )
+        for channel in range(2)
+    ]  # fmt: skip
+    await archive.journal(started(), *began, stopped())
+    archive.sequence = 0
+    await archive.journal(started(), *began, stopped())
+    tracks = (await archive.get()).tracks
+    assert [(one.channel, one.start, one.leg_id, one.number) for one in tracks] == [
+        (0, 0.0, "leg-0", "1000"),
+        (1, 1.0, "leg-1", "1001"),
+    ]
+    assert {len(one.extension) for one in tracks} == {32}
 
 
 async def test_pauses_are_marked_in_seconds_from_the_start(archive: Archive) -> None:

@@ -246,6 +246,21 @@ def test_an_attribute_of_the_media_wins_over_one_of_the_session() -> None:
     assert negotiate(offer.replace(b"a=sendrecv\r\n", b"")).direction is Direction.INACTIVE
 
 
+def test_rtcp_shares_the_port_where_the_peer_offers_that_and_only_there() -> None:
+    offering = PHONE.replace(b"a=sendrecv\r\n", b"a=sendrecv\r\na=rtcp-mux\r\n")
+    local = ours()
+    agreed = local.answer(offering)
+    assert agreed.multiplexed
+    assert b"a=rtcp-mux\r\n" in agreed.answer
+    later = local.answer(PHONE)
+    assert not later.multiplexed
+    assert b"rtcp-mux" not in later.answer
+    # What we did not offer cannot be agreed (RFC 5761 section 5.1.1).
+    asking = ours()
+    asking.offer()
+    assert not asking.accept(offering).multiplexed
+
+
 def test_the_origin_stays_when_the_voice_moves_to_another_address() -> None:
     local = ours()
     local.offer()

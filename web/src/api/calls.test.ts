@@ -14,6 +14,7 @@ const leg = (id: string, change: Partial<Leg> = {}): Leg => ({
   state: "answered",
   held: false,
   answered_at: null,
+  answerer: null,
   quality: [],
   ...change,
 });
@@ -40,6 +41,7 @@ const pastLeg = (change: Partial<CdrLeg>): CdrLeg => ({
   jitter_ms: null,
   mos: null,
   forwarded_by: null,
+  answerer: null,
   quality: null,
   ...change,
 });

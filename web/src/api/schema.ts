@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{call_id}/voice-activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Watch Voice
+         * @description Tell as live events `call.voice_began` and `call.voice_ended` when a party begins or ends to speak, or no more.
+         */
+        post: operations["watch_voice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/{call_id}/hangup": {
         parameters: {
             query?: never;
@@ -1978,6 +1998,12 @@ export interface components {
              * @example +74951234567
              */
             to: string;
+            /**
+             * Detect Machine
+             * @description Judge whether a person or an answering machine takes the call: `legs[].answerer` tells.
+             * @default false
+             */
+            detect_machine: boolean;
         };
         /**
          * CallOut
@@ -2232,6 +2258,11 @@ export interface components {
              */
             forwarded_by: string | null;
             /**
+             * Answerer
+             * @description Who took it: `person`, `machine` or `unknown`; null where that was not asked for (`detect_machine`).
+             */
+            answerer: string | null;
+            /**
              * Quality
              * @description How it sounded, ten seconds a sample; null in lists: ask for the one call.
              */
@@ -2443,6 +2474,12 @@ export interface components {
              */
             record_internal_calls: boolean;
             /**
+             * Recording Layout
+             * @default stereo
+             * @enum {string}
+             */
+            recording_layout: "stereo" | "parties";
+            /**
              * Ring Seconds
              * @default 30
              */
@@ -2564,6 +2601,13 @@ export interface components {
              * @default false
              */
             record_internal_calls: boolean;
+            /**
+             * Recording Layout
+             * @description stereo: customers left, agents right; parties: a channel for each of up to four parties.
+             * @default stereo
+             * @enum {string}
+             */
+            recording_layout: "stereo" | "parties";
             /**
              * Ring Seconds
              * @description How long an extension rings before no answer.
@@ -3817,6 +3861,11 @@ export interface components {
             /** Sip Call Id */
             sip_call_id: string;
             /**
+             * Answerer
+             * @description Who took it, where that was asked for: `person`, `machine`, `unknown`.
+             */
+            answerer: string | null;
+            /**
              * Quality
              * @description How it sounded in the last five minutes, ten seconds a sample, the newest last.
              */
@@ -4421,7 +4470,7 @@ export interface components {
             seconds: number | null;
             /**
              * Channels
-             * @description 2: customers left, agents right.
+             * @description 2: customers left, agents right; more: a channel for each party of `tracks`.
              */
             channels: number;
             /**
@@ -4450,6 +4499,11 @@ export interface components {
             recovered: boolean;
             /** Markers */
             markers: components["schemas"]["MarkerOut"][];
+            /**
+             * Tracks
+             * @description Who is on which channel, where each party has its own.
+             */
+            tracks: components["schemas"]["TrackOut"][];
             /**
              * Started At
              * Format: date-time
@@ -5037,6 +5091,31 @@ export interface components {
             truncated: boolean;
             /** Messages */
             messages: components["schemas"]["TraceMessageOut"][];
+        };
+        /**
+         * TrackOut
+         * @description A party and its channel in a recording.
+         */
+        TrackOut: {
+            /**
+             * Channel
+             * @description From 0; the last one is shared by all who come later.
+             */
+            channel: number;
+            /**
+             * Start
+             * @description Seconds from the start.
+             */
+            start: number;
+            /**
+             * Leg Id
+             * @description null: all the others of a conference.
+             */
+            leg_id: string | null;
+            /** Number */
+            number: string | null;
+            /** Extension */
+            extension: string | null;
         };
         /**
          * TranscriptOut
@@ -5730,6 +5809,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * VoiceActivityIn
+         * @description Whether it is to be told when the parties speak.
+         */
+        VoiceActivityIn: {
+            /** On */
+            on: boolean;
+        };
+        /**
          * WaveformOut
          * @description The loudest sample of each of equal stretches.
          */
@@ -6328,6 +6415,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_voice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body gives the same answer and no second effect. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id that the list shows. */
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VoiceActivityIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallOut"];
                 };
             };
             /** @description A problem */

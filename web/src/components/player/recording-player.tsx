@@ -50,7 +50,10 @@ function Player({ recording, waveform }: { recording: Recording; waveform: Wavef
   const { t } = useI18n();
   const url = address(`/recordings/${recording.id}/audio`);
   const player = useStereoPlayer(url, waveform.channels, waveform.seconds);
-  const sides = waveform.channels.length > 1 ? [t.player.customer, t.player.agent] : [t.player.both];
+  const sides = waveform.channels.map((_, channel) => {
+    if (recording.tracks.length > 0) return partiesOn(recording, channel) || t.player.channel(channel + 1);
+    return waveform.channels.length === 1 ? t.player.both : channel === 0 ? t.player.customer : t.player.agent;
+  });
   return (
     <Stack gap="xs">
       <Group align="stretch" gap="xs" wrap="nowrap">
@@ -62,6 +65,12 @@ function Player({ recording, waveform }: { recording: Recording; waveform: Wavef
       <TranscriptView recordingId={recording.id} position={player.position} onSeek={player.seek} />
     </Stack>
   );
+}
+
+/** Who is heard on a channel of a recording that has one for each party. */
+function partiesOn(recording: Recording, channel: number): string {
+  const there = recording.tracks.filter((track) => track.channel === channel);
+  return there.map((track) => track.extension ?? track.number ?? "…").join(", ");
 }
 
 function Sides({ sides, player }: { sides: string[]; player: StereoPlayer }) {

@@ -57,6 +57,16 @@ function CompanyForm({ company }: { company: Company }) {
     { name: "ring_seconds", label: t.company.ringSeconds, kind: "number", required: true, min: 5, max: 180 },
     { name: "record_calls", label: t.company.recordCalls, kind: "switch", help: t.company.recordHelp },
     { name: "record_internal_calls", label: t.company.recordInternal, kind: "switch" },
+    {
+      name: "recording_layout",
+      label: t.company.recordingLayout,
+      kind: "select",
+      required: true,
+      options: [
+        { value: "stereo", label: t.company.layoutStereo },
+        { value: "parties", label: t.company.layoutParties },
+      ],
+    },
     { name: "lamps_show_callers", label: t.company.lampsShowCallers, kind: "switch", help: t.company.lampsHelp },
     { name: "notify_emails", label: t.company.notify, kind: "tags", help: t.company.notifyHelp },
   ];
