@@ -10,6 +10,7 @@ from pydantic import Field
 from api.crm_fields import ActivityOut, show_activities, show_activity
 from api.errors import FieldError, InvalidFieldsError
 from api.fields import CallId, Input, Note, ThingId
+from api.ownership import require_not_of_others
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -77,6 +78,7 @@ async def create_note(
     note: NoteIn, rooms: Rooms, access: Annotated[Access, permit(Resource.ACTIVITIES, Action.CREATE)]
 ) -> ActivityOut:
     """Write a note."""
+    await require_not_of_others(rooms, access, note.call_id)
     draft = NoteDraft(
         text=note.text,
         owners=tuple(Owner(owner.kind, owner.id) for owner in note.owners),

@@ -12,6 +12,7 @@ from api import contacts, leads
 from api.crm_fields import CustomerIn
 from api.errors import FieldError, InvalidFieldsError
 from api.fields import Dialled, ExtensionNumber, Input, Output, TextOrNull, ThingId, Time
+from api.ownership import is_visible, own_call, own_record
 from api.pagination import Page, PageParameters, cut_sorted
 from api.permissions import Action, Resource
 from api.quality import QualityOut
@@ -21,7 +22,6 @@ from core.events import Direction, PartyRole, TransferKind
 from core.phone_numbers import is_public
 from pbx.call_recording import CallRecordingState
 from pbx.call_state import CallState
-from pbx.cdrs.errors import CdrNotFoundError
 from pbx.errors import UnknownCallError
 from pbx.live import CallView
 from pbx.party import LegState
@@ -128,7 +128,7 @@ async def list_calls(
     rooms: Rooms, page: PageParameters, access: Annotated[Access, permit(Resource.CALLS, Action.READ)]
 ) -> CallPage:
     """List live calls, the oldest first."""
-    visible = [call for call in rooms.switch.calls() if _is_visible(call, access)]
+    visible = [call for call in rooms.switch.calls() if is_visible(call, access)]
     shown, cursor = cut_sorted(visible, page, lambda call: call.id)
     return CallPage(items=[CallOut.of(call) for call in shown], next_cursor=cursor)
 
@@ -153,13 +153,13 @@ async def get_call(
     call_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.CALLS, Action.READ)]
 ) -> CallOut:
     """Show a live call."""
-    return CallOut.of(_own(rooms, access, call_id))
+    return CallOut.of(own_call(rooms, access, call_id))
 
 
 @router.post("/{call_id}/transfer")
 async def transfer_call(call_id: ThingId, transfer: TransferIn, rooms: Rooms, access: Control) -> CallOut:
     """Begin a transfer; a blind one is carried out at once, an attended one begins the consultation."""
-    call = _own(rooms, access, call_id)
+    call = own_call(rooms, access, call_id)
     rooms.switch.transfer(call_id, transfer.to, transfer.kind, by_extension=_by(access, call))
     return CallOut.of(rooms.switch.call(call_id))
 
@@ -167,7 +167,7 @@ async def transfer_call(call_id: ThingId, transfer: TransferIn, rooms: Rooms, ac
 @router.post("/{call_id}/transfer/complete")
 async def complete_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
     """Complete an attended transfer: the agent leaves, the two others talk."""
-    _own(rooms, access, call_id)
+    own_call(rooms, access, call_id)
     rooms.switch.complete_transfer(call_id)
     return CallOut.of(rooms.switch.call(call_id))
 
@@ -175,7 +175,7 @@ async def complete_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> 
 @router.post("/{call_id}/transfer/cancel")
 async def cancel_transfer(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
     """Give up an attended transfer: the customer comes back to the agent."""
-    _own(rooms, access, call_id)
+    own_call(rooms, access, call_id)
     rooms.switch.cancel_transfer(call_id)
     return CallOut.of(rooms.switch.call(call_id))
 
@@ -199,14 +199,14 @@ async def supervise_call(
 @router.post("/{call_id}/hold")
 async def hold_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
     """Put a call on hold: the other side hears music."""
-    rooms.switch.hold(call_id, by_extension=_by(access, _own(rooms, access, call_id)))
+    rooms.switch.hold(call_id, by_extension=_by(access, own_call(rooms, access, call_id)))
     return CallOut.of(rooms.switch.call(call_id))
 
 
 @router.post("/{call_id}/resume")
 async def resume_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOut:
     """Take a held call up again."""
-    _own(rooms, access, call_id)
+    own_call(rooms, access, call_id)
     rooms.switch.resume(call_id)
     return CallOut.of(rooms.switch.call(call_id))
 
@@ -214,7 +214,7 @@ async def resume_call(call_id: ThingId, rooms: Rooms, access: Control) -> CallOu
 @router.post("/{call_id}/record")
 async def record_call(call_id: ThingId, rooms: Rooms, access: Control, record: RecordIn | None = None) -> RecordOut:
     """Switch the recording of a call on or off; while it is off the file holds silence."""
-    call = _own(rooms, access, call_id)
+    call = own_call(rooms, access, call_id)
     wanted = record.on if record is not None else None
     if wanted is not None and wanted == (call.recording is CallRecordingState.ON):
         return RecordOut(recording=call.recording)
@@ -231,7 +231,7 @@ async def watch_voice(call_id: ThingId, activity: VoiceActivityIn, rooms: Rooms,
 @router.post("/{call_id}/hangup", status_code=204)
 async def hang_up_call(call_id: ThingId, rooms: Rooms, access: Control) -> None:
     """End a call for all its parties."""
-    _own(rooms, access, call_id)
+    own_call(rooms, access, call_id)
     rooms.switch.hang_up(call_id, f"Hung up by {access.principal.name}")
 
 
@@ -257,26 +257,6 @@ async def make_contact_of_call(
     """Make the call's customer a contact, in mid-call or afterwards; a call has one contact at most."""
     given = await _completed(rooms, access, call_id, customer)
     return await contacts.store(rooms, access, contacts.ContactIn(**given, call_id=call_id))
-
-
-def _is_visible(call: CallView, access: Access) -> bool:
-    """Tell whether the one who asks may know of the call: an agent has a part in it."""
-    if not access.reads_own_calls_only:
-        return True
-    own = access.principal.extension
-    return bool(own) and (call.from_extension == own or any(leg.extension == own for leg in call.legs))
-
-
-def _own(rooms: Services, access: Access, call_id: str) -> CallView:
-    """Return a live call.
-
-    Raises:
-        UnknownCallError: there is none, or it is not for the one who asks.
-    """
-    call = rooms.switch.call(call_id)
-    if not _is_visible(call, access):
-        raise UnknownCallError("There is no live call with this id.")
-    return call
 
 
 def _by(access: Access, call: CallView) -> str:
@@ -313,7 +293,7 @@ async def _customer_of(rooms: Services, access: Access, call_id: str) -> _Custom
         UnknownCallError: there is no such call, or it is not for the one who asks.
     """
     try:
-        live = _own(rooms, access, call_id)
+        live = own_call(rooms, access, call_id)
     except UnknownCallError:
         return await _customer_of_record(rooms, access, call_id)
     customer = next((leg for leg in live.legs if leg.role is PartyRole.CUSTOMER), None)
@@ -323,13 +303,7 @@ async def _customer_of(rooms: Services, access: Access, call_id: str) -> _Custom
 
 
 async def _customer_of_record(rooms: Services, access: Access, call_id: str) -> _Customer:
-    try:
-        cdr = await rooms.cdrs.get(call_id)
-    except CdrNotFoundError as error:
-        raise UnknownCallError("There is no call with this id.") from error
-    own = access.principal.extension
-    if access.reads_own_calls_only and (not own or all(leg.extension != own for leg in cdr.legs)):
-        raise UnknownCallError("There is no call with this id.")
+    cdr = await own_record(rooms, access, call_id)
     customer = next((leg for leg in cdr.legs if leg.role is PartyRole.CUSTOMER), None)
     name = cdr.from_name if cdr.direction is Direction.INBOUND else ""
     return _Customer(customer.number if customer else "", name, cdr.answered_by)

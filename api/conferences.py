@@ -20,7 +20,7 @@ from api.fields import (
     fields_of,
 )
 from api.pagination import Page, PageParameters, cut_sorted
-from api.permissions import Action, Resource
+from api.permissions import Action, Resource, Scope, scope_of
 from api.security import Access, permit
 from api.services import Rooms, Services
 from pbx.conferences import Member, Room
@@ -77,7 +77,7 @@ class ConferenceOut(Output):
     id: str
     number: str
     name: str
-    pin: TextOrNull
+    pin: TextOrNull = Field(description="null also for those who may not control who is in a room.")
     max_members: int
     members: list[MemberOut]
 
@@ -88,11 +88,11 @@ class ConferencePage(Page[ConferenceOut]):
 
 @router.get("")
 async def list_conferences(
-    rooms: Rooms, page: PageParameters, _access: Annotated[Access, permit(Resource.CONFERENCES, Action.READ)]
+    rooms: Rooms, page: PageParameters, access: Annotated[Access, permit(Resource.CONFERENCES, Action.READ)]
 ) -> ConferencePage:
     """List rooms by number."""
     shown, cursor = cut_sorted(rooms.directory.snapshot.conferences.values(), page, lambda one: one.number)
-    return ConferencePage(items=[_show(rooms, one) for one in shown], next_cursor=cursor)
+    return ConferencePage(items=[_show(rooms, access, one) for one in shown], next_cursor=cursor)
 
 
 @router.post("", status_code=201)
@@ -102,15 +102,15 @@ async def create_conference(
     """Add a room."""
     made = await rooms.directory.create_conference(**fields_of(conference))
     access.note.target = made.id
-    return _show(rooms, made)
+    return _show(rooms, access, made)
 
 
 @router.get("/{conference_id}")
 async def get_conference(
-    conference_id: ThingId, rooms: Rooms, _access: Annotated[Access, permit(Resource.CONFERENCES, Action.READ)]
+    conference_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.CONFERENCES, Action.READ)]
 ) -> ConferenceOut:
     """Show a room and who is in it."""
-    return _show(rooms, _find(rooms, conference_id))
+    return _show(rooms, access, _find(rooms, conference_id))
 
 
 @router.patch("/{conference_id}")
@@ -118,10 +118,10 @@ async def change_conference(
     conference_id: ThingId,
     changes: ConferenceChanges,
     rooms: Rooms,
-    _access: Annotated[Access, permit(Resource.CONFERENCES, Action.CHANGE)],
+    access: Annotated[Access, permit(Resource.CONFERENCES, Action.CHANGE)],
 ) -> ConferenceOut:
     """Change a room; those who are in it stay."""
-    return _show(rooms, await rooms.directory.update_conference(conference_id, **changes_of(changes)))
+    return _show(rooms, access, await rooms.directory.update_conference(conference_id, **changes_of(changes)))
 
 
 @router.delete("/{conference_id}", status_code=204)
@@ -134,13 +134,13 @@ async def delete_conference(
 
 @router.post("/{conference_id}/members/{member_id}/mute")
 async def mute_member(
-    conference_id: ThingId, member_id: ThingId, rooms: Rooms, _access: Control, mute: MuteIn | None = None
+    conference_id: ThingId, member_id: ThingId, rooms: Rooms, access: Control, mute: MuteIn | None = None
 ) -> ConferenceOut:
     """Let nobody hear a member, or all again."""
     conference = _find(rooms, conference_id)
     room, member = _member(rooms, conference, member_id)
     room.mute(member, muted=mute is None or mute.muted)
-    return _show(rooms, conference)
+    return _show(rooms, access, conference)
 
 
 @router.post("/{conference_id}/members/{member_id}/kick", status_code=204)
@@ -164,7 +164,8 @@ def _member(rooms: Services, conference: Conference, member_id: str) -> tuple[Ro
     return room, room.find(member_id)
 
 
-def _show(rooms: Services, conference: Conference) -> ConferenceOut:
+def _show(rooms: Services, access: Access, conference: Conference) -> ConferenceOut:
+    knows_pin = scope_of(access.principal.role, Resource.CONFERENCES, Action.CONTROL) is not Scope.NONE
     room = rooms.switch.conference(conference.number)
     members = [MemberOut.of(member) for member in room.view()] if room is not None else []
-    return ConferenceOut.of(conference, members=members)
+    return ConferenceOut.of(conference, members=members, pin=conference.pin if knows_pin else None)

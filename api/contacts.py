@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.crm_fields import CustomerChanges, CustomerIn, CustomerOut, RecordId
 from api.fields import CallId, NullIsEmpty, ThingId, changes_of, fields_of
+from api.ownership import require_not_of_others
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -88,6 +89,7 @@ async def create_contact(
 
 async def store(rooms: Rooms, access: Access, contact: ContactIn) -> ContactOut:
     """Store a new contact and show it."""
+    await require_not_of_others(rooms, access, contact.call_id)
     async with rooms.database.transaction() as session:
         made = await rooms.crm.contacts.create(session, ContactDraft(**fields_of(contact)))
     access.note.target = made.id

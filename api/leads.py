@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.crm_fields import CustomerChanges, CustomerIn, CustomerOut, RecordId
 from api.fields import CallId, NullIsEmpty, ThingId, changes_of, fields_of
+from api.ownership import require_not_of_others
 from api.pagination import Page, PageParameters, encode_cursor
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -99,6 +100,7 @@ async def create_lead(
 
 async def store(rooms: Rooms, access: Access, lead: LeadIn) -> LeadOut:
     """Store a new lead and show it."""
+    await require_not_of_others(rooms, access, lead.call_id)
     async with rooms.database.transaction() as session:
         draft = fields_of(lead)
         stage = draft.pop("stage")

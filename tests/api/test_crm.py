@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from api.permissions import Role
-from core.events import Direction, Disposition
+from core.events import CallOffered, Direction, Disposition
 from crm_bridge.interface import CallBegun, CallFinished, RecordingReference, TranscriptReference
 
 from .conftest import Server
+from .story import Teller, at
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NUMBER = "+79161234567"
@@ -82,6 +83,32 @@ async def test_what_was_said_in_calls_of_others_is_not_for_agents(server: Server
             ):
                 assert activity["transcript"] == transcript
                 assert (activity["recording_id"] is None) == (transcript is None)
+
+
+@pytest.mark.parametrize("what", ["leads", "contacts", "activities"])
+async def test_an_agent_writes_nothing_about_a_call_of_others(server: Server, what: str) -> None:
+    call = Teller("call-1")
+    call.facts.append(
+        CallOffered(
+            at=at(0),
+            call_id="call-1",
+            direction=Direction.INBOUND,
+            from_number=NUMBER,
+            to_number="+74951112233",
+            dialled="+74951112233",
+            sip_call_id="one@carrier",
+        )
+    )
+    call.leg("a", "1001", begin=0, answer=1, end=60)
+    await server.journal(*call.facts)
+    await make_call(server)
+    body = {"text": "Rang twice"} if what == "activities" else {"name": "Ivan"}
+    async with await server.as_role(Role.AGENT, "1002") as other:
+        refused = await other.post(f"/api/v1/{what}", json=body | {"call_id": "call-1"})
+        assert (refused.status_code, NUMBER in refused.text) == (404, False)
+    for role, extension in ((Role.AGENT, "1001"), (Role.MANAGER, None)):
+        async with await server.as_role(role, extension) as allowed:
+            assert (await allowed.post(f"/api/v1/{what}", json=body | {"call_id": "call-1"})).status_code == 201
 
 
 async def test_a_lead_goes_through_its_stages_and_away(admin: httpx.AsyncClient) -> None:

@@ -324,6 +324,18 @@ async def test_a_conference_has_a_number_of_its_own_and_its_rules(admin: httpx.A
     assert (await admin.get("/api/v1/conferences")).json()["items"] == []
 
 
+async def test_the_pin_of_a_conference_is_for_those_who_control_it(server: Server, admin: httpx.AsyncClient) -> None:
+    path = (await admin.post("/api/v1/conferences", json={"number": "700", "name": "Board", "pin": "4321"})).json()[
+        "id"
+    ]
+    pins = {Role.AGENT: None, Role.OWNER: None, Role.MANAGER: "4321", Role.ADMINISTRATOR: "4321"}
+    for role, pin in pins.items():
+        async with await server.as_role(role, "1001") as client:
+            (listed,) = (await client.get("/api/v1/conferences")).json()["items"]
+            shown = (await client.get(f"/api/v1/conferences/{path}")).json()
+            assert (listed["pin"], shown["pin"]) == (pin, pin)
+
+
 @pytest.mark.parametrize(
     ("kind", "new"), [("extensions", {"number": "1001", "name": "Ana"}), ("trunks", TRUNK | LOGIN)]
 )

@@ -2675,7 +2675,10 @@ export interface components {
             number: string;
             /** Name */
             name: string;
-            /** Pin */
+            /**
+             * Pin
+             * @description null also for those who may not control who is in a room.
+             */
             pin: string | null;
             /** Max Members */
             max_members: number;
