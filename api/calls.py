@@ -224,7 +224,7 @@ async def record_call(call_id: ThingId, rooms: Rooms, access: Control, record: R
 @router.post("/{call_id}/voice-activity")
 async def watch_voice(call_id: ThingId, activity: VoiceActivityIn, rooms: Rooms, access: Control) -> CallOut:
     """Tell as live events `call.voice_began` and `call.voice_ended` when a party begins or ends to speak, or no more."""
-    _own(rooms, access, call_id)
+    own_call(rooms, access, call_id)
     return CallOut.of(rooms.switch.watch_voice(call_id, on=activity.on))
 
 
