@@ -187,6 +187,8 @@ class LegStatistics(Fact, frozen=True, kw_only=True, tag=True):
     packets_lost: int
     jitter_ms: float
     mos: float
+    packets_rejected: int = 0
+    """Those that came and were not believed: from a host that nobody named, not encrypted as agreed, or no RTP."""
 
 
 class QualitySample(msgspec.Struct, frozen=True, omit_defaults=True):

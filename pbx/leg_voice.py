@@ -192,6 +192,7 @@ class LegVoice:
             packets_received=figures.packets_received,
             packets_sent=figures.packets_sent,
             packets_lost=figures.packets_lost,
+            packets_rejected=figures.packets_rejected,
             jitter_ms=round(figures.jitter_ms, 2),
             mos=figures.mos,
         )

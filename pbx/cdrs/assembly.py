@@ -77,6 +77,7 @@ class LegRecord:
     packets_received: int | None = None
     packets_sent: int | None = None
     packets_lost: int | None = None
+    packets_rejected: int | None = None
     jitter_ms: float | None = None
     mos: float | None = None
     forwarded_by: str = ""
@@ -255,7 +256,8 @@ def _leg_fact(draft: Draft, fact: LegRinging | LegAnswered | LegEnded | LegStati
             leg.answerer = fact.answerer[:8]
         case LegStatistics():
             leg.packets_received, leg.packets_sent = fact.packets_received, fact.packets_sent
-            leg.packets_lost, leg.jitter_ms, leg.mos = fact.packets_lost, fact.jitter_ms, fact.mos
+            leg.packets_lost, leg.packets_rejected = fact.packets_lost, fact.packets_rejected
+            leg.jitter_ms, leg.mos = fact.jitter_ms, fact.mos
 
 
 def _ended(draft: Draft, fact: CallEnded) -> None:

@@ -80,6 +80,7 @@ class CdrLegRow(Base):
     packets_lost: Mapped[int | None] = mapped_column(BigInteger)
     jitter_ms: Mapped[float | None] = mapped_column(Float)
     mos: Mapped[float | None] = mapped_column(Float)
+    packets_rejected: Mapped[int | None] = mapped_column(BigInteger)
     forwarded_by: Mapped[str] = mapped_column(String(32), default="")
     """The extension whose forwarding opened the leg, and that it is charged to."""
     answerer: Mapped[str] = mapped_column(String(8), default="")

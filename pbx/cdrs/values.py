@@ -45,6 +45,8 @@ class CdrLeg:
     packets_lost: int | None
     jitter_ms: float | None
     mos: float | None
+    packets_rejected: int | None = None
+    """Those that came and were not believed."""
     forwarded_by: str = ""
     """The extension whose forwarding opened the leg."""
     answerer: str = ""

@@ -41,6 +41,8 @@ class LegAudio:
     """The address in our SDP, where it was to send its voice."""
     direction: str = ""
     """The last direction in its SDP: `sendrecv`, `sendonly`, `recvonly`, `inactive`; empty when not known."""
+    rejected: int = 0
+    """Packets that came and were not believed."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,7 +103,7 @@ def _examine_call(call: CallAudio, rtp_ports: str) -> list[Finding]:
     for leg in silent:
         others = [other.party for other in call.legs if other is not leg and other.seconds >= _SHORTEST]
         who = " and ".join(others) or "the server"
-        cause = _cause_of_silence(leg, rtp_ports)
+        cause = _cause_of_disbelief(leg) or _cause_of_silence(leg, rtp_ports)
         message = (
             f"{who} heard nothing of {leg.party} in the call of {moment} ({leg.received} packets came): {cause.why}."
         )
@@ -113,6 +115,21 @@ def _examine_call(call: CallAudio, rtp_ports: str) -> list[Finding]:
             message = f"{leg.party} heard nothing in the call of {moment} ({leg.sent} packets left): {cause.why}."
             findings.append(Finding(_SUBJECT, cause.severity, "one_way_audio", message, cause.advice, call.call_id))
     return findings
+
+
+def _cause_of_disbelief(leg: LegAudio) -> _Cause | None:
+    """Return why packets of a party came in vain; None where next to none did."""
+    if leg.rejected < leg.seconds * _PACKETS_A_SECOND * _FEW:
+        return None
+    hosts = (
+        " and ".join(dict.fromkeys(filter(None, (leg.wants_voice_at, leg.signals_from)))) or "the one that was named"
+    )
+    why = f"{leg.rejected} packets came that were not believed: from another host than {hosts}, or not encrypted as agreed"
+    advice = (
+        "See where they come from with tcpdump. A carrier that sends voice from a host it never names needs "
+        "RAMAL_MEDIA_VOICE_FROM_ANYWHERE=true; a NAT that gives a phone's voice another address than its signalling is to be mended."
+    )
+    return _Cause(why, advice)
 
 
 def _cause_of_silence(leg: LegAudio, rtp_ports: str) -> _Cause:

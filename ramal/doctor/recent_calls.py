@@ -39,7 +39,8 @@ async def gather(cdrs: CdrQueries, traces: CallTraces, now: datetime) -> list[Ca
 def _voice(leg: CdrLeg) -> LegAudio:
     seconds = (leg.ended_at - leg.answered_at).total_seconds() if leg.ended_at and leg.answered_at else 0.0
     party = f"extension {leg.extension}" if leg.extension else f"trunk {leg.trunk}" if leg.trunk else leg.number
-    return LegAudio(party, seconds, leg.packets_received or 0, leg.packets_sent or 0)
+    received, sent, rejected = leg.packets_received or 0, leg.packets_sent or 0, leg.packets_rejected or 0
+    return LegAudio(party, seconds, received, sent, rejected=rejected)
 
 
 async def _with_descriptions(call: CallAudio, cdr: Cdr, legs: list[CdrLeg], traces: CallTraces) -> CallAudio:

@@ -237,6 +237,7 @@ async def test_what_comes_after_the_end_is_still_noted(database: Database, queri
         packets_received=2990,
         packets_sent=3000,
         packets_lost=10,
+        packets_rejected=7,
         jitter_ms=1.5,
         mos=4.25,
     )
@@ -246,6 +247,7 @@ async def test_what_comes_after_the_end_is_still_noted(database: Database, queri
     assert (cdr.talk_seconds, cdr.recording_id) == (60, "recording-1")
     outside = cdr.legs[1]
     assert (outside.packets_received, outside.packets_lost, outside.mos, outside.ended_at) == (2990, 10, 4.25, at(70))
+    assert outside.packets_rejected == 7
 
 
 def sample(seconds: float, mos: float = 4.2) -> QualitySample:

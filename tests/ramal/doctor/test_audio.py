@@ -57,6 +57,11 @@ def test_who_heard_nothing_of_whom_is_said_once() -> None:
         (replace(AGENT, wants_voice_at="192.168.7.2"), "behind a NAT (192.168.7.2 seen as 203.0.113.5)", "SIP ALG"),
         (replace(AGENT, wants_voice_at="203.0.113.99"), "another host than its signalling", "from 203.0.113.99"),
         (AGENT, "a firewall dropped it", "microphone"),
+        (
+            replace(AGENT, rejected=2900, wants_voice_at="203.0.113.99"),
+            "2900 packets came that were not believed: from another host than 203.0.113.99 and 203.0.113.5",
+            "RAMAL_MEDIA_VOICE_FROM_ANYWHERE",
+        ),
         (replace(AGENT, signals_from="", wants_voice_at="", told_address=""), "a firewall dropped it", "ramal trace"),
     ],
 )
