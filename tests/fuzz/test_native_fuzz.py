@@ -12,6 +12,7 @@ from tests.fuzz import native_targets
 SECONDS = 30
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(native_targets.compiler() is None, reason="clang is not installed")
 async def test_no_packet_breaks_the_media_engine(tmp_path: Path) -> None:
     target = await asyncio.to_thread(native_targets.build)

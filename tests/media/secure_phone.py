@@ -44,18 +44,18 @@ class SecurePhone(Phone):
         """The keys as the engine is to have them."""
         return SrtpKeys(self.profile, self.outgoing, self.incoming)
 
-    def protected(self, payload: bytes, *, payload_type: int | None = None) -> bytes:
+    def protected(self, payload: bytes, *, payload_type: int | None = None, step: int = 160) -> bytes:
         """Make the next packet without sending it."""
         number = self.codec.payload_type if payload_type is None else payload_type
         header = struct.pack("!BBHII", 0x80, number, self.sequence & 0xFFFF, self.timestamp & 0xFFFFFFFF, self.ssrc)
         self.sequence += 1
-        self.timestamp += 160
+        self.timestamp += step
         return self._out.protect(header + payload)
 
     def send(self, payload: bytes, *, payload_type: int | None = None, marker: bool = False, step: int = 160) -> None:
         """Send one packet, encrypted."""
-        del marker, step
-        self.rtp.sendto(self.protected(payload, payload_type=payload_type), self.remote)
+        del marker
+        self.rtp.sendto(self.protected(payload, payload_type=payload_type, step=step), self.remote)
 
     async def hear(self, seconds: float = PATIENCE) -> Heard:
         """Wait for the next RTP packet and open it; an error of libsrtp when it cannot be."""

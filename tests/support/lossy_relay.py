@@ -58,7 +58,8 @@ class LossyRelay:
         """
         self.tally = Tally()
         self.address: Endpoint = ("", 0)
-        self._target = target
+        self.target = target
+        """Where the server is; may be changed."""
         self._weather = weather
         self._upstream_host = upstream_host
         self._dice = random.Random(weather.seed)
@@ -88,7 +89,7 @@ class LossyRelay:
     def _from_peer(self, data: bytes, peer: Endpoint) -> None:
         upstream = self._upstream.get(peer)
         if upstream is not None:
-            self._carry(upstream, data, self._target)
+            self._carry(upstream, data, self.target)
         elif (waiting := self._opening.get(peer)) is not None:
             waiting.append(data)
         else:
@@ -108,7 +109,7 @@ class LossyRelay:
         _widen(transport)
         self._upstream[peer] = transport
         for data in self._opening.pop(peer):
-            self._carry(transport, data, self._target)
+            self._carry(transport, data, self.target)
 
     def _carry(self, transport: asyncio.DatagramTransport, data: bytes, destination: Endpoint) -> None:
         dice, weather = self._dice.random, self._weather

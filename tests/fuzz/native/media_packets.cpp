@@ -96,10 +96,16 @@ struct Room {
             case 7: return endpoint.multiplex(first & 1);
             case 8: return endpoint.rtcp_received(packet.data(), packet.size(), from, now, false);
             case 9: return recording ? recording->flush(*writer, now) : void();
-            case 10: return endpoint.listen({(first & 1) != 0, (first & 2) != 0});
+            case 10: return hear(endpoint, first);
             case 11: return endpoint.supervise(now += kSecond, kSecond);
             default: return endpoint.rtp_received(packet.data(), packet.size(), from, now);
         }
+    }
+
+    void hear(Endpoint& endpoint, uint8_t how) {
+        endpoint.listen({(how & 1) != 0, (how & 2) != 0});
+        // Nobody reads: it is full soon.
+        endpoint.tap(how & 4 ? std::make_shared<Tap>(how & 8 ? 8000 : 16000, 0.2) : nullptr);
     }
 
     // Files take time: only who wants one has one.
@@ -109,6 +115,7 @@ struct Room {
             recording = std::make_unique<Recording>(std::make_shared<RecordingFile>(10, path(), 2, 8000), now);
         }
         endpoint.record_to(recording->add_track(channel), recording->id());
+        endpoint.record_heard_to(recording->add_track(1 - channel), recording->id());
     }
 
     void seat(Endpoint& endpoint, bool in) {
