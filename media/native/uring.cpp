@@ -73,6 +73,20 @@ void Uring::call_register(unsigned operation, void* argument, unsigned count) {
     if (syscall(__NR_io_uring_register, descriptor_, operation, argument, count) < 0) fail("io_uring_register");
 }
 
+bool Uring::make_places(unsigned count) {
+    io_uring_rsrc_register places{};
+    places.nr = count;
+    places.flags = IORING_RSRC_REGISTER_SPARSE;
+    return syscall(__NR_io_uring_register, descriptor_, IORING_REGISTER_FILES2, &places, sizeof places) >= 0;
+}
+
+bool Uring::put_at(unsigned place, int descriptor) {
+    io_uring_files_update update{};
+    update.offset = place;
+    update.fds = reinterpret_cast<uintptr_t>(&descriptor);
+    return syscall(__NR_io_uring_register, descriptor_, IORING_REGISTER_FILES_UPDATE, &update, 1) == 1;
+}
+
 void Uring::start() { call_register(IORING_REGISTER_ENABLE_RINGS, nullptr, 0); }
 
 io_uring_sqe& Uring::next() {

@@ -64,6 +64,11 @@ public:
     // Throws std::system_error.
     void call_register(unsigned operation, void* argument, unsigned count);
 
+    // Makes room for so many files that the kernel need not look up for each packet. False: it gives none.
+    bool make_places(unsigned count);
+    // Puts a descriptor at a place; a negative one clears it. False: the kernel refuses.
+    bool put_at(unsigned place, int descriptor);
+
 private:
     int enter(unsigned completions, unsigned flags, void* argument, size_t size);
 

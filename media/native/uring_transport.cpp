@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@ constexpr int64_t kManyTime = 2 * kMillisecond;
 constexpr int64_t kWindow = 20 * kMillisecond;
 constexpr unsigned kBusyInWindow = 40;
 
+// Sockets that the kernel keeps at hand; those beyond are looked up for each packet.
+constexpr rlim_t kMostPlaces = 32768;
+
 // EPOLLET, as poll takes it.
 constexpr uint32_t kByEdge = 1u << 31;
 
@@ -46,6 +50,10 @@ public:
           wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
         message_.msg_namelen = sizeof(sockaddr_in6);
+        rlimit files{};
+        getrlimit(RLIMIT_NOFILE, &files);
+        const auto places = static_cast<unsigned>(std::min(files.rlim_cur, kMostPlaces));
+        if (uring_.make_places(places)) places_ = places;
     }
     UringTransport(const UringTransport&) = delete;
     UringTransport& operator=(const UringTransport&) = delete;
@@ -77,6 +85,7 @@ public:
         free_.pop_back();
         Watched& watched = watched_[socket.slot];
         watched.socket = &socket;
+        watched.placed = socket.slot < places_ && uring_.put_at(socket.slot, socket.descriptor);
         ++watched.generation;
         arm(socket);
     }
@@ -92,21 +101,24 @@ public:
             entry.user_data = kNothing;
             uring_.submit();
         }
+        if (watched.placed) uring_.put_at(socket.slot, -1);
         watched.socket = nullptr;
         free_.push_back(socket.slot);
     }
 
     void wait(PacketSink& sink, int64_t timeout) override {
         const bool many = busy_ && timeout > 0;
-        uring_.submit_and_wait(many ? kManyPackets : 1, many ? std::min(timeout, kManyTime) : timeout);
+        // Counted from when the last ones were taken, so that what takes long to send on does not wait longer.
+        const int64_t pace = many ? std::max<int64_t>(0, taken_ + kManyTime - monotonic_ns()) : timeout;
+        uring_.submit_and_wait(many ? kManyPackets : 1, std::min(timeout, pace));
         // What was sent from these is on its way now.
         for (const uint16_t number : used_) buffers_.give_back(number);
         buffers_.publish();
         used_.clear();
-        const int64_t now = monotonic_ns();
-        sink.batch(now);
+        taken_ = monotonic_ns();
+        sink.batch(taken_);
         uring_.complete([&](const io_uring_cqe& completion) { completed(sink, completion); });
-        measure(now);
+        measure(taken_);
     }
 
     void wake() override { eventfd_write(wake_, 1); }
@@ -114,13 +126,13 @@ public:
     void send(Socket& socket, const SocketAddress& to, const uint8_t* data, size_t size) override {
         io_uring_sqe& entry = uring_.next();
         entry.opcode = IORING_OP_SEND;
-        entry.fd = socket.descriptor;
+        entry.flags = IOSQE_CQE_SKIP_SUCCESS;
+        name_file(entry, socket);
         entry.addr = reinterpret_cast<uintptr_t>(data);
         entry.len = static_cast<uint32_t>(size);
         entry.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
         entry.addr2 = reinterpret_cast<uintptr_t>(&to.any);
         entry.addr_len = static_cast<uint16_t>(to.length);
-        entry.flags = IOSQE_CQE_SKIP_SUCCESS;
         entry.user_data = kNothing;
     }
 
@@ -131,17 +143,25 @@ private:
         Socket* socket = nullptr;
         // Tells completions of a socket from those of its slot's next one; begins above kWoken.
         uint32_t generation = 1;
+        // The kernel has its file at the place of the slot's number.
+        bool placed = false;
     };
 
     uint64_t mark(uint32_t slot) const { return static_cast<uint64_t>(watched_[slot].generation) << 32 | slot; }
 
+    void name_file(io_uring_sqe& entry, const Socket& socket) const {
+        const bool placed = watched_[socket.slot].placed;
+        entry.fd = placed ? static_cast<int>(socket.slot) : socket.descriptor;
+        if (placed) entry.flags |= IOSQE_FIXED_FILE;
+    }
+
     void arm(const Socket& socket) {
         io_uring_sqe& entry = uring_.next();
         entry.opcode = IORING_OP_RECVMSG;
-        entry.fd = socket.descriptor;
+        entry.flags = IOSQE_BUFFER_SELECT;
+        name_file(entry, socket);
         entry.addr = reinterpret_cast<uintptr_t>(&message_);
         entry.ioprio = IORING_RECV_MULTISHOT;
-        entry.flags = IOSQE_BUFFER_SELECT;
         entry.buf_group = kGroup;
         entry.user_data = mark(socket.slot);
         ++armed_;
@@ -201,12 +221,14 @@ private:
     Uring uring_;
     BufferRing buffers_;
     const int wake_;
+    unsigned places_ = 0;
     msghdr message_{};
     bool running_ = false;
     std::vector<Watched> watched_;
     std::vector<uint32_t> free_;
     std::vector<uint16_t> used_;
     int64_t armed_ = 0;
+    int64_t taken_ = 0;
     bool busy_ = false;
     int64_t window_ = 0;
     int64_t in_window_ = 0;

@@ -21,7 +21,7 @@ from media.errors import (
     InvalidEndpointError,
     PortsExhaustedError,
 )
-from tests.media.phone import PORTS, Studio, free_ports, studio
+from tests.media.phone import PORTS, Studio, free_ports, studio, tone
 
 pytestmark = pytest.mark.usefixtures("on_each_backend")
 
@@ -224,6 +224,24 @@ async def test_a_process_out_of_files_is_told_what_to_raise() -> None:
                     kept.append(room.engine.create_endpoint())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_legs_opened_after_the_limit_of_files_was_raised_hear_each_other() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 64, limits[1]))
+    try:
+        async with studio() as room:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for _ in range(100):
+                room.engine.create_endpoint()
+            anna, a = room.party()
+            boris, b = room.party()
+            room.engine.bridge(a, b)
+            for speaker, listener in ((anna, boris), (boris, anna)):
+                speaker.frame(tone(440, 0.02))
+                await listener.hear()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 async def test_closing_ends_the_threads_and_a_second_time_does_nothing() -> None:
