@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bench.relay import PORTS, more_files, on_core, start_generator
+from bench.relay import PORTS, engine_goes_first, more_files, on_core, start_generator
 from media.engine import Codec, Endpoint, Engine, Mixer
 
 ROOMS = {3: 50, 50: 3}
@@ -33,6 +33,7 @@ async def _measure(size: int, rooms: int) -> float:
     engine = Engine(port_range=PORTS, media_timeout=0)
     engine.start(asyncio.get_running_loop())
     try:
+        engine_goes_first()
         legs, mixers = _seat(engine, generator.phones, size)
         await generator.speak_to([leg.port for leg in legs])
         await asyncio.sleep(1.0)

@@ -1,8 +1,9 @@
-"""What a call costs in the media engine: CPU, memory and delay of relayed, of recorded and of encrypted G.711 calls."""
+"""What a call costs in the media engine: CPU, memory and delay of relayed, recorded, encrypted and browsers' G.711 calls."""
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import tempfile
 import time
@@ -11,58 +12,97 @@ from typing import Final
 
 import numpy as np
 
-from bench.relay import PORTS, SECONDS, Figures, more_files, on_core, resident_kb, run
+from bench.relay import PORTS, SECONDS, Figures, engine_goes_first, more_files, on_core, resident_kb, run
 from media.engine import Codec, Endpoint, Engine, Recording
 from media.srtp import SrtpKeys, SrtpProfile
+from tests.media.secure_phone import check
 
-CALLS: Final = 200
-_PROFILE: Final = SrtpProfile.AES_CM_128_HMAC_SHA1_80
-_ENCRYPTED_LEGS: Final = (500, 2000)
+FEW: Final = 200
+HALF_LOAD: Final = 750
+FULL_LOAD: Final = 1500
+RECORDED_LOAD: Final = 1200
+_SECURED_LEGS: Final = (500, 2000)
 _RATE: Final = 8000
 _LONGEST_SILENCE: Final = _RATE // 100
 """Samples: half a packet. The generator is loud from its first packet to its last."""
 _LEAST_RECORDED: Final = 0.9
+_NAME: Final = "ours"
+_WORD: Final = "22-characters-are-said"
+
+
+class Legs(enum.Enum):
+    """What the legs of a call speak; the value names the key of their cost."""
+
+    CLEAR = "relay"
+    ENCRYPTED = "srtp"
+    """Under keys as descriptions give them."""
+    BROWSER = "webrtc"
+    """As after a handshake: the profile that browsers agree with us, checks of ICE, RTCP beside RTP on one port."""
+
+    @property
+    def profile(self) -> SrtpProfile | None:
+        """What they are encrypted with."""
+        profiles = {Legs.ENCRYPTED: SrtpProfile.AES_CM_128_HMAC_SHA1_80, Legs.BROWSER: SrtpProfile.AEAD_AES_128_GCM}
+        return profiles.get(self)
+
+    @property
+    def options(self) -> list[str]:
+        """What the generator is to be told."""
+        profile = [str(self.profile.value)] if self.profile else []
+        return profile + ([check(_NAME, _WORD, nominate=True).hex()] if self is Legs.BROWSER else [])
 
 
 def measure() -> dict[str, float]:
     """Measure, print a line for each, and return the figures by the names of `bench/results/latest.json`."""
-    relayed = measure_calls(CALLS)
-    print(f"{CALLS} relayed calls: {relayed.describe()}")
-    recorded, broken = measure_recorded(CALLS)
-    print(f"{CALLS} recorded calls: {recorded.describe()}, files with a gap: {broken}")
-    figures = {
-        "relay_cpu_ms_per_s": relayed.cpu_ms_per_s,
-        "recorded_cpu_ms_per_s": recorded.cpu_ms_per_s,
-        "memory_per_call_kb": relayed.memory_kb,
-        "memory_per_recorded_call_kb": recorded.memory_kb,
+    few, half, full = (measure_relayed(calls) for calls in (FEW, HALF_LOAD, FULL_LOAD))
+    recorded = {calls: measure_recorded(calls) for calls in (FEW, RECORDED_LOAD)}
+    for calls, (figures, broken) in recorded.items():
+        print(f"{calls} recorded calls: {figures.describe()}, files with a gap: {broken}")
+    result = {
+        "relay_cpu_ms_per_s": half.cpu_ms_per_s,
+        "relay_cpu_ms_per_s_200": few.cpu_ms_per_s,
+        "relay_cpu_ms_per_s_1500": full.cpu_ms_per_s,
+        "relay_p99_us": half.p99_us,
+        "recorded_cpu_ms_per_s": recorded[RECORDED_LOAD][0].cpu_ms_per_s,
+        "recorded_cpu_ms_per_s_200": recorded[FEW][0].cpu_ms_per_s,
+        "memory_per_call_kb": half.memory_kb,
+        "memory_per_recorded_call_kb": recorded[RECORDED_LOAD][0].memory_kb,
     }
-    for legs, key in zip(_ENCRYPTED_LEGS, ("srtp_leg_cpu_ms_per_s_500", "srtp_leg_cpu_ms_per_s"), strict=True):
-        encrypted = measure_calls(legs // 2, encrypted=True)
-        print(f"{legs} encrypted legs, {encrypted.cpu_ms_per_s / 2:.3f} ms/s each; as calls: {encrypted.describe()}")
-        figures[key] = encrypted.cpu_ms_per_s / 2
+    for legs in (Legs.ENCRYPTED, Legs.BROWSER):
+        for count in _SECURED_LEGS:
+            figures = measure_calls(count // 2, legs)
+            cost = figures.cpu_ms_per_s / 2
+            print(f"{count} {legs.name.lower()} legs, {cost:.3f} ms/s each; as calls: {figures.describe()}")
+            result[f"{legs.value}_leg_cpu_ms_per_s_{count}"] = cost
+        result[f"{legs.value}_leg_cpu_ms_per_s"] = cost
+    return result
+
+
+def measure_relayed(calls: int) -> Figures:
+    """Relay so many calls in the clear, and print what that showed."""
+    figures = measure_calls(calls)
+    print(f"{calls} relayed calls: {figures.describe()}")
     return figures
 
 
-def measure_calls(calls: int, *, encrypted: bool = False, seconds: int = SECONDS) -> Figures:
+def measure_calls(calls: int, legs: Legs = Legs.CLEAR, *, seconds: int = SECONDS) -> Figures:
     """Relay so many calls for a time."""
     with more_files(), on_core(0):
-        return asyncio.run(_measure(calls, seconds, None, encrypted=encrypted))
+        return asyncio.run(_measure(calls, legs, seconds, None))
 
 
 def measure_recorded(calls: int, *, seconds: int = SECONDS) -> tuple[Figures, int]:
     """Record so many calls for a time; return the number of files with a gap, too."""
     with more_files(), on_core(0), tempfile.TemporaryDirectory(prefix="ramal-bench-") as folder:
-        figures = asyncio.run(_measure(calls, seconds, Path(folder)))
+        figures = asyncio.run(_measure(calls, Legs.CLEAR, seconds, Path(folder)))
         return figures, broken_files(Path(folder), seconds)
 
 
-async def _measure(calls: int, seconds: int, recordings: Path | None, *, encrypted: bool = False) -> Figures:
+async def _measure(calls: int, legs: Legs, seconds: int, recordings: Path | None) -> Figures:
     engine = Engine(port_range=PORTS, media_timeout=0)
     engine.start(asyncio.get_running_loop())
     try:
-        return await run(
-            OurEngine(engine, recordings, encrypted=encrypted), calls, seconds=seconds, encrypted=encrypted
-        )
+        return await run(OurEngine(engine, legs, recordings), calls, *legs.options, seconds=seconds)
     finally:
         engine.close()
 
@@ -70,20 +110,19 @@ async def _measure(calls: int, seconds: int, recordings: Path | None, *, encrypt
 class OurEngine:
     """The engine of this process as a relay, recording each call where a folder is given."""
 
-    def __init__(self, engine: Engine, recordings: Path | None = None, *, encrypted: bool = False) -> None:
+    def __init__(self, engine: Engine, legs: Legs, recordings: Path | None) -> None:
         self._engine = engine
+        self._legs = legs
         self._recordings = recordings
-        self._encrypted = encrypted
         self._kept: list[Endpoint | Recording] = []
 
     async def set_up(self, phones: list[int]) -> list[int]:
         """Bridge the legs two by two."""
+        engine_goes_first()
         legs = [self._engine.create_endpoint() for _ in phones]
         self._kept += legs
         for number, (leg, port) in enumerate(zip(legs, phones, strict=True)):
-            leg.configure(remote=("127.0.0.1", port), codec=Codec.PCMU)
-            if self._encrypted:
-                leg.encrypt(SrtpKeys(_PROFILE, incoming=_master(1, number), outgoing=_master(2, number)))
+            self._agree(leg, number, port)
         for a, b in zip(legs[::2], legs[1::2], strict=True):
             self._engine.bridge(a, b)
             if self._recordings is not None:
@@ -92,6 +131,17 @@ class OurEngine:
                 recording.attach(b, 1)
                 self._kept.append(recording)
         return [leg.port for leg in legs]
+
+    def _agree(self, leg: Endpoint, number: int, port: int) -> None:
+        browser = self._legs is Legs.BROWSER
+        if browser:
+            leg.expect_checks(_NAME, _WORD)
+            leg.multiplex()
+        if (profile := self._legs.profile) is not None:
+            incoming, outgoing = (_master(profile, direction, number) for direction in (1, 2))
+            leg.encrypt(SrtpKeys(profile, incoming=incoming, outgoing=outgoing))
+        # Where a browser is, its checks show.
+        leg.configure(remote=None if browser else ("127.0.0.1", port), codec=Codec.PCMU)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of this process."""
@@ -102,9 +152,9 @@ class OurEngine:
         return resident_kb()
 
 
-def _master(direction: int, leg: int) -> bytes:
+def _master(profile: SrtpProfile, direction: int, leg: int) -> bytes:
     """Return the key of one direction of a leg, as `media_load.cpp` has it."""
-    return leg.to_bytes(2) + bytes([direction]) * (_PROFILE.master_size - 2)
+    return leg.to_bytes(2) + bytes([direction]) * (profile.master_size - 2)
 
 
 def broken_files(folder: Path, seconds: int) -> int:

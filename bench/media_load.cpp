@@ -1,9 +1,10 @@
 // A native RTP load generator for bench/media.py: speaks G.711 to many endpoints and measures what comes back.
 //
-// Usage: media_load LEGS SECONDS [srtp]
-// With srtp every leg speaks encrypted, under the keys of `master_of`. It prints its ports, reads one port of the engine for each leg from
-// standard input, speaks for the time given, and prints a JSON object: packets sent and received, the time added on the way in microseconds,
-// and whether the generator itself was the limit.
+// Usage: media_load LEGS SECONDS [PROFILE [CHECK]]
+// With a profile, by its number in DTLS-SRTP, every leg speaks encrypted, under the keys of `master_of`. With a check, a message of STUN in
+// hexadecimal digits, every leg sends it first and then as often as browsers do. It prints its ports, reads one port of the engine for each leg
+// from standard input, speaks for the time given, and prints a JSON object: packets sent and received, the time added on the way in
+// microseconds, and whether the generator itself was the limit.
 //
 // It must cost less than what it measures, and nothing to what it measures: a few sockets serve all legs, so that packets go and come in
 // batches, and it sleeps by the clock, not on its sockets, for else every packet that the engine sends would have to wake it at the engine's
@@ -42,22 +43,42 @@ constexpr int64_t kSlot = kFrame / kSlots;
 // The legs' sources are latched and buffers are warm after this.
 constexpr int64_t kWarmUp = kSecond / 2;
 
-constexpr size_t kTag = 10;
+// Frames between two checks of a leg: browsers ask for consent each two and a half seconds.
+constexpr size_t kBetweenChecks = 125;
 // Of encrypted legs only one in so many is listened to: opening all would cost the generator as much as the engine.
 constexpr size_t kOpened = 16;
 
 using Packet = std::array<uint8_t, kPacket + ramal::kSrtpGrowth>;
 
+// What legs have in common.
+struct Manner {
+    // Nothing: in the clear.
+    std::optional<ramal::SrtpProfile> profile = {};
+    // Empty: none.
+    std::string check = {};
+
+    size_t packet_size() const {
+        if (!profile) return kPacket;
+        return kPacket + (*profile == ramal::SrtpProfile::aead_aes_128_gcm ? 16 : 10);
+    }
+};
+
 // The same as in bench/media.py: direction and number of the leg, so that no two streams share a key.
-std::string master_of(uint8_t direction, size_t leg) {
-    std::string master(30, static_cast<char>(direction));
+std::string master_of(ramal::SrtpProfile profile, uint8_t direction, size_t leg) {
+    std::string master(ramal::master_size(profile).value(), static_cast<char>(direction));
     master[0] = static_cast<char>(leg >> 8);
     master[1] = static_cast<char>(leg);
     return master;
 }
 
-std::unique_ptr<ramal::SrtpContext> context_of(uint8_t direction, size_t leg, bool sending) {
-    return std::make_unique<ramal::SrtpContext>(ramal::SrtpProfile::aes_cm_128_hmac_sha1_80, master_of(direction, leg), 0, sending);
+std::unique_ptr<ramal::SrtpContext> context_of(ramal::SrtpProfile profile, uint8_t direction, size_t leg, bool sending) {
+    return std::make_unique<ramal::SrtpContext>(profile, master_of(profile, direction, leg), 0, sending);
+}
+
+std::string from_hexadecimal(const std::string& digits) {
+    std::string bytes;
+    for (size_t at = 0; at + 1 < digits.size(); at += 2) bytes += static_cast<char>(std::stoi(digits.substr(at, 2), nullptr, 16));
+    return bytes;
 }
 
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * kSecond + time.tv_nsec; }
@@ -129,8 +150,8 @@ struct Batch {
 
 class Load {
 public:
-    Load(int legs, bool encrypted)
-        : encrypted_(encrypted), size_(encrypted ? kPacket + kTag : kPacket), legs_(static_cast<size_t>(legs)), out_(size_), in_(sizeof(Packet)) {
+    Load(int legs, const Manner& manner)
+        : manner_(manner), size_(manner.packet_size()), legs_(static_cast<size_t>(legs)), out_(size_), in_(sizeof(Packet)) {
         for (int& socket : sockets_) socket = open_socket();
     }
 
@@ -149,9 +170,9 @@ public:
             legs_[i].to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             legs_[i].ssrc = 1000 + static_cast<uint32_t>(i);
             by_port_[legs_[i].to.sin_port] = &legs_[i];
-            if (!encrypted_) continue;
-            legs_[i].out = context_of(1, i, true);
-            if (i % kOpened == 0) legs_[i].in = context_of(2, i, false);
+            if (!manner_.profile) continue;
+            legs_[i].out = context_of(*manner_.profile, 1, i, true);
+            if (i % kOpened == 0) legs_[i].in = context_of(*manner_.profile, 2, i, false);
         }
     }
 
@@ -165,6 +186,7 @@ public:
             sleep_until(due);
             behind_ += now_ns() - due > kFrame && due >= counting_from_;
             receive();
+            if (!manner_.check.empty()) check(static_cast<size_t>(slot % kSlots), static_cast<size_t>(slot / kSlots));
             speak(static_cast<size_t>(slot % kSlots));
         }
         busy_ = (cpu_seconds() - used) * static_cast<double>(kSecond) / static_cast<double>(now_ns() - start);
@@ -212,6 +234,17 @@ private:
                 if (++count == kBatch) count = flush(sockets_[socket], count);
             }
             if (count > 0) flush(sockets_[socket], count);
+        }
+    }
+
+    // All at first, then each leg in a frame of its own.
+    void check(size_t slot, size_t frame) {
+        for (size_t socket = 0; socket < kSockets; ++socket) {
+            for (size_t leg = socket + kSockets * slot; leg < legs_.size(); leg += kSockets * kSlots) {
+                if (frame != 0 && (frame + leg) % kBetweenChecks != 0) continue;
+                const sockaddr_in& to = legs_[leg].to;
+                sendto(sockets_[socket], manner_.check.data(), manner_.check.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+            }
         }
     }
 
@@ -265,12 +298,12 @@ private:
 
     // False: it cannot be opened.
     bool open(Packet& packet, const sockaddr_in& source) {
-        if (!encrypted_) return true;
+        if (!manner_.profile) return true;
         const auto found = by_port_.find(source.sin_port);
         return found != by_port_.end() && found->second->in && found->second->in->unprotect_rtp(packet.data(), size_).has_value();
     }
 
-    const bool encrypted_;
+    const Manner manner_;
     // Bytes of a packet.
     const size_t size_;
     std::vector<Leg> legs_;
@@ -293,7 +326,10 @@ private:
 int main(int count, char** arguments) {
     if (count < 3) return 1;
     prctl(PR_SET_TIMERSLACK, 1);
-    Load load(std::atoi(arguments[1]), count > 3);
+    Manner manner;
+    if (count > 3) manner.profile = static_cast<ramal::SrtpProfile>(std::atoi(arguments[3]));
+    if (count > 4) manner.check = from_hexadecimal(arguments[4]);
+    Load load(std::atoi(arguments[1]), manner);
     load.print_ports();
     load.read_targets();
     load.run(std::atoi(arguments[2]));

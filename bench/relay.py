@@ -1,6 +1,7 @@
 """Runs a relay under load: any that takes phones' ports and gives ports of its own, beside the native generator of `media_load.cpp`.
 
-One call is two legs of 50 packets a second each way. The relay runs on one core and the generator on another, over loopback.
+One call is two legs of 50 packets a second each way. The relay runs on one core and the generator on another, over loopback. Where the
+system allows it both go before everything else on the machine, so that loss and delay are the relay's own.
 """
 
 from __future__ import annotations
@@ -75,9 +76,9 @@ class Relay(Protocol):
         ...
 
 
-async def run(relay: Relay, calls: int, *, seconds: int = SECONDS, encrypted: bool = False) -> Figures:
-    """Let the generator speak through a relay that was just started."""
-    generator = await start_generator(2 * calls, seconds, *(["srtp"] if encrypted else []))
+async def run(relay: Relay, calls: int, *options: str, seconds: int = SECONDS) -> Figures:
+    """Let the generator, with these options of its own, speak through a relay that was just started."""
+    generator = await start_generator(2 * calls, seconds, *options)
     before = relay.resident_kb()
     await generator.speak_to(await relay.set_up(generator.phones))
     await asyncio.sleep(1.0)
@@ -153,10 +154,24 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def _become_generator() -> None:
-    """Run on the other core, and before what can wait, where that is allowed."""
+    """Run on the other core, and before all else."""
     pin(1)
+    go_first()
+
+
+def go_first(thread: int = 0, *, rank: int = 2) -> None:
+    """Let a thread, by default this one, run before all that is not of real time, where that is allowed."""
     with suppress(PermissionError):
-        os.nice(-11)
+        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(rank))
+
+
+def engine_goes_first() -> None:
+    """Let the media engine of this process do so, and its writer after it."""
+    ranks = {"ramal-media": 2, "ramal-writer": 1}
+    for task in Path("/proc/self/task").iterdir():
+        rank = ranks.get((task / "comm").read_text().strip())
+        if rank is not None:
+            go_first(int(task.name), rank=rank)
 
 
 def pin(core: int) -> None:

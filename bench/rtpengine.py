@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.relay import PORTS, SECONDS, Figures, more_files, pin, resident_kb, run
+from bench.relay import PORTS, SECONDS, Figures, go_first, more_files, pin, resident_kb, run
 
 HOW_TO_INSTALL: Final = "apt-get install --no-install-recommends rtpengine-daemon (10 MB)"
 _START_SECONDS: Final = 10.0
@@ -40,7 +40,7 @@ async def _measure(calls: int, seconds: int) -> Figures:
         process = await asyncio.create_subprocess_exec(
             "rtpengine", "--config-file=none", "--table=-1", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}",
             f"--port-min={PORTS[0]}", f"--port-max={PORTS[1]}", "--num-threads=1", "--foreground", "--log-stderr", "--log-level=1",
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: pin(0),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_become_relay,
         )  # fmt: skip
         control.connect(("127.0.0.1", port))
         relay = Rtpengine(process.pid, control)
@@ -50,6 +50,12 @@ async def _measure(calls: int, seconds: int) -> Figures:
         finally:
             process.terminate()
             await process.wait()
+
+
+def _become_relay() -> None:
+    """Run where our engine runs, and as it does."""
+    pin(0)
+    go_first()
 
 
 def _free_port() -> int:
