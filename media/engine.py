@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -84,6 +85,7 @@ MOST_CHANNELS = 8
 """Of a recording."""
 _DIGITS = frozenset("0123456789*#ABCD")
 _SAMPLES_PER_MS = 8
+_ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - bound to where the operator says so
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
@@ -117,10 +119,15 @@ class Endpoint:
     Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_playbacks", "_wake", "address", "native")
+    __slots__ = ("_playbacks", "_wake", "address", "ip_version", "native")
 
     def __init__(
-        self, native: _engine.Endpoint, address: str, playbacks: itertools.count[int], wake: Callable[[], None]
+        self,
+        native: _engine.Endpoint,
+        address: str,
+        ip_version: int,
+        playbacks: itertools.count[int],
+        wake: Callable[[], None],
     ) -> None:
         self.native = native
         """The engine's own, for the other faces of the engine."""
@@ -128,6 +135,8 @@ class Endpoint:
         self._wake = wake
         self.address = address
         """The address to put into SDP."""
+        self.ip_version = ip_version
+        """4 or 6: what the party's address has to be of."""
 
     @property
     def id(self) -> int:
@@ -366,25 +375,28 @@ class Engine:
     def __init__(
         self,
         *,
-        address: str = "127.0.0.1",
+        addresses: Sequence[str] = ("127.0.0.1",),
         port_range: tuple[int, int] = (20000, 29999),
-        advertised_address: str | None = None,
+        advertised_address: str = "",
         media_timeout: float = 60.0,
         backend: Backend = Backend.BEST,
     ) -> None:
-        """Take an address to bind and a range of ports (both ends included), of which none is taken yet.
+        """Take the addresses to bind and a range of ports (both ends included), of which none is taken yet.
 
-        `advertised_address` is what endpoints show as theirs (behind NAT); else it is `address`. `media_timeout` is the silence
-        in seconds after which `MediaTimeout` is told, 0 for never. Raises `EngineUnavailableError`.
+        `advertised_address` is what endpoints show as theirs where nothing else is said (behind NAT); else it is the one bound.
+        `media_timeout` is the silence in seconds after which `MediaTimeout` is told, 0 for never. Raises `EngineUnavailableError`.
         """
         low, high = port_range
         if not 0 < low < high < 65536:
             raise EngineUnavailableError(f"The port range {low}-{high} is not usable.")
         try:
-            self._native = _engine.Engine(address, low, high, media_timeout, backend.value)
+            self._native = _engine.Engine(list(addresses), low, high, media_timeout, backend.value)
         except (OSError, ValueError) as error:
-            raise EngineUnavailableError(f"The media engine cannot start on {address}: {error}.") from error
-        self._address = advertised_address or address
+            raise EngineUnavailableError(
+                f"The media engine cannot start on {', '.join(addresses)}: {error}."
+            ) from error
+        self._addresses = tuple(addresses)
+        self._advertised = advertised_address
         self._playbacks = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = False
@@ -411,10 +423,17 @@ class Engine:
         self._loop = None
         self._tell()
 
-    def create_endpoint(self) -> Endpoint:
-        """Open an endpoint on free ports. Raises `PortsExhaustedError`, `EngineClosedError`, or `MediaError`."""
+    def create_endpoint(self, local: str = "", shown: str = "") -> Endpoint:
+        """Open an endpoint on free ports.
+
+        `local` is the address of this machine that the party speaks to; the endpoint is opened there, if the engine has that one,
+        else at one of the same family. `shown` is what the party is told of it, which may be another one behind a NAT. Raises
+        `PortsExhaustedError`, `EngineClosedError`, or `MediaError`.
+        """
+        place = self._place(local)
+        bound = self._addresses[place]
         try:
-            native = self._native.create_endpoint()
+            native = self._native.create_endpoint(place)
         except _engine.PortsExhaustedError as error:
             raise PortsExhaustedError(f"No RTP port is free: {error}.", hint="Widen the range of RTP ports.") from error
         except _engine.EngineClosedError as error:
@@ -424,7 +443,24 @@ class Engine:
                 hint = "Raise the limit of open files (ulimit -n, LimitNOFILE=)."
                 raise PortsExhaustedError("The process may open no more sockets.", hint=hint) from error
             raise MediaError(f"An RTP port cannot be opened: {error}.") from error
-        return Endpoint(native, self._address, self._playbacks, self._wake_soon)
+        version = 6 if ":" in bound else 4
+        if bound not in (local, *_ANY) and shown == local:
+            # It is not opened there after all.
+            shown = ""
+        told = shown or self._advertised or (bound if bound not in _ANY else local)
+        return Endpoint(native, told, version, self._playbacks, self._wake_soon)
+
+    def serves(self, host: str) -> bool:
+        """Tell whether an IP address is of a family that endpoints can be opened in."""
+        return any((":" in address) is (":" in host) for address in self._addresses)
+
+    def _place(self, local: str) -> int:
+        """Return the place of the address by which a party is reached that speaks to `local`."""
+        if not local or local in self._addresses:
+            return self._addresses.index(local) if local else 0
+        family = [place for place, address in enumerate(self._addresses) if (":" in address) is (":" in local)]
+        everywhere = [place for place in family if self._addresses[place] in _ANY]
+        return (everywhere or family or [0])[0]
 
     def bridge(self, a: Endpoint, b: Endpoint) -> None:
         """Let two parties hear each other, and nobody else."""

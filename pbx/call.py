@@ -315,7 +315,7 @@ class Call(PartyVerbs):
         self.legs.append(leg)
         dialling.legs.append(leg)
         try:
-            leg.call(attempt.invite, wishes=wishes, transport=attempt.transport)
+            leg.call(attempt.invite, wishes=wishes, way=attempt.way)
         except RamalError as error:
             log.warning("leg_not_opened", call_id=self.id, number=attempt.party.number, error=error.message)
             self.legs.remove(leg)

@@ -14,6 +14,7 @@ from pbx.equipment import Equipment
 from pbx.leg import Leg
 from pbx.outcomes import Outcome, best_response, of_phones
 from pbx.party import Party
+from sip.address import Address
 from sip.session import InviteSession
 from sip.uri import Uri
 
@@ -28,8 +29,8 @@ class Attempt:
     role: PartyRole
     invite: Callable[[bytes, Leg], InviteSession]
     """Sends the INVITE with the given offer; the leg listens."""
-    transport: str = ""
-    """How the phone or trunk is spoken to, in lower case; empty: not known."""
+    way: Address | None = None
+    """Where the INVITE goes; None: not known."""
 
 
 @dataclass(slots=True, frozen=True)

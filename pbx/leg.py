@@ -30,7 +30,7 @@ from pbx.errors import NoMediaError
 from pbx.leg_voice import LegVoice
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
-from sip.address import is_ip_address
+from sip.address import Address, is_ip_address
 from sip.message import Headers
 from sip.session import InviteSession
 from sip.session_events import (
@@ -169,21 +169,22 @@ class Leg(LegVoice):
         self._begin(session)
 
     def call(
-        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: tuple[str, ...] = (), transport: str = ""
+        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: tuple[str, ...] = (), way: Address | None = None
     ) -> None:
         """Open the leg outwards.
 
         Args:
             invite: sends the INVITE with the given offer and listener.
             wishes: the codecs the other leg speaks, so that nothing must be converted.
-            transport: how the party is spoken to, in lower case: it tells browsers, and whether keys can be sent.
+            way: where the INVITE goes: it tells where the voice comes to, which parties are browsers, and whether keys can be sent.
 
         Raises:
             NoMediaError: no RTP port is free.
             RamalError: the INVITE cannot be sent; the leg is over then, and was never told of.
         """
-        self._open_endpoint()
-        self.media.security.spoken_to_by(transport)
+        self._open_endpoint(way)
+        if way is not None:
+            self.media.security.spoken_to_by(way.transport)
         try:
             session = invite(self.media.offer(wishes), self)
         except RamalError:
@@ -457,9 +458,16 @@ class Leg(LegVoice):
 
     # --- inside ------------------------------------------------------------------------------------------------------------
 
-    def _open_endpoint(self) -> None:
+    def _open_endpoint(self, way: Address | None = None) -> None:
         if self.incoming:
             self._expect_voice()
+            way = self.session.source
+            offered = self.media.offered_host(self.session.remote_offer) if self.session.remote_offer else ""
+            if offered and (":" in offered) is not (":" in way.host):
+                # It signals by one family and talks by the other.
+                way = way._replace(host=offered, port=0)
+        if way is not None:
+            self.media.at = self._equipment.sip.hosts_towards(way)
         endpoint = self.media.open()
         self.media.security.failed = self._unsafe
         self._equipment.legs_by_endpoint[endpoint.id] = self

@@ -50,6 +50,7 @@ class LegMedia:
         "_negotiation",
         "_offer",
         "allowed",
+        "at",
         "beside",
         "endpoint",
         "inband",
@@ -71,6 +72,8 @@ class LegMedia:
         """What may be spoken with the party, best first; none stands for all that we speak."""
         self.spoken: tuple[str, ...] = ()
         """Labels of what the party is known to speak, its favourite first."""
+        self.at = ("", "")
+        """The address of this machine that the party speaks to, and what the party is told of it; empty: the engine's own."""
         self.beside: str | None = None
         """The IP address that voice may come from beside the described one; None: any, once it has proved itself."""
         self.inband = False
@@ -111,7 +114,7 @@ class LegMedia:
         """
         if self.endpoint is None:
             try:
-                self.endpoint = self._engine.create_endpoint()
+                self.endpoint = self._engine.create_endpoint(*self.at)
             except MediaError as error:
                 raise NoPortError(error.message, hint=error.hint) from error
             self._negotiation = MediaNegotiation(
@@ -132,10 +135,18 @@ class LegMedia:
         if audio is None:
             return False
         host = audio.remote[0]
-        if host in NOWHERE or is_ip_address(host) or _NAME.fullmatch(host) is not None:
+        if host in NOWHERE or _NAME.fullmatch(host) is not None:
             return True
-        self.warning = _warning(301, "The description names no address to send voice to.")
+        if is_ip_address(host) and (self._engine.serves(host) or audio.media.attribute("ice-ufrag") is not None):
+            return True
+        self.warning = _warning(301, "The description names no address that voice can be sent to.")
         return False
+
+    def offered_host(self, offer: bytes) -> str:
+        """Return the IP address that an offer names, or an empty string where it names none."""
+        audio = self._understood(offer)
+        host = audio.remote[0] if audio is not None else ""
+        return host if host not in NOWHERE and is_ip_address(host) else ""
 
     def _understood(self, offer: bytes) -> PeerAudio | None:
         """Return what an offer says, read once however often it is asked for."""
@@ -270,7 +281,7 @@ class LegMedia:
         endpoint = self.endpoint
         if endpoint is None or self.agreed is not agreed:
             return
-        version = ip_address(endpoint.address).version
+        version = endpoint.ip_version
         remote = next((server[:2] for server in servers if ip_address(server.host).version == version), None)
         if remote is None:
             # Voice that comes from the party still says where it is.
@@ -298,7 +309,7 @@ class LegMedia:
 
     def _beside(self, endpoint: Endpoint) -> str | None:
         """Return `beside` where it is of the endpoint's family and no checks tell where the party is."""
-        if self.beside is None or self.security.checked or (":" in self.beside) != (":" in endpoint.address):
+        if self.beside is None or self.security.checked or (":" in self.beside) != (endpoint.ip_version == 6):
             return None
         return self.beside
 

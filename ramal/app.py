@@ -35,6 +35,7 @@ from ramal.certificates import prepare_tls
 from ramal.doctor.inside import Examination
 from ramal.ground import Ground, lay_ground, start_engine, start_mqtt, start_tracer
 from ramal.metrics import watch
+from ramal.own_address import told_address
 from ramal.pauses import LoopPauses, tune_garbage_collection
 from ramal.telephony import build_recordings, build_telephony
 from ramal.web_front import secure_listener, start_web
@@ -125,7 +126,7 @@ async def serve(settings: Settings) -> None:
         log.info(
             "ramal_runs",
             web=settings.web_url,
-            sip=Address(settings.sip_address, settings.sip.port).host_port,
+            sip=Address(told_address(settings), settings.sip.port).host_port,
             data=str(settings.data),
         )
         if ramal.administrator_password is not None:

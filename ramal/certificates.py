@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from core.clock import Clock
 from core.settings import Settings
 from ramal.data_folder import DataFolder
+from ramal.own_address import outgoing_address
 from sip.transport.certificate import ensure_self_signed
 from sip.transport.group import ANY_HOSTS
 from sip.transport.tls import Tls, TlsFiles
@@ -62,16 +63,5 @@ def _hosts(settings: Settings) -> set[str]:
     known = {"localhost", "127.0.0.1", socket.gethostname(), settings.sip.advertised_address, settings.listen}
     known |= {*settings.sip_hosts, urlsplit(settings.web.public_url).hostname or ""}
     if known & {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
-        known.add(_address_towards_others())
+        known.add(outgoing_address())
     return known.difference(ANY_HOSTS)
-
-
-def _address_towards_others() -> str:
-    """Return the address that this machine has on its default route, or "" without one; no packet is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        address: str = probe.getsockname()[0]
-        return address

@@ -86,9 +86,9 @@ def start_engine(ground: Ground, stack: contextlib.AsyncExitStack) -> Engine:
     """
     settings = ground.settings
     engine = Engine(
-        address=settings.listen,
+        addresses=settings.sip_hosts,
         port_range=(settings.media.first_port, settings.media.last_port),
-        advertised_address=settings.sip_address,
+        advertised_address=settings.sip.advertised_address,
         media_timeout=float(settings.media.silence_seconds),
         backend=Backend[settings.media.backend.upper()],
     )

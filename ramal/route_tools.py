@@ -19,6 +19,7 @@ from core.settings import Settings
 from pbx import route_test, snapshot
 from pbx.entries import Trunk
 from pbx.route_test import Grounds
+from ramal.own_address import told_address
 from ramal.tools import opened
 from sip.address import Address
 from sip.name_service import NameService, SystemDns
@@ -82,7 +83,7 @@ async def _decide(
     grounds = Grounds(
         entries,
         company.settings.country,
-        settings.sip_address,
+        told_address(settings),
         lambda: clock.now().astimezone(ZoneInfo(company.settings.timezone)),
         lambda wanted: "",
         servers,

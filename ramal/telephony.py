@@ -14,6 +14,7 @@ from pbx.exchange import Exchange
 from pbx.live import CallView
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.ground import Ground
+from ramal.own_address import told_address
 from recordings.sealer import Sealer
 from recordings.speech import VoskRecogniser
 from recordings.storage import RecordingStore
@@ -67,7 +68,7 @@ def _pbx_config(ground: Ground) -> PbxConfig:
     settings, sip = ground.settings, ground.settings.sip
     return PbxConfig(
         node=settings.node,
-        domain=settings.sip_address,
+        domain=told_address(settings),
         recordings=ground.folder.recordings,
         max_calls=sip.max_calls,
         voice_from_anywhere=settings.media.voice_from_anywhere,

@@ -404,11 +404,23 @@ class SipStack:
         limit = self.config.max_backlog_bytes
         return any(udp.backlog() > min(limit, udp.receive_buffer // 2) for udp in self._udp)
 
-    def _local_address(self, destination: Address) -> Address:
-        """Return where the peer at `destination` reaches us."""
+    def hosts_towards(self, destination: Address) -> tuple[str, str]:
+        """Return the address of this machine that speaks to a peer, and the host that the peer is told instead: often the same."""
+        transport = self._socket_towards(destination)
+        own = transport.local.host if transport is not None else "127.0.0.1"
+        if own in ANY_HOSTS:
+            own = self._route_to(destination.host)
+        return own, self._local_address(destination).host
+
+    def _socket_towards(self, destination: Address) -> Transport | None:
         transport = self._transports.get(destination.transport)
         if isinstance(transport, TransportGroup):
-            transport = transport.towards(destination.host, destination.port)
+            return transport.towards(destination.host, destination.port)
+        return transport
+
+    def _local_address(self, destination: Address) -> Address:
+        """Return where the peer at `destination` reaches us."""
+        transport = self._socket_towards(destination)
         local = transport.local if transport is not None else Address("127.0.0.1", 5060, destination.transport)
         advertised = self.config.advertised_host
         # An address of the other family would mean nothing to the peer.

@@ -14,11 +14,11 @@ constexpr int kNiceness = -11;
 
 }  // namespace
 
-Loop::Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend)
-    : ports_(address, lowest_port, highest_port),
-      transport_(make_transport(backend)),
-      writer_(std::make_unique<Writer>(events_)),
-      media_timeout_(media_timeout) {}
+Loop::Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend)
+    : transport_(make_transport(backend)), writer_(std::make_unique<Writer>(events_)), media_timeout_(media_timeout) {
+    if (addresses.empty()) throw std::invalid_argument("no address");
+    for (const SocketAddress& address : addresses) ports_.push_back(std::make_unique<PortAllocator>(address, lowest_port, highest_port));
+}
 
 Loop::~Loop() { stop(); }
 
@@ -118,7 +118,9 @@ void Loop::run_ticks(int64_t now) {
     for (; next_tick_ <= now; next_tick_ += kTick, ++tick_) {
         step_group(static_cast<size_t>(tick_ % kGroups), now);
         if (tick_ % kTicksPerSlot == 0) look_after(static_cast<size_t>(tick_ / kTicksPerSlot % kSlots), now);
-        if (tick_ % (kTicksPerSlot * kSlots) == 0) discard(ports_.unwanted(now));
+        if (tick_ % (kTicksPerSlot * kSlots) == 0) {
+            for (const auto& ports : ports_) discard(ports->unwanted(now));
+        }
         // An endpoint has room for one packet of its own, and may step again at once when the clock is ahead.
         transport_->flush();
     }
@@ -149,12 +151,18 @@ void Loop::schedule(Endpoint& endpoint) {
     groups_[static_cast<size_t>(tick_ % kGroups)].push_back(&endpoint);
 }
 
-std::shared_ptr<Endpoint> Loop::create_endpoint() {
+size_t Loop::ports_in_use() const {
+    size_t used = 0;
+    for (const auto& ports : ports_) used += ports->in_use();
+    return used;
+}
+
+std::shared_ptr<Endpoint> Loop::create_endpoint(size_t place) {
     {
         const std::lock_guard lock(mutex_);
         if (!accepting_) throw EngineClosedError("the media engine is closed");
     }
-    const auto endpoint = std::make_shared<Endpoint>(next_id_++, ports_.take(), *transport_, events_, monotonic_ns());
+    const auto endpoint = std::make_shared<Endpoint>(next_id_++, ports_.at(place)->take(), *transport_, events_, monotonic_ns());
     post([this, endpoint](int64_t) {
         endpoints_[endpoint->id % kSlots].push_back(endpoint);
         endpoint_count_.add(1);
@@ -182,7 +190,7 @@ void Loop::remove(const std::shared_ptr<Endpoint>& endpoint) {
     std::erase(pending_digits_, endpoint.get());
     std::erase(endpoints_[endpoint->id % kSlots], endpoint);
     endpoint_count_.set(endpoint_count_.get() - 1);
-    ports_.give_back(endpoint->pair, monotonic_ns());
+    endpoint->pair->owner->give_back(endpoint->pair, monotonic_ns());
     departed_.push_back(endpoint);
 }
 
@@ -381,7 +389,7 @@ void Loop::close_all() {
     }
     for (auto& mixers : mixers_) mixers.clear();
     departed_.clear();
-    discard(ports_.idle());
+    for (const auto& ports : ports_) discard(ports->idle());
 }
 
 }  // namespace ramal

@@ -31,8 +31,8 @@ public:
 // turn, which comes within 50 ms, or at once after a `wake`. Waking costs more than most commands, so many share one.
 class Loop final : private PacketSink {
 public:
-    // `media_timeout` in nanoseconds, 0: endpoints may be silent for ever.
-    Loop(const SocketAddress& address, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend);
+    // Ports are opened at each of the addresses. `media_timeout` in nanoseconds, 0: endpoints may be silent for ever.
+    Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -42,7 +42,8 @@ public:
     void stop();
     void wake();
 
-    std::shared_ptr<Endpoint> create_endpoint();
+    // `place` is that of the endpoint's address among those of the engine.
+    std::shared_ptr<Endpoint> create_endpoint(size_t place);
     void close(const std::shared_ptr<Endpoint>& endpoint);
     void configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSettings& settings);
     // The first keys, or what they become by another offer and answer (RFC 3711, RFC 4568). `encrypted` without keys: they are to come.
@@ -84,9 +85,9 @@ public:
 
     EventQueue& events() { return events_; }
     SoundCache& sounds() { return sounds_; }
-    int family() const { return ports_.family(); }
+    int family(size_t place) const { return ports_.at(place)->family(); }
     const char* backend() const { return transport_->name(); }
-    size_t ports_in_use() const { return ports_.in_use(); }
+    size_t ports_in_use() const;
     size_t endpoints() const { return endpoint_count_.get(); }
     uint64_t packets() const { return packets_.get(); }
 
@@ -116,7 +117,8 @@ private:
 
     EventQueue events_;
     SoundCache sounds_;
-    PortAllocator ports_;
+    // By place of their addresses.
+    std::vector<std::unique_ptr<PortAllocator>> ports_;
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Writer> writer_;
     const int64_t media_timeout_;

@@ -39,10 +39,17 @@ SocketAddress literal(const std::string& host, uint16_t port) {
 
 class TapHandle;
 
+std::vector<SocketAddress> literals(const std::vector<std::string>& hosts) {
+    std::vector<SocketAddress> result;
+    for (const std::string& host : hosts) result.push_back(literal(host, 0));
+    return result;
+}
+
 // Closes what it stands for when Python forgets it.
 class EndpointHandle {
 public:
-    EndpointHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Endpoint> endpoint) : loop(std::move(loop)), endpoint(std::move(endpoint)) {}
+    EndpointHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Endpoint> endpoint, int family)
+        : loop(std::move(loop)), endpoint(std::move(endpoint)), family_(family) {}
     EndpointHandle(const EndpointHandle&) = delete;
     EndpointHandle& operator=(const EndpointHandle&) = delete;
     ~EndpointHandle() { close(); }
@@ -55,7 +62,7 @@ public:
                    const std::optional<std::string>& beside, bool relay_digits) {
         EndpointSettings settings;
         if (remote) settings.remote = literal(std::get<0>(*remote), std::get<1>(*remote));
-        if (remote && settings.remote.family() != loop->family()) throw std::invalid_argument("its address family is not the engine's");
+        if (remote && settings.remote.family() != family_) throw std::invalid_argument("its address family is not the endpoint's");
         if (codec < 0 || codec >= kCodecKinds) throw std::invalid_argument("no such codec");
         settings.codec = static_cast<CodecKind>(codec);
         settings.payload_type = payload_type;
@@ -124,6 +131,9 @@ public:
 
     const std::shared_ptr<Loop> loop;
     const std::shared_ptr<Endpoint> endpoint;
+
+private:
+    const int family_;
 };
 
 // Read by one thread at a time; Python's lock sees to that.
@@ -210,11 +220,11 @@ TapHandle* EndpointHandle::tap(int32_t rate, double seconds) {
 
 class EngineHandle {
 public:
-    EngineHandle(const std::string& address, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
-        : loop(std::make_shared<Loop>(literal(address, 0), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond),
+    EngineHandle(const std::vector<std::string>& addresses, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
+        : loop(std::make_shared<Loop>(literals(addresses), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond),
                                       static_cast<Backend>(backend))) {}
 
-    EndpointHandle* create_endpoint() { return new EndpointHandle(loop, loop->create_endpoint()); }
+    EndpointHandle* create_endpoint(size_t place) { return new EndpointHandle(loop, loop->create_endpoint(place), loop->family(place)); }
     RecordingHandle* create_recording(const std::string& path, int channels, int32_t rate) {
         if (channels < 1 || channels > kMostChannels) throw std::invalid_argument("a recording has one to eight channels");
         if (rate != 8000 && rate != 16000) throw std::invalid_argument("a recording has 8000 or 16000 Hz");
@@ -312,14 +322,14 @@ NB_MODULE(_engine, m) {
         .def("close", &MixerHandle::close);
 
     nb::class_<EngineHandle>(m, "Engine")
-        .def(nb::init<const std::string&, uint16_t, uint16_t, double, int>(), nb::arg("address"), nb::arg("lowest_port"), nb::arg("highest_port"),
+        .def(nb::init<const std::vector<std::string>&, uint16_t, uint16_t, double, int>(), nb::arg("addresses"), nb::arg("lowest_port"), nb::arg("highest_port"),
              nb::arg("media_timeout"), nb::arg("backend"))
         .def_prop_ro("event_descriptor", [](const EngineHandle& engine) { return engine.loop->events().descriptor(); })
         .def_prop_ro("backend", [](const EngineHandle& engine) { return engine.loop->backend(); })
         .def("start", [](const EngineHandle& engine) { engine.loop->start(); })
         .def("wake", [](const EngineHandle& engine) { engine.loop->wake(); })
         .def("close", [](const EngineHandle& engine) { engine.loop->stop(); }, Released())
-        .def("create_endpoint", &EngineHandle::create_endpoint, nb::rv_policy::take_ownership)
+        .def("create_endpoint", &EngineHandle::create_endpoint, nb::arg("place"), nb::rv_policy::take_ownership)
         .def("create_recording", &EngineHandle::create_recording, nb::arg("path"), nb::arg("channels"), nb::arg("rate"), nb::rv_policy::take_ownership, Released())
         .def("create_mixer", &EngineHandle::create_mixer, nb::rv_policy::take_ownership)
         .def("bridge", &EngineHandle::bridge, nb::arg("a"), nb::arg("b"))

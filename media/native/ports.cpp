@@ -42,6 +42,9 @@ int PortAllocator::bind_one(uint16_t port) const {
     const int fd = socket(address_.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) throw std::system_error(errno, std::generic_category(), "socket");
     const SocketAddress local = address_.with_port(port);
+    // IPv4 has sockets of its own: one for both would take the port from them, and write addresses in a third way.
+    const int alone = 1;
+    if (address_.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
     if (bind(fd, &local.any, local.length) != 0) {
         const int code = errno;
         close(fd);
@@ -54,7 +57,7 @@ int PortAllocator::bind_one(uint16_t port) const {
     return fd;
 }
 
-bool PortAllocator::bind_pair(uint16_t port, PortPair& pair) const {
+bool PortAllocator::bind_pair(uint16_t port, PortPair& pair) {
     const int rtp = bind_one(port);
     if (rtp < 0 && errno == EADDRINUSE) return false;
     if (rtp < 0) throw std::system_error(errno, std::generic_category(), "bind");
@@ -67,6 +70,7 @@ bool PortAllocator::bind_pair(uint16_t port, PortPair& pair) const {
     }
     if (rtcp >= 0) {
         pair.port = port;
+        pair.owner = this;
         pair.rtp = {rtp, false};
         pair.rtcp = {rtcp, true};
         return true;

@@ -20,8 +20,12 @@ public:
 };
 
 // Two open sockets. Opening them costs more than all else of a short call, so they serve one endpoint after the other.
+class PortAllocator;
+
 struct PortPair {
     uint16_t port = 0;
+    // Whose it is.
+    PortAllocator* owner = nullptr;
     Socket rtp;
     Socket rtcp;
     // The engine's thread's own: whether the transport knows them.
@@ -54,7 +58,7 @@ private:
         size_t index;
         int64_t since;
     };
-    bool bind_pair(uint16_t port, PortPair& pair) const;
+    bool bind_pair(uint16_t port, PortPair& pair);
     int bind_one(uint16_t port) const;
     std::unique_ptr<PortPair> part_with_oldest();
 

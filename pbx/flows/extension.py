@@ -13,6 +13,7 @@ from pbx.equipment import Equipment
 from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
+from sip.address import Address
 from sip.message import Headers
 from sip.registrar import Binding
 from sip.session import InviteSession
@@ -56,16 +57,13 @@ def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()
     """Return one attempt for each phone the extension has registered."""
     equipment = call.equipment
     party = Party(extension.number, extension.name, extension=extension.number)
-    return [
-        Attempt(
-            party,
-            PartyRole.AGENT,
-            _invite(equipment, extension, username, binding, shown, call.hops_left, headers),
-            transport=binding.source[2],
-        )
-        for username in equipment.directory.snapshot.usernames.get(extension.number, ())
-        for binding in equipment.sip.targets(username)
-    ]
+    attempts = []
+    for username in equipment.directory.snapshot.usernames.get(extension.number, ()):
+        for binding in equipment.sip.targets(username):
+            way = equipment.sip.way_to(binding)
+            invite = _invite(equipment, extension, username, binding, way, shown, call.hops_left, headers)
+            attempts.append(Attempt(party, PartyRole.AGENT, invite, way=way))
+    return attempts
 
 
 def _invite(
@@ -73,6 +71,7 @@ def _invite(
     extension: Extension,
     username: str,
     binding: Binding,
+    way: Address,
     shown: Party,
     hops: int,
     headers: Headers,
@@ -87,7 +86,7 @@ def _invite(
             to=NameAddress(extension.name, Uri("sip", extension.number, domain)),
             sdp=offer,
             listener=leg,
-            destination=equipment.sip.way_to(binding),
+            destination=way,
             alternatives=equipment.sip.other_flows(username, binding),
             headers=[*[("Route", path) for path in binding.path], *headers],
             symmetric=True,

@@ -114,7 +114,7 @@ class _Attempts:
                         self._party,
                         call.role_of(self._party, call.customer),
                         self._invite(),
-                        transport=self._servers[self._at].transport,
+                        way=self._servers[self._at],
                     )
                 ],
                 seconds=config.outside_ring_seconds,

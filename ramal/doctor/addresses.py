@@ -9,6 +9,7 @@ from typing import Final
 
 from core.settings import Settings
 from ramal.doctor.findings import Finding, Severity, ok
+from ramal.own_address import outgoing_address
 
 _SUBJECT: Final = "addresses"
 _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
@@ -129,16 +130,6 @@ def is_private(host: str) -> bool:
     except ValueError:
         return False
     return any(address in network for network in _PRIVATE)
-
-
-def outgoing_address() -> str:
-    """Return this machine's address on its default route, or an empty string; no packet is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        return str(probe.getsockname()[0])
 
 
 def _resolved(host: str) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ async def test_baresip_calls_and_is_called_over_tls(server: RamalServer, tmp_pat
 async def test_baresip_rings_and_talks_over_ipv6(tmp_path: Path, prompts: Path, transport: str) -> None:
     listen = [Address("::1", 0, "udp"), Address("::1", 0, "tcp"), Address("127.0.0.1", 0, "udp")]
     speech = make_speech(tmp_path / "speech.wav", "One two three four five six seven eight nine ten")
-    async with ramal_server(tmp_path / "server", prompts=prompts, listen=listen, media_address="::1") as server:
+    async with ramal_server(tmp_path / "server", prompts=prompts, listen=listen, media_addresses=("::1",)) as server:
         for number in ("1001", "1002"):
             await server.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
 

@@ -191,7 +191,7 @@ def test_a_port_range_that_cannot_be_is_refused(ports: tuple[int, int]) -> None:
 
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(EngineUnavailableError, match="example"):
-        Engine(address="host.example", port_range=free_ports(1))
+        Engine(addresses=("host.example",), port_range=free_ports(1))
 
 
 async def test_the_advertised_address_is_shown_and_the_other_bound() -> None:
@@ -200,8 +200,58 @@ async def test_the_advertised_address_is_shown_and_the_other_bound() -> None:
     engine.close()
 
 
+@pytest.mark.parametrize(
+    ("addresses", "local", "shown", "told", "version"),
+    [
+        (("127.0.0.1", "::1"), "::1", "::1", "::1", 6),
+        (("127.0.0.1", "::1"), "127.0.0.1", "203.0.113.7", "203.0.113.7", 4),
+        (("127.0.0.1", "127.0.0.2"), "127.0.0.2", "127.0.0.2", "127.0.0.2", 4),
+        (("0.0.0.0", "::"), "127.0.0.1", "127.0.0.1", "127.0.0.1", 4),
+        (("0.0.0.0", "::"), "::1", "::1", "::1", 6),
+        # Where it cannot be opened it is not said to be.
+        (("127.0.0.1",), "127.0.0.2", "127.0.0.2", "127.0.0.1", 4),
+        (("::1",), "127.0.0.1", "127.0.0.1", "::1", 6),
+        (("127.0.0.1", "::1"), "", "", "127.0.0.1", 4),
+    ],
+)
+async def test_an_endpoint_is_opened_at_the_address_that_the_party_speaks_to(
+    addresses: tuple[str, ...], local: str, shown: str, told: str, version: int
+) -> None:
+    engine = Engine(addresses=addresses, port_range=PORTS)
+    endpoint = engine.create_endpoint(local, shown)
+    assert (endpoint.address, endpoint.ip_version) == (told, version)
+    kind = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with socket.socket(kind, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+        other.bind((told if told.startswith(("127.", "::")) else local, endpoint.port))
+    engine.close()
+
+
+async def test_parties_of_both_families_hear_each_other() -> None:
+    engine = Engine(addresses=("127.0.0.1", "::1"), port_range=PORTS)
+    engine.start(asyncio.get_running_loop())
+    ends = [engine.create_endpoint("127.0.0.1"), engine.create_endpoint("::1")]
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as old,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as new,
+    ):
+        for phone, host, end in ((old, "127.0.0.1", ends[0]), (new, "::1", ends[1])):
+            phone.setblocking(False)
+            phone.bind((host, 0))
+            end.configure(remote=(host, phone.getsockname()[1]), codec=Codec.PCMA, payload_type=8)
+        engine.bridge(*ends)
+        for speaker, host, end, listener in ((old, "127.0.0.1", ends[0], new), (new, "::1", ends[1], old)):
+            voice = os.urandom(160)
+            async with asyncio.timeout(5):
+                packet = bytes([0x80, 8, 0, 1]) + bytes(8) + voice
+                speaker.sendto(packet, (host, end.port))
+                assert (await asyncio.get_running_loop().sock_recv(listener, 2048))[12:] == voice
+    with pytest.raises(InvalidEndpointError, match="family"):
+        ends[1].configure(remote=("127.0.0.1", 4000))
+    engine.close()
+
+
 async def test_ipv6_works_alike() -> None:
-    engine = Engine(address="::1", port_range=PORTS)
+    engine = Engine(addresses=("::1",), port_range=PORTS)
     engine.start(asyncio.get_running_loop())
     endpoint = engine.create_endpoint()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as phone:

@@ -17,7 +17,8 @@ from tests.sip.descriptions import PHONE
 @pytest.fixture
 def media() -> LegMedia:
     # Nothing is opened: the engine is not asked.
-    return LegMedia(Engine.__new__(Engine), cast("Names", None), DtlsIdentity())
+    # It is not started, and no endpoint of it is opened.
+    return LegMedia(Engine(port_range=(20_000, 20_001)), cast("Names", None), DtlsIdentity())
 
 
 def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
@@ -38,7 +39,11 @@ def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
         (PHONE.replace(b"8 0 96", b"96"), '305 ramal "There is no codec in the description that is spoken here."'),
         (
             PHONE.replace(b"IP4 192.168.1.7\r\nt=", b"IP4 phone..example\r\nt="),
-            '301 ramal "The description names no address to send voice to."',
+            '301 ramal "The description names no address that voice can be sent to."',
+        ),
+        (
+            PHONE.replace(b"IP4 192.168.1.7\r\nt=", b"IP6 2001:db8::7\r\nt="),
+            '301 ramal "The description names no address that voice can be sent to."',
         ),
         (b"v=1", '399 ramal "A session description does not begin with v=0."'),
     ],

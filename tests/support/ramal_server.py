@@ -116,7 +116,7 @@ async def ramal_server(
     prompts: Path | None = None,
     listen: Sequence[Address] | None = None,
     tls: Tls | None = None,
-    media_address: str = "127.0.0.1",
+    media_addresses: Sequence[str] = ("127.0.0.1",),
 ) -> AsyncIterator[RamalServer]:
     """Run a server on the folder until the block ends.
 
@@ -133,7 +133,7 @@ async def ramal_server(
         prompts: a folder of sounds to share between tests.
         listen: SIP's sockets instead of UDP and TCP on `port`.
         tls: the certificate of those for TLS.
-        media_address: where the voice goes.
+        media_addresses: where the voice goes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clock, bus = SystemClock(), EventBus()
@@ -143,7 +143,7 @@ async def ramal_server(
     await company.save(settings or CompanySettings(name="Test", country="RU", ring_seconds=5))
     journal = Journal(folder / "journal", "node1")
     config = PbxConfig(node="node1", domain="127.0.0.1", recordings=folder / "recordings", **(pbx or {}))
-    engine = Engine(address=media_address, port_range=rtp_ports, media_timeout=config.media_timeout)
+    engine = Engine(addresses=media_addresses, port_range=rtp_ports, media_timeout=config.media_timeout)
     engine.start(asyncio.get_running_loop())
     port = port or free_port()
     sockets = tuple(listen or (Address("127.0.0.1", port, "udp"), Address("127.0.0.1", port, "tcp")))

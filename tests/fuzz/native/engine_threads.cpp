@@ -36,7 +36,7 @@ void direct(Loop& loop, unsigned seed) {
     while (!over) {
         const auto some = [&] { return legs[random() % legs.size()]; };
         if (legs.size() < 4) {
-            legs.push_back(loop.create_endpoint());
+            legs.push_back(loop.create_endpoint(0));
             EndpointSettings settings;
             settings.remote = local(static_cast<uint16_t>(kLowest + 2 * (random() % 100)));
             settings.telephone_event = 101;
@@ -108,7 +108,7 @@ void speak() {
 int main(int count, char** arguments) {
     if (count != 2) return 1;
     // ThreadSanitizer knows nothing of what the kernel does behind an io_uring.
-    Loop loop(local(0), kLowest, kHighest, kSecond, Backend::epoll);
+    Loop loop({local(0)}, kLowest, kHighest, kSecond, Backend::epoll);
     loop.start();
     std::vector<std::thread> threads;
     threads.emplace_back(direct, std::ref(loop), 1u);
