@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ramal.softphone.controller import PhoneCall, SoftPhone
+from ramal.softphone.controller import PhoneCall, PhoneSetup, SoftPhone
+from tests.support import audio
 from tests.support.browser_phone import BrowserPhone, bundle, chromium_page
+from tests.support.lossy_relay import Weather, lossy_relay
+from tests.support.ports import free_port
 from tests.support.ramal_process import PASSWORD, RamalProcess, ramal_process
 from tests.support.tones import read, share, write_tone
 
@@ -120,3 +123,71 @@ async def test_a_browser_that_is_called_holds_mutes_restarts_and_comes_back_afte
     assert share(await heard_at_desk(call, tmp_path, "reloaded"), BROWSER_HERTZ) > 0.8
     await call.hang_up()
     await browser.wait_for("ended")
+
+
+ASKS, SAYS = (
+    "I would like to know when the parcel comes to our house in the old town.",
+    "It is on its way and arrives on Tuesday.",
+)
+
+
+async def listened(
+    tmp_path: Path, *, codecs: tuple[str, ...], conference: bool = False, loss: float = 0.0
+) -> tuple[float, float]:
+    """Let a browser and a desk phone say real words to each other; return how much of each is heard at the other side, 0 to 1."""
+    asks = audio.make_speech(tmp_path / "browser.wav", ASKS, sample_rate=16000)
+    says = audio.make_speech(tmp_path / "desk.wav", SAYS)
+    async with ramal_process(tmp_path) as server, chromium_page(tmp_path, asks) as page:
+        await server.start()
+        async with server.api() as api:
+            for number in ("1001", "1002"):
+                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
+            await api.post("conferences", number="700", name="Round")
+        web = f"127.0.0.1:{server.web_port}"
+        browser = BrowserPhone(page, bundle(tmp_path), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
+        await browser.load()
+        setup = PhoneSetup(
+            server=f"127.0.0.1:{server.sip_port}", username="1002", password=PASSWORD,
+            port=free_port(), rtp_port=free_port(count=8), codecs=codecs,
+        )  # fmt: skip
+        desk = await SoftPhone.start(setup)
+        weather = Weather(loss, duplication=0, reordering=0)
+        async with lossy_relay(("127.0.0.1", 9), weather) as network:
+            try:
+                call = await desk.call("700") if conference else None
+                if call is not None:
+                    await call.confirmed()
+                await browser.do("call", to="700" if conference else "1002", by=network.address[1])
+                if call is None:
+                    call = await desk.incoming()
+                    await call.answer()
+                network.target = ("127.0.0.1", (await browser.wait_for("candidate"))["port"])
+                await call.confirmed()
+                await browser.wait_for("connection", state="connected")
+                await asyncio.sleep(1.0)
+                await call.play(says)
+                asked = await heard_at_desk(call, tmp_path, "desk-hears", 7.0)
+                said = await browser.hear(7.0)
+                assert (network.tally.lost > 20) == (loss > 0)
+            finally:
+                await desk.close()
+    asked_words, said_words = audio.load(asks), audio.load(says)
+    return audio.similarity(asked_words, asked, window_seconds=0.1), audio.similarity(
+        said_words, said, window_seconds=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("codecs", "loss", "likeness"),
+    [(("PCMA",), 0.0, 0.9), (("G722",), 0.0, 0.85), (("PCMU",), 0.05, 0.75)],
+)
+async def test_real_words_pass_between_a_browser_and_a_desk_phone_of_each_codec(
+    tmp_path: Path, codecs: tuple[str, ...], loss: float, likeness: float
+) -> None:
+    at_desk, at_browser = await listened(tmp_path, codecs=codecs, loss=loss)
+    assert (at_desk > likeness, at_browser > likeness) == (True, True), (at_desk, at_browser)
+
+
+async def test_real_words_pass_between_a_browser_and_a_desk_phone_in_a_conference(tmp_path: Path) -> None:
+    at_desk, at_browser = await listened(tmp_path, codecs=("PCMU",), conference=True, loss=0.05)
+    assert (at_desk > 0.75, at_browser > 0.75) == (True, True), (at_desk, at_browser)

@@ -47,9 +47,15 @@ window.phone = {
     });
     phone.agent.start();
   },
-  call({ to, replaces }) {
+  call({ to, replaces, by }) {
     const extraHeaders = replaces ? [`Replaces: ${replaces}`, "Require: replaces"] : [];
-    phone.agent.call(`sip:${to}@127.0.0.1`, { ...options(), extraHeaders });
+    const session = phone.agent.call(`sip:${to}@127.0.0.1`, { ...options(), extraHeaders });
+    // What the server says of its port is passed on, and the voice goes by another one.
+    session.on("sdp", (description) => {
+      if (!by || description.originator !== "remote") return;
+      tell("candidate", { port: Number(/^a=candidate:\S+ 1 udp \d+ \S+ (\d+)/m.exec(description.sdp)[1]) });
+      description.sdp = description.sdp.replace(/^(a=candidate:\S+ 1 udp \d+ \S+) \d+/m, `$1 ${by}`);
+    });
   },
   answer() { phone.session.answer(options()); },
   hangUp() { phone.session.terminate(); },
