@@ -14,6 +14,8 @@ from sip.transport.ports import ConnectionFigures, StreamLimits
 log = structlog.get_logger(__name__)
 
 _IPV6_NETWORK_BITS = 64
+_MOST_LEFT = 4096
+"""Peers remembered whose connection is gone."""
 
 
 class Connection(Protocol):
@@ -43,6 +45,8 @@ class ConnectionTable(Generic[C]):
         self._connections: dict[tuple[str, int], C] = {}
         self._aliases: dict[tuple[str, int], C] = {}
         """Connections of peers that listen at another port than the one they opened it from (RFC 5923)."""
+        self._left: dict[tuple[str, int], int] = {}
+        """Where peers listen that are gone from a port of theirs; the latest are the last."""
         self._sources: dict[str, int] = {}
         self._admitted = 0
 
@@ -93,6 +97,16 @@ class ConnectionTable(Generic[C]):
     def aliases_of(self, connection: C) -> list[tuple[str, int]]:
         """Return the further addresses by which a connection is found."""
         return [key for key, other in self._aliases.items() if other is connection]
+
+    def leave(self, peer: Address, listens_at: int) -> None:
+        """Remember where a peer said that it listens, whose connection is gone."""
+        if len(self._left) >= _MOST_LEFT:
+            del self._left[next(iter(self._left))]
+        self._left[peer[:2]] = listens_at
+
+    def listening(self, host: str, port: int) -> int:
+        """Return the port of a peer at which it can be reached anew: another one where it is gone from this one."""
+        return port if self.get(host, port) is not None else self._left.get((host, port), port)
 
     def remove(self, connection: C) -> bool:
         """Take out a connection that is gone; False when another one has its place, or it was never entered."""

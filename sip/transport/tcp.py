@@ -11,7 +11,7 @@ from typing import cast
 
 import structlog
 
-from sip.address import Address
+from sip.address import DEFAULT_PORTS, Address
 from sip.errors import MalformedMessageError, TransportError
 from sip.framing import KeepAlive, StreamParser
 from sip.message import Request, Response
@@ -25,6 +25,8 @@ _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
 _BACKLOG = 1024
 _TLS_PORT = 5061
+_RESPONSE = b"SIP/2.0 "
+"""What responses begin with."""
 _ACCEPT_PAUSE = 0.5
 """Seconds to wait where the system has no descriptor for a new connection."""
 _KERNEL_IDLE, _KERNEL_INTERVAL, _KERNEL_PROBES = 120, 30, 4
@@ -59,6 +61,8 @@ class TcpConnection(asyncio.Protocol):
         self._last_whole = 0.0
         self._brought = False
         self.peer = peer
+        self.listens_at = 0
+        """The port at which the peer says that it listens, if it is another than that of the connection; else 0."""
         self.admitted = False
         """Whether it counts for its source until it is gone."""
 
@@ -106,12 +110,24 @@ class TcpConnection(asyncio.Protocol):
             elif item is KeepAlive.PONG:
                 self._answers_pings = True
             elif not isinstance(item, KeepAlive):
+                if not self._ours and isinstance(item, Request):
+                    self._note_listener(item, self.peer)
                 if self.expected is not None and not self._ours:
                     self._owner.note_alias(self, item)
                 receiver.receive_message(item, self.peer)
         if self._parser.broken:
             # Not abort: the answer to what broke it should still leave.
             self._transport.close()
+
+    def _note_listener(self, request: Request, peer: Address) -> None:
+        """Take note where responses go when the connection is gone: to the port that the Via names (RFC 3261 section 18.2.2).
+
+        Not of a peer behind a NAT, whose Via names another host.
+        """
+        via = request.via
+        if via.host == peer.host:
+            port = via.port or DEFAULT_PORTS[peer.transport]
+            self.listens_at = port if port != peer.port else 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the table."""
@@ -259,7 +275,12 @@ class TcpTransport:
         return self._table.get(host, port) is not None or (host, port) in self._opening
 
     def send(self, payload: bytes, host: str, port: int) -> None:
-        """Send over the open connection, or open one; what waits for it is sent in order."""
+        """Send over the open connection, or open one; what waits for it is sent in order.
+
+        A response whose connection is gone goes over a new one, to where its request said that it is listened.
+        """
+        if payload.startswith(_RESPONSE):
+            port = self._table.listening(host, port)
         connection = self._table.get(host, port)
         if connection is not None and connection.write(payload):
             return
@@ -389,6 +410,8 @@ class TcpTransport:
         aliases = self._table.aliases_of(connection)
         if self._table.remove(connection) and peer is not None and not self._closed:
             log.debug("tcp_connection_gone", peer=str(peer), failed=failed)
+            if connection.listens_at:
+                self._table.leave(peer, connection.listens_at)
             for host, port in (peer[:2], *aliases):
                 self._on_failure(Address(host, port, peer.transport))
 

@@ -89,6 +89,45 @@ async def test_a_source_has_a_bounded_number_of_connections(catcher: Catcher) ->
         second.close()
 
 
+@pytest.mark.parametrize(("named", "found"), [("127.0.0.1", True), ("192.168.9.9", False)])
+async def test_a_response_whose_connection_is_gone_goes_to_where_its_request_said(
+    catcher: Catcher, named: str, found: bool
+) -> None:
+    came: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    phone = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = phone.sockets[0].getsockname()[1]
+    async with listening(catcher) as transport:
+        _, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(OPTIONS.replace(b"TCP 127.0.0.1", f"TCP {named}:{port}".encode()))
+        await until(lambda: catcher.messages)
+        writer.close()
+        await until(lambda: transport.open_connections == 0)
+        source = catcher.sources[0]
+        catcher.failed.clear()
+        transport.send(b"SIP/2.0 180 Ringing\r\n\r\n", source.host, source.port)
+        transport.send(b"SIP/2.0 200 OK\r\n\r\n", source.host, source.port)
+        if found:
+            async with asyncio.timeout(5):
+                assert [await came.get(), await came.get()] == [
+                    b"SIP/2.0 180 Ringing\r\n\r\n",
+                    b"SIP/2.0 200 OK\r\n\r\n",
+                ]
+        else:
+            # Behind a NAT nobody knows who listens at that port.
+            await until(lambda: source in catcher.failed)
+        # A request belongs to the flow, and fails with it.
+        catcher.failed.clear()
+        transport.send(OPTIONS, source.host, source.port)
+        await until(lambda: source in catcher.failed)
+    phone.close()
+
+
 @pytest.mark.parametrize("sent", [b"", OPTIONS[:60], OPTIONS + OPTIONS[:60]])
 async def test_a_connection_that_brings_nothing_whole_is_closed(catcher: Catcher, sent: bytes) -> None:
     async with listening(catcher, StreamLimits(message_seconds=0.2)) as transport:
