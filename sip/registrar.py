@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sip.address import DEFAULT_PORTS
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Request
@@ -199,12 +200,15 @@ class Registrar:
         return [self._drop(aor, binding, ChangeKind.REMOVED) for binding in tuple(self._users.get(aor, ()))]
 
     def connection_lost(self, source: Source) -> list[Change]:
-        """Drop the contacts that only a connection reached, because it is closed (RFC 5626 section 4.2)."""
+        """Drop the contacts that only a connection reached, because it is closed (RFC 5626 section 4.2).
+
+        A phone that is not behind a NAT and listens at a port of its own is reached by a new one.
+        """
         return [
             self._drop(aor, binding, ChangeKind.EXPIRED)
             for aor in tuple(self._flows.get(source, ()))
             for binding in tuple(self._users.get(aor, ()))
-            if binding.source == source and not binding.path
+            if binding.source == source and not binding.path and not _listens(binding)
         ]
 
     def expire(self, now: datetime) -> list[Change]:
@@ -357,6 +361,15 @@ def _says_the_same(held: Binding, contact: NameAddress, request: Request, source
         and request.get("Path") is None
         and "*" not in request.get_all("Contact")[0]
     )
+
+
+def _listens(binding: Binding) -> bool:
+    """Tell whether a phone says that it takes connections itself, on the host that its own come from."""
+    host, port, transport = binding.source
+    uri = binding.uri
+    if binding.reg_id or transport not in ("tcp", "tls") or uri.transport != transport:
+        return False
+    return uri.host == host and (uri.port or DEFAULT_PORTS[transport]) != port
 
 
 def _shown(binding: Binding, seconds: int) -> str:

@@ -173,6 +173,26 @@ def test_a_closed_connection_takes_its_contacts_along() -> None:
     assert registrar.connection_lost(flow) == []
 
 
+@pytest.mark.parametrize(
+    ("contact", "kept"),
+    [
+        ("<sip:1001@203.0.113.5:5070;transport=tcp>", True),
+        ("<sip:1001@203.0.113.5;transport=tcp>", True),
+        # The connection itself, another host's address behind a NAT, datagrams, one of several flows.
+        ("<sip:1001@203.0.113.5:50000;transport=tcp>", False),
+        ("<sip:1001@192.168.1.7:5060;transport=tcp>", False),
+        ("<sip:1001@203.0.113.5:5070>", False),
+        ('<sip:1001@203.0.113.5:5070;transport=tcp>;reg-id=1;+sip.instance="<urn:uuid:1>"', False),
+    ],
+)
+def test_a_phone_that_takes_connections_itself_outlives_its_own(contact: str, kept: bool) -> None:
+    registrar = Registrar()
+    flow = ("203.0.113.5", 50000, "tcp")
+    register(registrar, contact, source=flow)
+    assert len(registrar.connection_lost(flow)) == (not kept)
+    assert len(hosts(registrar)) == kept
+
+
 def test_restored_contacts_live_on_and_run_out() -> None:
     before, after = Registrar(), Registrar()
     register(before, "<sip:1001@a>;expires=60")
