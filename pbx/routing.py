@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from core.phone_numbers import NumberKind, classify
 from pbx import forwarding, numbers, outbound_routes
 from pbx.entries import Conference, DestinationKind, Extension, InboundNumber
 from pbx.explanation import Explanation
@@ -199,6 +200,9 @@ def route_onward(
     if public is None:
         lines.append(f"{target} is no extension any more: 404")
         return Refused(404, "Forwarded to an unknown number", lines)
+    if classify(public.number, country) is NumberKind.PREMIUM:
+        lines.append(f"{public.number} is a premium number, to which no call is sent on: 403")
+        return Refused(403, "Not sent on to a premium number", lines, Outcome.NOT_ALLOWED)
     return _to_public(snapshot, public.number, lines, way, payer=by or from_extension, at=at)
 
 

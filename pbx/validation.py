@@ -272,9 +272,17 @@ def public_number(field: str, text: str, country: str) -> str:
 
 
 def target_number(field: str, text: str, country: str) -> str:
-    """Accept an extension's number or a public one (returned in E.164), or nothing."""
+    """Accept where calls are sent on to: an extension's number or a public one (returned in E.164), or nothing.
+
+    Premium numbers are not: whoever gets hold of one phone would have the company pay for each call that comes in.
+    """
     text = text.strip()
-    return text if not text or _EXTENSION.fullmatch(text) else public_number(field, text, country)
+    if not text or _EXTENSION.fullmatch(text):
+        return text
+    number = public_number(field, text, country)
+    if phone_numbers.classify(number, country) is phone_numbers.NumberKind.PREMIUM:
+        raise InvalidEntryError(f"{field}: {number} is a premium number; calls are not sent on to those.")
+    return number
 
 
 def conference_pin(text: str) -> str:

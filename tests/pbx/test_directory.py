@@ -67,6 +67,8 @@ async def test_a_change_is_seen_at_once_and_told(directory: Directory) -> None:
         ({"language": "fr"}, "language"),
         ({"forward_to": "1001"}, "forward_to"),
         ({"forward_to": "not a number"}, "forward_to"),
+        ({"forward_to": "8 809 123-45-67"}, "forward_to"),
+        ({"forward_no_answer_to": "+19005551234"}, "forward_no_answer_to"),
         ({"forward_busy_to": "1001"}, "forward_busy_to"),
         ({"forward_no_answer_to": "hello"}, "forward_no_answer_to"),
         ({"forward_no_answer_seconds": 2}, "forward_no_answer_seconds"),

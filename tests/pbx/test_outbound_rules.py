@@ -88,6 +88,15 @@ def test_the_one_who_sends_a_call_on_needs_the_permission() -> None:
     assert isinstance(decide("1003", by="1002", extensions=people, routes=routes), Refused)
 
 
+def test_a_premium_number_is_called_by_who_dials_it_and_by_nobody_who_sends_a_call_on() -> None:
+    people = [extension("1001"), extension("1002", forward_to="+78091234567")]
+    assert routes_of(decide("+78091234567", extensions=people)) == routes_of(decide("+79161234567", extensions=people))
+    refused = decide("1002", by="1001", extensions=people)
+    assert isinstance(refused, Refused)
+    assert (refused.status, refused.outcome) == (403, Outcome.NOT_ALLOWED)
+    assert "premium" in refused.explanation[-1]
+
+
 def test_a_trunk_strips_and_prepends_after_its_route() -> None:
     mine = replace(trunk("a"), strip=1, prepend="00")
     decision = decide("+551133334444", trunks=[mine], routes=[route("all", "+", "a")])
