@@ -11,6 +11,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from api.audit_trail import client_address
+from api.errors import NotSignedInError
+from api.permissions import Action, Resource
+from api.security import reach_of
+from core.addresses import is_loopback
+
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -69,6 +75,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Return all figures in Prometheus' text format."""
+    """Return all figures in Prometheus' text format; asked from another machine, to those who may see how the server fares.
+
+    They tell which carriers there are, how busy the company is, and which attacks fail.
+    """
+    if not is_loopback(client_address(request.scope)):
+        principal = await request.app.state.authenticator.identify(request.headers)
+        if principal is None:
+            raise NotSignedInError
+        reach_of(principal, Resource.METRICS, Action.READ)
     figures: Metrics = request.app.state.metrics
     return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)

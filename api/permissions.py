@@ -47,6 +47,7 @@ class Resource(enum.StrEnum):
     COMPANY = "company"
     EVENTS = "events"
     DOCTOR = "doctor"
+    METRICS = "metrics"
 
 
 class Action(enum.StrEnum):
@@ -167,6 +168,7 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.COMPANY, _A.CHANGE): (_NO, _NO, _ALL, _ALL),
     (_R.EVENTS, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.DOCTOR, _A.READ): (_NO, _NO, _NO, _ALL),
+    (_R.METRICS, _A.READ): (_NO, _ALL, _ALL, _ALL),
 }
 """A pair that does not stand here is allowed to nobody."""
 

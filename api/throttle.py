@@ -2,7 +2,8 @@
 
 Wrong attempts are counted by user name and address together (growing pauses after the third), by address, and by user name, so that
 neither one address trying many names nor many addresses trying one name goes fast. An attempt counts when it begins and is taken
-back when the password was right: attempts side by side gain nothing.
+back when the password was right: attempts side by side gain nothing. An address from which a user has signed in before is not held up
+by what others try under that name: otherwise two strangers could keep an administrator out.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class AttemptThrottle:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
+        self._welcome: OrderedDict[Key, None] = OrderedDict()
+        """User names with the networks that they have signed in from since the start."""
 
     def begin(self, username: str, address: str) -> None:
         """Count an attempt.
@@ -63,6 +66,10 @@ class AttemptThrottle:
     def succeeded(self, username: str, address: str) -> None:
         """Take the attempt back: the password was right."""
         pair, single = self._keys(username, address)
+        self._welcome[pair] = None
+        self._welcome.move_to_end(pair)
+        if len(self._welcome) > _MOST_KEYS:
+            self._welcome.popitem(last=False)
         self._counts.pop(pair, None)
         for key, _most in single:
             if count := self._counts.get(key):
@@ -70,7 +77,8 @@ class AttemptThrottle:
 
     def _keys(self, username: str, address: str) -> tuple[Key, tuple[tuple[Key, int], ...]]:
         network = _network(address)
-        return (username, network), ((("", network), _PER_ADDRESS), ((username, ""), _PER_USERNAME))
+        pair, by_address = (username, network), (("", network), _PER_ADDRESS)
+        return pair, (by_address,) if pair in self._welcome else (by_address, ((username, ""), _PER_USERNAME))
 
     def _fresh(self, key: Key, now: float) -> _Count | None:
         count = self._counts.get(key)

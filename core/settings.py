@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from core.addresses import is_loopback
 from core.errors import Fault, RamalError
 
 _PREFIX: Final = "RAMAL_"
@@ -62,13 +63,6 @@ def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
         if not 1 <= servers[-1][1] <= 65535:
             raise ValueError(f"“{part[:50]}” has no port between 1 and 65535")
     return tuple(servers)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class SipSettings(_Section):
@@ -300,7 +294,7 @@ class Settings(_Section):
     @property
     def mqtt_address(self) -> str:
         """Where the embedded broker listens: who calls whom is nobody's business on the network that has no password."""
-        return self.listen if self.mqtt.password or _is_loopback(self.listen) else "127.0.0.1"
+        return self.listen if self.mqtt.password or is_loopback(self.listen) else "127.0.0.1"
 
     @property
     def web_url(self) -> str:

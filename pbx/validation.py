@@ -32,6 +32,8 @@ _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 _LANGUAGES: Final = ("", "en", "pt-BR", "ru")
 _MAX_TRUNKS: Final = 16
 _MAX_NETWORKS: Final = 64
+_WIDEST: Final = {4: 8, 6: 19}
+"""The shortest prefix of a network that can be a carrier's, by the version of IP: the largest that is given to one holder."""
 _SHORTEST_PASSWORD: Final = 8
 _MAX_HOSTS: Final = 8
 _MAX_RESPONSES: Final = 64
@@ -258,6 +260,9 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
             parsed.append(network(text))
         except ValueError as error:
             raise InvalidEntryError(f"allow_from: {error}; write networks like 203.0.113.0/24.") from error
+        if parsed[-1].prefixlen < _WIDEST[parsed[-1].version]:
+            # Whoever is in there needs no password, is never banned and never held back.
+            raise InvalidEntryError(f"allow_from: {text.strip()} is more than one carrier has; name its networks.")
     if len(parsed) > _MAX_NETWORKS:
         raise InvalidEntryError(f"allow_from: at most {_MAX_NETWORKS} networks.")
     return tuple(parsed)

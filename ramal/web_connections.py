@@ -6,7 +6,6 @@ WebSockets have bounds of their own from their handshake on: `api.live`, and the
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from core.addresses import is_loopback
 from sip.transport.connections import source_of
 from sip.transport.ports import plain_host
 
@@ -63,7 +63,7 @@ class WebConnections:
     def admit(self, host: str) -> bool:
         """Count a connection; False when there are too many, of all or of this source."""
         source = source_of(host)
-        is_free = _is_loopback(host) or self._sources[source] < self.limits.max_per_source
+        is_free = is_loopback(host) or self._sources[source] < self.limits.max_per_source
         if self._admitted < self.limits.max_connections and is_free:
             self._sources[source] += 1
             self._admitted += 1
@@ -189,10 +189,3 @@ class Door(asyncio.Protocol):
             raw.abort()
         else:
             connection.connection_made(secure)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

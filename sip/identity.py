@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sip.errors import MalformedMessageError
+from sip.headers import is_token
 from sip.message import Headers, Request
 from sip.uri import NameAddress, Uri
 
@@ -90,12 +91,15 @@ def diversions(request: Request) -> tuple[Diverted, ...]:
     """Return who sent the call on, the first one first: from Diversion, else from History-Info."""
     values = request.get_list("Diversion")
     if values:
-        told = [
-            Diverted(address.uri.user, (address.parameter("reason") or "unknown").lower()[:40])
-            for address in _addresses(values)
-        ]
+        told = [Diverted(address.uri.user, _reason(address)) for address in _addresses(values)]
         return tuple(reversed([one for one in told if one.user]))
     return _of_history(_addresses(request.get_list("History-Info")))
+
+
+def _reason(address: NameAddress) -> str:
+    """Return why a call was sent on, in a word that may stand in a header again: a quoted one could bring more than a reason."""
+    reason = (address.parameter("reason") or "").lower()[:40]
+    return reason if is_token(reason) else "unknown"
 
 
 def _of_history(entries: Sequence[NameAddress]) -> tuple[Diverted, ...]:

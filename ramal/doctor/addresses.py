@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
+from core.addresses import is_loopback
 from core.settings import Settings
 from ramal.doctor.findings import Finding, Severity, ok
 from ramal.own_address import outgoing_address
@@ -113,14 +114,6 @@ def _examine_told(facts: AddressFacts) -> list[Finding]:
         advice = "Set RAMAL_LISTEN to 0.0.0.0 or to an address of this machine that phones reach."
         return [Finding(_SUBJECT, Severity.PROBLEM, "advertised_not_listened", message, advice, told)]
     return []
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_private(host: str) -> bool:

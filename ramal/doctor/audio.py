@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ramal.doctor.addresses import is_loopback, is_private
+from core.addresses import is_loopback
+from ramal.doctor.addresses import is_private
 from ramal.doctor.findings import Finding, Severity, ok
 
 _SUBJECT: Final = "audio"

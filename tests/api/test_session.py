@@ -117,6 +117,19 @@ async def test_one_address_trying_many_names_is_stopped(server: Server, anyone: 
     assert set(statuses[30:]) == {429}
 
 
+async def test_strangers_who_try_a_name_do_not_keep_its_owner_out(server: Server, anyone: httpx.AsyncClient) -> None:
+    await server.make_user("ana", Role.ADMINISTRATOR)
+    assert (await sign_in(anyone)).status_code == 201
+    statuses = []
+    for number in range(70):
+        transport = httpx.ASGITransport(server.app, client=(f"198.51.100.{number}", 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as stranger:
+            statuses.append((await stranger.post("/api/v1/session", json=WRONG)).status_code)
+    assert statuses == [401] * 60 + [429] * 10
+    assert (await sign_in(anyone)).status_code == 201
+    assert (await anyone.post("/api/v1/session", json=WRONG)).status_code == 401
+
+
 async def test_a_session_ends_when_it_is_idle_and_after_its_life(server: Server, anyone: httpx.AsyncClient) -> None:
     await server.make_user("ana", Role.AGENT)
     await sign_in(anyone)

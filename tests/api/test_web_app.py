@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.permissions import Role
 from core.errors import StorageError
 
-from .conftest import Server
+from .conftest import BASE, Server
 
 
 @pytest.fixture
@@ -81,6 +82,19 @@ async def test_what_only_waits_is_shown_and_calls_still_come(server: Server, any
     answer = await anyone.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["parts"] == {"database": "ok", "outbox mqtt": "waits; the log tells why"}
+
+
+async def test_metrics_are_for_this_machine_and_for_those_who_may_see_them(
+    server: Server, anyone: httpx.AsyncClient
+) -> None:
+    assert (await anyone.get("/metrics")).status_code == 401
+    for role, status in ((Role.AGENT, 403), (Role.MANAGER, 200), (Role.OWNER, 200), (Role.ADMINISTRATOR, 200)):
+        async with await server.as_role(role, "1001") as client:
+            assert (await client.get("/metrics")).status_code == status
+    for address, status in (("127.0.0.1", 200), ("::1", 200), ("192.168.0.4", 401)):
+        transport = httpx.ASGITransport(server.app, client=(address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            assert (await client.get("/metrics")).status_code == status
 
 
 async def test_metrics_count_operations_and_not_ids(server: Server, admin: httpx.AsyncClient) -> None:

@@ -101,3 +101,9 @@ def test_what_we_write_is_read_back() -> None:
 
 def test_endless_histories_are_read_in_part() -> None:
     assert len(identity.diversions(invite(*[("Diversion", f"<sip:{n}@x>") for n in range(50)]))) == 10
+
+
+def test_a_reason_that_is_no_word_is_none() -> None:
+    told = '<sip:1@x>;reason="unknown;x, <sip:+19005551234@evil>"'
+    assert identity.diversions(invite(("Diversion", told))) == (Diverted("1", "unknown"),)
+    assert identity.diversions(invite(("Diversion", '<sip:1@x>;reason="user-busy"'))) == (Diverted("1", "user-busy"),)
