@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench.relay import PORTS, more_files, resident_kb
 from media.engine import Endpoint, Engine
+from media.errors import PortsExhaustedError
 from tests.fuzz import native_targets
 
 CALLS = 10_000
@@ -65,7 +66,7 @@ async def soak(calls: int) -> tuple[Held, Held]:
 async def _some_calls(engine: Engine, folder: Path, number: int) -> None:
     legs: list[Endpoint] = []
     for index in range(_AT_ONCE):
-        a, b = engine.create_endpoint(), engine.create_endpoint()
+        a, b = await _opened(engine), await _opened(engine)
         a.configure(remote=("127.0.0.1", b.port), telephone_event=101)
         b.configure(remote=("127.0.0.1", a.port), telephone_event=101)
         engine.bridge(a, b)
@@ -85,6 +86,16 @@ async def _some_calls(engine: Engine, folder: Path, number: int) -> None:
     await asyncio.sleep(0.02)
     for leg in legs:
         leg.close()
+
+
+async def _opened(engine: Engine) -> Endpoint:
+    """Open an endpoint, once a pair of ports has rested from its last call. Raises `TimeoutError`."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return engine.create_endpoint()
+            except PortsExhaustedError:
+                await asyncio.sleep(0.1)
 
 
 async def _settled(engine: Engine) -> Held:

@@ -1,6 +1,7 @@
 #include "packet_store.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace ramal {
@@ -27,8 +28,14 @@ bool PacketStore::add(int64_t time, int64_t duration, bool noise, const uint8_t*
     room.time = time;
     room.duration = duration;
     room.noise = noise;
+    if (room.payload.capacity() < size) widen(size);
     room.payload.assign(payload, payload + size);
     return true;
+}
+
+// All at once, so that a burst later on asks for nothing.
+void PacketStore::widen(size_t size) {
+    for (StoredPacket& room : rooms_) room.payload.reserve(std::bit_ceil(size));
 }
 
 void PacketStore::drop_first() {

@@ -38,6 +38,7 @@ private:
     std::array<uint8_t, kRooms> order_ = numbered();
     size_t count_ = 0;
 
+    void widen(size_t size);
     static std::array<uint8_t, kRooms> numbered();
 };
 

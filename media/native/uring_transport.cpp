@@ -49,6 +49,7 @@ public:
           buffers_(uring_, kGroup, kBuffers, kBufferSize),
           wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+        used_.reserve(kBuffers);
         message_.msg_namelen = sizeof(sockaddr_in6);
         rlimit files{};
         getrlimit(RLIMIT_NOFILE, &files);
