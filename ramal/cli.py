@@ -85,17 +85,27 @@ def demo(
 
 @cli.command()
 def softphone(
-    server: Annotated[str, typer.Option(help="Address of the server, host or host:port.")] = "127.0.0.1:5060",
+    server: Annotated[
+        str,
+        typer.Option(help="Address of the server, host or host:port; with --webrtc of its web server, ws:// for HTTP."),
+    ] = "127.0.0.1",
     extension: Annotated[str, typer.Option(help="Extension to register.")] = "1001",
     password: Annotated[
         str, typer.Option(help="Its password.", envvar="RAMAL_SOFTPHONE_PASSWORD", prompt=True, hide_input=True)
     ] = "",
+    webrtc: Annotated[bool, typer.Option("--webrtc", help="Be a WebRTC phone, as browsers are.")] = False,
 ) -> None:
     """Be a phone on the terminal."""
     from ramal.softphone.terminal import run_softphone  # noqa: PLC0415
 
     configure_logs("console")
-    _run(run_softphone(server, extension, password))
+    transport = "udp"
+    if webrtc:
+        scheme, separator, address = server.partition("://")
+        transport, server = (scheme, address.partition("/")[0]) if separator else ("wss", server)
+        if transport not in ("ws", "wss"):
+            raise InvalidInputError(f"SIP does not go over {transport}.", hint="Say host, host:port, wss:// or ws://.")
+    _run(run_softphone(server, extension, password, transport=transport))
 
 
 @token_cli.command("create")

@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 from core.errors import Fault, RamalError
 
 _PROCESS: Final = Path(__file__).with_name("phone_process.py")
+_WEBRTC: Final = "ramal.softphone.webrtc_process"
+_WEBSOCKETS: Final = ("ws", "wss")
 _REPLY_SECONDS: Final = 15.0
 _QUIT_SECONDS: Final = 5.0
 _ENDED: Final = "ended"
@@ -35,7 +37,8 @@ class PhoneSetup:
     `server` is host:port. Without `register` it is a line without registration: a trunk's far end. `port` is that of SIP, `rtp_port` the
     first of 8 UDP ports for voices; 0 takes free ones. `codecs` names what is offered (`PCMA`, `PCMU`, `G722`, ...), the preferred one
     first; none means all that the phone knows. With `extensions` it demands reliable provisional responses (RFC 3262) and offers session
-    timers (RFC 4028). `srtp` is `off`, `optional` or `required`. With `multiplex` RTCP shares the port of RTP (RFC 5761).
+    timers (RFC 4028). `srtp` is `off`, `optional` or `required`. With `multiplex` RTCP shares the port of RTP (RFC 5761). With `ws` or
+    `wss` as transport it is a WebRTC phone (aiortc): `server` is the web server then.
     """
 
     server: str
@@ -209,7 +212,7 @@ class SoftPhone:
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(_PROCESS),
+            *(("-m", _WEBRTC) if setup.transport in _WEBSOCKETS else (str(_PROCESS),)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -284,7 +287,8 @@ class SoftPhone:
             await self._process.stdin.drain()
             answer = await asyncio.wait_for(reply, _REPLY_SECONDS)
         except (TimeoutError, OSError) as error:
-            hint = "Is pjsua2 installed? `make setup` installs it."
+            webrtc = self.setup.transport in _WEBSOCKETS
+            hint = f"Is {'aiortc' if webrtc else 'pjsua2'} installed? `make setup` installs it."
             raise SoftPhoneError(f"The phone {self.setup.username} does not answer.", hint=hint) from error
         finally:
             self._replies.pop(number, None)

@@ -26,6 +26,8 @@ record FILE.wav      write what is heard to a file; `record` alone closes it
 calls                list the calls
 help, quit"""
 
+_USUAL_PORTS: Final = {"ws": 8080, "wss": 8443}
+
 Lines = AsyncIterator[str]
 
 
@@ -47,7 +49,7 @@ async def run_softphone(
         extension: the username.
         password: its password.
         register: False for a phone that is called directly.
-        transport: `udp` or `tcp`.
+        transport: `udp` or `tcp`; with `ws` or `wss` it is a WebRTC phone, and `server` the web server.
         address: the local address for SIP and voice.
         lines: what is typed; standard input when None.
         output: where it is shown; standard output when None.
@@ -56,7 +58,7 @@ async def run_softphone(
         SoftPhoneError: pjsua2 is missing, or the server refuses the extension.
     """
     setup = PhoneSetup(
-        server if ":" in server else f"{server}:5060",
+        server if ":" in server else f"{server}:{_USUAL_PORTS.get(transport, 5060)}",
         extension,
         password=password,
         register=register,

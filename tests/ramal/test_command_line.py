@@ -57,6 +57,15 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
     ]
 
 
+def test_a_webrtc_phone_is_not_led_over_what_carries_no_sip() -> None:
+    done = ramal("softphone", "--webrtc", "--server", "http://127.0.0.1:8080", "--password", "secret")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "ramal: SIP does not go over http.",
+        "       Say host, host:port, wss:// or ws://.",
+    ]
+
+
 def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = ramal("serve", "--data", str(tmp_path / "file"))
