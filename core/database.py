@@ -118,7 +118,8 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         # A connection above `pool_size` is closed after use, and with SQLite each is a thread that has to be started.
-        self.engine = create_async_engine(url, pool_pre_ping=not self.is_sqlite, pool_size=16)
+        # An error's text goes to the log: it must not hold the passwords that were to be stored.
+        self.engine = create_async_engine(url, pool_pre_ping=not self.is_sqlite, pool_size=16, hide_parameters=True)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._turn = asyncio.Lock()
         self._look_ups = LookUps(self.engine) if self.is_sqlite else None

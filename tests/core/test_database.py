@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import String, bindparam, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.company import Company, CompanySettings
@@ -49,6 +49,14 @@ async def test_a_naive_time_is_refused(database: Database) -> None:
     with pytest.raises(StatementError, match="aware"):
         async with database.transaction() as session:
             session.add(Row(id=1, at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+async def test_the_text_of_an_error_does_not_tell_what_was_to_be_stored(database: Database) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        async with database.transaction() as session:
+            session.add_all(Row(id=1, text=text) for text in ("first", "open sesame"))
+    assert "open sesame" not in str(caught.value)
+    assert "test_rows" in str(caught.value)
 
 
 async def test_writers_that_read_first_do_not_disturb_each_other(database: Database) -> None:
