@@ -179,7 +179,9 @@ class Database:
         except (DatabaseError, DBAPIError, OSError) as error:
             raise StorageError(
                 f"The database {self.engine.url.render_as_string(hide_password=True)} cannot be used: {_root(error)}.",
-                hint="Restore it from a backup, or correct `database_url` in the settings.",
+                hint="Restore it from a backup."
+                if self.is_sqlite
+                else "Check that the database server runs and lets Ramal in, or correct RAMAL_DATABASE_URL.",
             ) from error
 
     async def create_all(self) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from core.addresses import is_loopback
 from core.errors import Fault, RamalError
 
 _PREFIX: Final = "RAMAL_"
 _PORT_BASE: Final = "port_base"
+_DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
 class SettingsError(RamalError):
@@ -262,6 +264,13 @@ class Settings(_Section):
     faces: FacesSettings = FacesSettings()
     trace: TraceSettings = TraceSettings()
 
+    @field_validator("database_url")
+    @classmethod
+    def _database_we_can_use(cls, url: str) -> str:
+        if url and _driver(url) not in _DRIVERS:
+            raise ValueError("it is neither postgresql+asyncpg://user:password@host/name nor sqlite+aiosqlite:///file")
+        return url
+
     @property
     def effective_database_url(self) -> str:
         """The database, SQLite in the data folder unless one is named."""
@@ -301,6 +310,18 @@ class Settings(_Section):
         """Where the web app is."""
         host = f"[{self.listen}]" if ":" in self.listen else self.listen
         return self.web.public_url or f"http://{host}:{self.web.port}"
+
+
+def _driver(url: str) -> str:
+    """Return the name of a database URL's driver, or nothing where it is no such URL."""
+    # SQLAlchemy is loaded for those who name a database only.
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        return make_url(url).drivername
+    except (ArgumentError, ValueError):
+        return ""
 
 
 def ports_from_base(base: int) -> dict[str, dict[str, int]]:
@@ -391,13 +412,21 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"]]
+    *place, last = path = [str(part) for part in first["loc"]]
     name = ".".join(path)
+    fields = _fields_of(place)
     if first["type"] == "extra_forbidden":
-        section: Any = Settings
-        for part in path[:-1]:
-            section = section.model_fields[part].annotation
-        nearest = difflib.get_close_matches(path[-1], section.model_fields, n=1, cutoff=0.5)
-        prefix = ".".join([*path[:-1], ""])
+        nearest = difflib.get_close_matches(last, fields, n=1, cutoff=0.5)
+        prefix = ".".join([*place, ""])
         return f"There is no setting “{name}”." + (f" Did you mean “{prefix}{nearest[0]}”?" if nearest else "")
-    return f"The setting “{name}” is wrong: {first['msg'].removeprefix('Value error, ')} (given: {str(first['input'])[:60]})."
+    rule = f"The setting “{name}” is wrong: {first['msg'].removeprefix('Value error, ')}"
+    holds_secrets = last in fields and not fields[last].repr
+    return f"{rule}." if holds_secrets else f"{rule} (given: {str(first['input'])[:60]})."
+
+
+def _fields_of(place: list[str]) -> dict[str, FieldInfo]:
+    """Return the settings of a section, or none where there is no such section."""
+    fields: dict[str, FieldInfo] = Settings.model_fields
+    for part in place:
+        fields = getattr(fields[part].annotation, "model_fields", {}) if part in fields else {}
+    return fields

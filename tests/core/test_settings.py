@@ -72,6 +72,9 @@ def test_the_embedded_broker_leaves_loopback_only_with_a_password() -> None:
         ("[media]\nfirst_port = 20000\nlast_port = 20002", "at least 8 ports"),
         ("[tls]\nkey = 'key.pem'", "a key is named without a certificate"),
         ("port = [", "not valid TOML"),
+        ("database_url = 'mysql://x/y'", "neither postgresql"),
+        ("database_url = 'postgresql+asyncpg://host:port/y'", "neither postgresql"),
+        ("database_url = 'here'", "neither postgresql"),
     ],
 )
 def test_a_wrong_file_is_answered_with_what_to_correct(tmp_path: Path, text: str, said: str) -> None:
@@ -79,6 +82,16 @@ def test_a_wrong_file_is_answered_with_what_to_correct(tmp_path: Path, text: str
     file.write_text(text)
     with pytest.raises(SettingsError, match=said):
         load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RAMAL_DATABASE_URL", "postgres://ramal:hunter2@host/name"), ("RAMAL_MQTT_PASSWORD", "hunter2" * 50)],
+)
+def test_a_wrong_setting_that_may_hold_a_password_is_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(environment={name: value})
+    assert "hunter2" not in refused.value.message
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
