@@ -160,12 +160,14 @@ async def outgoing_call(stage: Stage, number: str) -> None:
     stage.progress.say(f"{DESK} called the {kind} {number} through the trunk")
 
 
-async def check_hearing(stage: Stage) -> None:
-    """Make sure, in the audio, that each really heard the other.
+async def check_hearing(stage: Stage, greeting: Path) -> None:
+    """Make sure, in the audio, that the customer heard the greeting and each really heard the other.
 
     Raises:
         DemoError: somebody did not.
     """
+    if not await asyncio.to_thread(hears, stage.folder / "customer-heard.wav", greeting):
+        raise DemoError(f"The customer did not hear the greeting (listen to {stage.folder / 'customer-heard.wav'}).")
     pairs = (("customer", "desk"), ("customer", "colleague"), ("desk", "customer"), ("colleague", "customer"))
     for listener, speaker in pairs:
         heard = stage.folder / f"{listener}-heard.wav"

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 import aiomqtt
@@ -18,13 +19,15 @@ from api.permissions import Role
 from core.clock import SystemClock
 from core.errors import RamalError, StorageError
 from core.settings import Settings
+from media.prompts import PromptStore
 from ramal.app import Ramal, running
+from ramal.data_folder import DataFolder
 from ramal.demo import calls
 from ramal.demo.audio import make_speech
 from ramal.demo.clip import make_clip
-from ramal.demo.company import LANDLINE, MOBILE, TRUNK_ADDRESS, Api, create_company, create_users
+from ramal.demo.company import GREETING, LANDLINE, MOBILE, TRUNK_ADDRESS, Api, create_company, create_users
 from ramal.demo.progress import Progress
-from ramal.demo.summary import collect
+from ramal.demo.summary import check_told, collect
 
 _MARK: Final = ".ramal-demo"
 
@@ -37,7 +40,7 @@ async def run_demo(settings: Settings, *, stop: bool) -> bool:
         stop: end after the calls, with a JSON summary as the last line; else leave the server running.
     """
     progress = Progress()
-    settings = _on_empty_folder(settings)
+    _empty_folder(settings.data)
     progress.say(f"Starting Ramal on the empty data folder {settings.data}")
     async with running(settings) as ramal:
         try:
@@ -52,17 +55,27 @@ async def run_demo(settings: Settings, *, stop: bool) -> bool:
     return bool(summary["ok"])
 
 
-def _on_empty_folder(settings: Settings) -> Settings:
-    """Empty the demo's folder, but never one that is not a demo's."""
-    if settings.data.exists() and any(settings.data.iterdir()):
-        if not (settings.data / _MARK).exists():
-            raise StorageError(
-                f"The folder {settings.data} is not empty and is no demo's.", hint="Name another one with --data."
-            )
-        shutil.rmtree(settings.data)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    (settings.data / _MARK).touch()
-    return settings
+def _empty_folder(folder: Path) -> None:
+    """Make the demo's folder, or empty it; never one that is no demo's or that a server uses.
+
+    Raises:
+        StorageError: it is one of these, or cannot be read or written.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / _MARK).exists():
+                raise StorageError(
+                    f"The folder {folder} is not empty and is no demo's.", hint="Name another one with --data."
+                )
+            DataFolder(folder).close()
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / _MARK).touch()
+    except OSError as error:
+        raise StorageError(
+            f"The demo's folder {folder} cannot be used: {error.strerror}.",
+            hint="Give this user read and write access to it, or name another one with --data.",
+        ) from error
 
 
 async def _perform(ramal: Ramal, progress: Progress) -> tuple[dict[str, Any], dict[str, str]]:
@@ -86,13 +99,12 @@ async def _perform(ramal: Ramal, progress: Progress) -> tuple[dict[str, Any], di
         main = await calls.main_call(play)
         for number in (LANDLINE, MOBILE):
             await calls.outgoing_call(play, number)
-        await calls.check_hearing(play)
+        await calls.check_hearing(play, PromptStore(settings.data / "prompts").say(GREETING, "en"))
         await ramal.services.faces.finished(camera["id"])
         progress.say("The camera saw its film")
         summary = await collect(play, administrator, main, settings.web_url)
+        await check_told(ramal.services.database, events, summary)
         summary["mqtt_events"] = len(events)
-        if not events:
-            summary |= {"ok": False, "error": "No MQTT event arrived."}
         progress.say("CDRs, bills, recording, lead, contact, MQTT events and visits are all there")
     return summary, {"admin": ramal.administrator_password or "", **users}
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import soundfile
+from sqlalchemy import select
 
+from core.database import Database
+from core.outbox import EMAIL, OutboxMessage
 from ramal.demo.audio import hears
 from ramal.demo.calls import MainCall, Stage
 from ramal.demo.company import LANDLINE, MOBILE, Api, DemoError
@@ -29,7 +33,8 @@ async def collect(stage: Stage, api: Api, main: MainCall, web: str) -> dict[str,
     cdr = next(one for one in cdrs if one["call_id"] == main.call_id)
     recording = await _until(lambda: _sealed(api, cdr["recording_id"]), "the sealed recording")
     contact = await _until(lambda: _contact(api, main.call_id), "the contact")
-    await _check_lead(api, main)
+    await _check_heard_again(api, "leads", main.lead_id)
+    await _check_heard_again(api, "contacts", contact["id"])
     await _check_recording(stage, api, recording)
     charges = [charge for one in cdrs for charge in one["charges"]]
     _check_charges(charges)
@@ -77,13 +82,31 @@ async def _contact(api: Api, call_id: str) -> dict[str, Any] | None:
     return next((contact for contact in contacts if contact["call_id"] == call_id), None)
 
 
-async def _check_lead(api: Api, main: MainCall) -> None:
-    async def activity() -> Any:
-        """Return the lead's activities with a recording, once there are any."""
-        lead = await api.get(f"leads/{main.lead_id}")
-        return [one for one in lead["activities"] if one.get("recording_id")]
+async def _check_heard_again(api: Api, kind: str, id_: str) -> None:
+    """The lead or contact has the call with its recording."""
 
-    await _until(activity, "the lead's activity with the recording")
+    async def activity() -> Any:
+        """Return its activities with a recording, once there are any."""
+        person = await api.get(f"{kind}/{id_}")
+        return [one for one in person["activities"] if one.get("recording_id")]
+
+    await _until(activity, f"the recording among the activities in {kind}")
+
+
+async def check_told(database: Database, topics: Collection[str], summary: Mapping[str, Any]) -> None:
+    """Make sure that colleagues were told of the lead and the contact: by events, and by e-mail in the outbox.
+
+    Raises:
+        DemoError: they were not.
+    """
+    for topic in (f"ramal/leads/{summary['lead_id']}/created", f"ramal/contacts/{summary['contact_id']}/created"):
+        if topic not in topics:
+            raise DemoError(f"No MQTT event {topic} arrived.")
+    async with database.reading() as session:
+        letters = await session.scalars(select(OutboxMessage.body).where(OutboxMessage.channel == EMAIL))
+    about_call = [body for body in letters if summary["call_id"] in body]
+    if len(about_call) != 2:
+        raise DemoError(f"{len(about_call)} e-mails tell of the lead and the contact, not two.")
 
 
 async def _check_recording(stage: Stage, api: Api, recording: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ramal.data_folder import DataFolder
 from tests.support.postgres import postgres_server
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,24 @@ def test_the_main_job_works_from_the_first_ring_to_the_last_kopeck(tmp_path: Pat
 def test_the_main_job_works_on_postgresql_as_well(tmp_path: Path) -> None:
     with postgres_server() as url:
         check(demo("--exit", "--data", str(tmp_path / "demo"), base=48_200, RAMAL_DATABASE_URL=url))
+
+
+def test_the_folder_of_a_demo_that_still_runs_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".ramal-demo").touch()
+    folder = DataFolder(tmp_path)
+    (tmp_path / "ramal.sqlite3").write_text("in use")
+    result = demo("--exit", "--data", str(tmp_path), base=48_100)
+    folder.close()
+    assert result.returncode == 2
+    assert "Another Ramal runs on the data folder" in result.stderr
+    assert (tmp_path / "ramal.sqlite3").read_text() == "in use"
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = demo("--exit", "--data", str(tmp_path / "file" / "demo"), base=48_100)
+    assert result.returncode == 2
+    assert result.stderr.startswith("ramal: ")
 
 
 def test_a_folder_that_is_no_demos_is_left_alone(tmp_path: Path) -> None:
