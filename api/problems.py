@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.errors import (
     ApiError,
@@ -34,6 +35,7 @@ from recordings.errors import RangeNotSatisfiableError
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _MOST_FIELDS: Final = 20
 _MOST_LINES: Final = 1000
 
@@ -130,12 +132,24 @@ def install(app: FastAPI) -> None:
         known = as_error(error)
         if known is None:
             raise error
+        if isinstance(known, MethodNotAllowedError):
+            known.headers["Allow"] = ", ".join(_methods_at(request))
         if known.http_status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_failed", path=request.url.path, problem=known.id, error=known.message)
         return problem_response(known, request_id=request.scope.get("ramal.request_id"))
 
     for kind in (RamalError, RequestValidationError, HTTPException, OperationalError, InterfaceError):
         app.add_exception_handler(kind, answer)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods that the request's address takes; the router itself names those of the first route only."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _invalid(errors: Sequence[Mapping[str, Any]]) -> RamalError:

@@ -31,6 +31,13 @@ def assert_problem(answer: httpx.Response, status: int) -> None:
     assert "/site-packages/" not in answer.text
 
 
+async def test_a_wrong_method_is_told_all_the_right_ones(admin: httpx.AsyncClient) -> None:
+    for address, methods in (("leads", "GET, POST"), ("leads/some", "DELETE, GET, PATCH"), ("calls", "GET, POST")):
+        refused = await admin.put(f"/api/v1/{address}", json={})
+        assert_problem(refused, 405)
+        assert refused.headers["allow"] == methods
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
