@@ -281,7 +281,7 @@ async def _completed(rooms: Services, access: Access, call_id: str, given: Custo
     if not fields.get("phones") and is_public(known.number, rooms.company.settings.country):
         fields["phones"] = [known.number]
     fields["name"] = fields.get("name") or known.name
-    fields["source"] = fields.get("source") or "phone"
+    fields["source"] = fields.get("source") or "call"
     fields["responsible"] = fields.get("responsible") or access.principal.extension or known.extension
     return fields
 

@@ -80,6 +80,12 @@ class CallOffered(Fact, frozen=True, kw_only=True, tag=True):
     diverted_from: str = ""
 
 
+class CallerNamed(Fact, frozen=True, kw_only=True, tag=True):
+    """The CRM knows the caller by this name; it takes the place of what the carrier said."""
+
+    name: str
+
+
 class LegCreated(Fact, frozen=True, kw_only=True, tag=True):
     """A leg was opened: towards us (`incoming`) or by us.
 
@@ -294,6 +300,7 @@ class CallEnded(Fact, frozen=True, kw_only=True, tag=True):
 
 CallFact = (
     CallOffered
+    | CallerNamed
     | LegCreated
     | LegRinging
     | LegAnswered

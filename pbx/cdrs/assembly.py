@@ -16,6 +16,7 @@ from core.events import (
     AnswererJudged,
     CallAnswered,
     CallEnded,
+    CallerNamed,
     CallFact,
     CallOffered,
     CallTransferred,
@@ -35,6 +36,7 @@ from pbx.cdrs.values import CdrState
 
 FACTS = (
     CallOffered,
+    CallerNamed,
     LegCreated,
     LegRinging,
     LegAnswered,
@@ -218,6 +220,8 @@ class Assembly:
     def _apply(self, draft: Draft, sequence: int, fact: CallFact) -> None:
         call = draft.call
         match fact:
+            case CallerNamed():
+                call.from_name = _text(fact.name, 200)
             case LegCreated():
                 draft.add(_created(draft, fact))
                 if call.direction == Direction.OUTBOUND and not fact.incoming and fact.trunk:

@@ -29,7 +29,7 @@ _TRANSFERS: Final = cast(Table, CdrTransferRow.__table__)
 _QUALITY: Final = cast(Table, CdrQualityRow.__table__)
 
 
-_OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_name", "from_extension")
+_OFFERED: Final = ("node", "direction", "from_number", "to_number", "dialled", "from_extension")
 _CALL_ROWS: Final = Rows(_CALLS, CallRecord, fixed=(*_OFFERED, "sip_call_id", "started_at", "diverted_from"))
 _OPENED: Final = (
     "leg_id",

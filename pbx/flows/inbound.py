@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from core.events import CallerNamed
 from pbx import routing
 from pbx.call import Call, Flow
 from pbx.conversation import converse
@@ -64,3 +65,4 @@ async def _name_caller(call: Call) -> None:
         return
     if name:
         call.from_party = call.calling.party = replace(call.from_party, name=name)
+        call.note(CallerNamed, name=name)

@@ -131,7 +131,7 @@ async def test_an_agent_handles_a_call_from_the_web_page(
     lead = (await agent.post(f"{path}/lead", json={"note": "wants a cake"})).json()
     again = (await agent.post(f"{path}/lead")).json()
     assert lead["id"] == again["id"]
-    assert (lead["call_id"], lead["responsible"], lead["source"]) == (ringing["id"], "1001", "phone")
+    assert (lead["call_id"], lead["responsible"], lead["source"]) == (ringing["id"], "1001", "call")
 
     started = await agent.post(f"{path}/transfer", json={"to": "1002", "kind": "attended"})
     assert started.status_code == 200

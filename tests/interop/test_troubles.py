@@ -13,6 +13,7 @@ import pytest
 
 from core.events import (
     CallEnded,
+    CallerNamed,
     CallOffered,
     Disposition,
     LegAnswered,
@@ -117,6 +118,7 @@ async def test_the_phone_shows_the_name_the_crm_knows_and_rings_without_it(
             incoming = await ana.incoming()
             assert shown in incoming.remote
             assert (await server.fact(CallOffered)).from_number == "+79161112233"
+            assert [fact.name for fact in server.told(CallerNamed)] == ([shown] if shown == "Maria Souza" else [])
             await incoming.answer(486)
             await customer.over(15)
             await server.quiet()

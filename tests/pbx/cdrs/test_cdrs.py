@@ -6,6 +6,7 @@ import pytest
 
 from core.database import Database
 from core.events import (
+    CallerNamed,
     Direction,
     Disposition,
     LegMoved,
@@ -73,6 +74,14 @@ async def test_a_call_out_names_the_last_trunk_it_was_tried_on(database: Databas
     story.outside(1, "a", "second", LANDLINE, trunk="second-carrier")
     await digest(database, story)
     assert (await queries.get("a")).trunk == "second-carrier"
+
+
+async def test_a_caller_whom_the_crm_knows_is_on_record_by_that_name(database: Database, queries: CdrQueries) -> None:
+    story = Story()
+    story.offered(0, "a", Direction.INBOUND, from_number=MOBILE)
+    story.facts.append(CallerNamed(at=at(0.1), call_id="a", name="Padaria Central"))
+    await digest(database, story, batch=1)
+    assert (await queries.get("a")).from_name == "Padaria Central"
 
 
 @pytest.mark.parametrize(
