@@ -125,6 +125,7 @@ def read_packages(text: str) -> list[tuple[str, str]]:
 
 def install_python(lock: str) -> None:
     """Make `.venv` hold exactly what the lock file names (or more, where the tests' lock is there already)."""
+    discard_strange_venv()
     if not PYTHON.exists():
         say("Making .venv")
         run(
@@ -157,6 +158,14 @@ def install_python(lock: str) -> None:
         remedy,
     )
     write_stamp(stamp, wanted)
+
+
+def discard_strange_venv() -> None:
+    """Remove a `.venv` that was made for another folder (a checkout that was moved or copied), half made, or lost its Python."""
+    pip = VENV / "bin" / "pip"
+    if VENV.exists() and not (PYTHON.exists() and pip.exists() and str(VENV) in pip.read_text(encoding="utf-8")[:500]):
+        say("Removing .venv, which was made for another folder or Python")
+        shutil.rmtree(VENV)
 
 
 def build_engine() -> None:
@@ -256,5 +265,10 @@ if __name__ == "__main__":
         main(sys.argv[1])
     except KeyboardInterrupt:
         sys.exit("\n✗ Stopped before the set-up was complete; call make again to go on.")
+    except OSError as error:
+        fail(
+            f"A file of the set-up could not be read or written: {error}.",
+            "Give this user write access to the folder, or free space on the disk, then call make again.",
+        )
     if time.monotonic() - started > 5:
         say(f"Set up in {time.monotonic() - started:.0f} s")

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from scipy.signal import correlate, resample_poly
 
 from media.speech import speak
 
@@ -52,6 +51,8 @@ def likeness(heard: Samples, said: Samples) -> float:
     """Return the highest normalised cross-correlation of `said` anywhere in `heard`, 0 to 1."""
     if len(heard) < len(said) or not np.any(said):
         return 0.0
+    from scipy.signal import correlate  # noqa: PLC0415 - a quarter of the demo's start, wanted at its end only
+
     products = correlate(heard, said, mode="valid", method="fft")
     squares = np.concatenate([[0.0], np.cumsum(heard**2)])
     energy = squares[len(said) :] - squares[: -len(said)]
@@ -62,7 +63,11 @@ def likeness(heard: Samples, said: Samples) -> float:
 def _load(file: Path) -> Samples:
     samples, rate = soundfile.read(file, dtype="float64", always_2d=True)
     mono: Samples = samples.mean(axis=1)
-    return mono if rate == RATE else np.asarray(resample_poly(mono, RATE, rate), dtype=np.float64)
+    if rate == RATE:
+        return mono
+    from scipy.signal import resample_poly  # noqa: PLC0415 - as above
+
+    return np.asarray(resample_poly(mono, RATE, rate), dtype=np.float64)
 
 
 def _loudest_pieces(samples: Samples) -> list[Samples]:

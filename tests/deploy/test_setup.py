@@ -23,6 +23,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "bin" / "python")
     monkeypatch.setattr(module, "STAMPS", tmp_path / ".venv" / "stamps")
     monkeypatch.setattr(module, "BUILD_LOCK", tmp_path / "deploy" / "build.lock")
     (tmp_path / "deploy").mkdir()
@@ -115,6 +116,35 @@ def test_what_was_built_is_built_again_only_when_a_source_changes(
     (native / "loop.cpp").write_text("int two;")
     setup.build_engine()
     assert len(commands) == 2
+
+
+def test_a_venv_of_another_folder_or_without_its_python_is_made_anew(setup: ModuleType) -> None:
+    def venv(shebang: str, *, python: bool = True) -> bool:
+        (setup.VENV / "bin").mkdir(parents=True, exist_ok=True)
+        setup.PYTHON.unlink(missing_ok=True)
+        setup.PYTHON.symlink_to(sys.executable if python else "/nowhere/python3")
+        (setup.VENV / "bin" / "pip").write_text(f"#!{shebang}\nimport sys\n")
+        setup.discard_strange_venv()
+        return bool(setup.VENV.exists())
+
+    assert venv(f"{setup.VENV}/bin/python3")
+    assert not venv("/home/somebody/ramal/.venv/bin/python3")
+    assert not venv(f"{setup.VENV}/bin/python3", python=False)
+    setup.VENV.mkdir()
+    setup.discard_strange_venv()
+    assert not setup.VENV.exists()
+
+
+def test_a_file_that_cannot_be_used_is_told_with_what_to_do(tmp_path: Path) -> None:
+    # A list of packages that is a folder: not even root can read it.
+    (tmp_path / "deploy" / "debian-packages.txt").mkdir(parents=True)
+    (tmp_path / "deploy" / "setup.py").write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, tmp_path / "deploy" / "setup.py", "web"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "call make again" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_digest_tells_contents_and_names_apart(setup: ModuleType) -> None:
