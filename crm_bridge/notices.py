@@ -33,6 +33,7 @@ class _Wording:
     responsible: str
     source: str
     call: str
+    missed: str
     note: str
     hidden_number: str
 
@@ -47,6 +48,7 @@ _WORDINGS: Final = {
         responsible="Responsible",
         source="Source",
         call="Call",
+        missed="Missed call",
         note="Note",
         hidden_number="Hidden number",
     ),
@@ -59,6 +61,7 @@ _WORDINGS: Final = {
         responsible="Responsável",
         source="Origem",
         call="Chamada",
+        missed="Chamada perdida",
         note="Observação",
         hidden_number="Número oculto",
     ),
@@ -71,6 +74,7 @@ _WORDINGS: Final = {
         responsible="Ответственный",
         source="Источник",
         call="Звонок",
+        missed="Пропущенный звонок",
         note="Примечание",
         hidden_number="Скрытый номер",
     ),
@@ -139,11 +143,13 @@ class Notices:
             title = words.missed_call
         else:
             title = words.new_lead if kind is OwnerKind.LEAD else words.new_contact
+        # What Ramal writes as the source itself; what somebody typed stays as it is.
+        sources = {"call": words.call, "missed_call": words.missed}
         facts = (
             (words.phone, ", ".join(record.phones)),
             (words.email, ", ".join(record.emails)),
             (words.responsible, record.responsible),
-            (words.source, record.source),
+            (words.source, sources.get(record.source, record.source)),
             (words.call, record.call_id or ""),
             (words.note, record.note),
         )

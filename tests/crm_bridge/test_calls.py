@@ -18,6 +18,7 @@ from core.events import (
     TransferResult,
 )
 from core.journal import Journal
+from core.outbox import EMAIL
 from crm_bridge.activities import Activities
 from crm_bridge.errors import CrmConflictError
 from crm_bridge.values import (
@@ -98,6 +99,8 @@ async def test_a_missed_call_becomes_a_lead(desk: Desk, disposition: Disposition
     assert (lead.name, lead.phones, lead.source, lead.call_id) == ("Maria", (CUSTOMER,), "missed_call", "call-1")
     assert [call.call_id for call in await calls_of(desk, Owner(OwnerKind.LEAD, lead.id))] == ["call-1"]
     assert await desk.letters() == [("boss@aurora.example", "Missed call, please call back: Maria")]
+    [letter] = await desk.outbox(EMAIL)
+    assert "Source: Missed call\n" in letter.body
 
 
 async def test_further_missed_calls_are_activities_of_the_open_lead(desk: Desk) -> None:

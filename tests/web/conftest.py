@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from api.key_store import TokenStore
 from api.permissions import Role
@@ -20,7 +20,7 @@ from core.settings import load_settings
 from ramal.app import Ramal, running
 from ramal.demo.calls import free_udp_port, phones
 from ramal.demo.company import COMPANY_NUMBER, MOBILE, TRUNK_ADDRESS, Api, create_company, create_users
-from ramal.softphone.controller import PhoneCall, SoftPhone
+from ramal.softphone.controller import PhoneCall, SoftPhone, SoftPhoneError
 from tests.support.ports import free_port
 from tests.support.tones import write_tone
 
@@ -36,6 +36,8 @@ CHROMIUM_ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 ADMINISTRATOR_PASSWORD = "lanterns over the river"
+PATIENCE_MS = 15_000
+"""How long a page may take: the machine may have much else to do."""
 WIDE = (1360, 860)
 PHONE = (390, 844)
 
@@ -68,6 +70,16 @@ class Shop:
         await customer.confirmed()
         await desk.play(self.voice)
         return customer, desk
+
+    async def hang_up(self) -> None:
+        """End what calls there are, so that the next test begins with none."""
+        for phone in (self.desk, self.colleague, self.customer):
+            for call in [one for one in phone.calls if not one.ended]:
+                with contextlib.suppress(SoftPhoneError):
+                    await call.hang_up()
+        async with asyncio.timeout(20):
+            while (await self.api.get("calls"))["items"]:
+                await asyncio.sleep(0.1)
 
 
 @dataclass(slots=True)
@@ -133,6 +145,7 @@ async def past(shop: Shop) -> Past:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, headless."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_ARGUMENTS))
         yield chromium
@@ -154,7 +167,7 @@ class Visits:
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]}, locale=locale, base_url=self._shop.url
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
@@ -185,8 +198,9 @@ class Visits:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visits(browser: Browser, shop: Shop) -> AsyncIterator[Visits]:
-    """A way to open pages; a page with an error in it fails the test."""
+    """A way to open pages; a page with an error in it fails the test. Calls that the test leaves are hung up."""
     opened = Visits(browser, shop)
     yield opened
     await opened.close()
+    await shop.hang_up()
     assert opened.troubles == []

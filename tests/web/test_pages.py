@@ -106,6 +106,37 @@ async def test_signing_out_leads_back_to_the_door(visits: Visits) -> None:
     await expect(page.get_by_label("User name")).to_be_visible()
 
 
+async def test_the_own_password_is_changed_and_a_wrong_one_keeps_the_session(visits: Visits, shop: Shop) -> None:
+    made = await shop.api.post("users", username="rita", name="Rita", role="manager", password="first password 1")
+    shop.passwords["rita"] = "first password 1"
+    page = await visits.sign_in("rita", locale="pt-BR")
+    await page.get_by_role("button", name="Rita").click()
+    await page.get_by_role("menuitem", name="Mudar a senha").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("textbox", name="Senha atual").fill("not this one")
+    await dialog.get_by_role("textbox", name="Senha nova").fill("second password 2")
+    await dialog.get_by_role("button", name="Salvar").click()
+    await expect(dialog.get_by_role("alert")).to_have_text("A senha atual está errada.")
+    await dialog.get_by_role("textbox", name="Senha atual").fill("first password 1")
+    await dialog.get_by_role("button", name="Salvar").click()
+    await expect(page.get_by_label("Usuário")).to_be_visible()
+    shop.passwords["rita"] = "second password 2"
+    again = await visits.sign_in("rita", locale="pt-BR")
+    await expect(again.get_by_role("heading", name="Ao vivo")).to_be_visible()
+    await shop.api.patch(f"users/{made['id']}", active=False)
+
+
+async def test_an_agent_without_an_extension_is_told_what_to_do(visits: Visits, shop: Shop) -> None:
+    await shop.api.post("users", username="novo", name="Novo", role="agent", password="first password 1")
+    shop.passwords["novo"] = "first password 1"
+    page = await visits.sign_in("novo", locale="ru-RU")
+    for path in ("/live", "/calls"):
+        await go(page, path)
+        await expect(page.get_by_text("У вас ещё нет внутреннего номера")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_have_count(0)
+    await expect(page.get_by_role("status")).to_have_count(0)
+
+
 @pytest.mark.parametrize(
     ("username", "seen", "hidden"),
     [

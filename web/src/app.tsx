@@ -7,6 +7,7 @@ import { lazy, type ReactNode } from "react";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 import { ApiError } from "./api/problem";
 import type { Session } from "./api/types";
+import { NoExtension } from "./components/no-extension";
 import { ProblemAlert } from "./components/problem-alert";
 import { I18nProvider } from "./i18n/i18n";
 import { CallsPage } from "./pages/calls/calls-page";
@@ -14,6 +15,7 @@ import { LivePage } from "./pages/live/live-page";
 import { NotFoundPage } from "./pages/not-found-page";
 import { PeoplePage } from "./pages/people/people-page";
 import { VisitorsPage } from "./pages/visitors/visitors-page";
+import { lacksExtension } from "./session/permissions";
 import { SessionProvider, useSessionQuery } from "./session/session";
 import { SignInPage } from "./session/sign-in-page";
 import { homePath, mayVisit, type PageName } from "./shell/navigation";
@@ -104,7 +106,13 @@ function Pages({ session }: { session: Session }) {
         {pages
           .filter(({ page }) => mayVisit(session, page))
           .map(({ page, path, element }) => (
-            <Route key={page} path={path} element={element} />
+            <Route
+              key={page}
+              path={path}
+              element={
+                (page === "live" || page === "calls") && lacksExtension(session) ? <NoExtension page={page} /> : element
+              }
+            />
           ))}
         <Route path="*" element={<NotFoundPage />} />
       </Route>

@@ -30,6 +30,8 @@ export function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const WRONG_PASSWORD = "urn:ramal:problem:api.wrong_credentials";
+
 let onSignedOut: () => void = () => undefined;
 
 /** Names what to do when the server says that the session is over (401). */
@@ -51,8 +53,10 @@ async function request(
     throw new ApiError(0, {});
   }
   if (response.ok) return response;
-  if (response.status === 401) onSignedOut();
-  throw problemFrom(response.status, response.headers.get("content-type"), await response.text());
+  const error = problemFrom(response.status, response.headers.get("content-type"), await response.text());
+  // A wrong password is a mistake in a form; the session, if there is one, goes on.
+  if (error.status === 401 && error.problem.type !== WRONG_PASSWORD) onSignedOut();
+  throw error;
 }
 
 async function json<T>(response: Response): Promise<T> {

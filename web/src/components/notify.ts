@@ -1,9 +1,8 @@
 /** Short messages at the edge of the page: what was done, and what was refused. */
 
 import { notifications } from "@mantine/notifications";
-import { ApiError } from "../api/problem";
-import type { Dictionary } from "../i18n/en";
-import { problemText } from "./problem-alert";
+import type { I18n } from "../i18n/i18n";
+import { problemDetails, problemText } from "./problem-alert";
 
 /** Says that something was done. */
 export function notifyDone(message: string): void {
@@ -11,8 +10,7 @@ export function notifyDone(message: string): void {
 }
 
 /** Says that something was refused, and what to do about it. */
-export function notifyProblem(error: unknown, t: Dictionary): void {
-  const hint = error instanceof ApiError && error.hint ? error.hint : undefined;
-  const title = problemText(error, t);
-  notifications.show({ title, message: hint ?? "", color: "red", autoClose: 8000 });
+export function notifyProblem(error: unknown, i18n: Pick<I18n, "t" | "language">): void {
+  const title = problemText(error, i18n);
+  notifications.show({ title, message: problemDetails(error, i18n).join(" "), color: "red", autoClose: 8000 });
 }

@@ -64,7 +64,7 @@ export function ResourceDialog<New>({
       <form onSubmit={form.onSubmit((current) => save.mutate(current, { onError: showBesideFields }))} noValidate>
         <Stack>
           {visibleFields(fields, form.values, isNew).map((field) => (
-            <FormField key={field.name} field={field} form={form} />
+            <FormField key={field.name} field={field} form={form} isNew={isNew} />
           ))}
           {save.error && <ProblemAlert error={save.error} />}
           <Group justify="flex-end">

@@ -14,6 +14,8 @@ export interface FieldSpec {
   label: string;
   kind: "text" | "password" | "number" | "switch" | "select" | "tags" | "textarea" | "date" | "decimal";
   help?: string;
+  /** The help where something is changed and not made, if that is another. */
+  changeHelp?: string;
   placeholder?: string;
   required?: boolean;
   /** Shown for new things only, since it cannot be changed later. */
@@ -40,11 +42,19 @@ export function missingFields(fields: readonly FieldSpec[], values: FormValues):
 }
 
 /** One field of the form. */
-export function FormField({ field, form }: { field: FieldSpec; form: UseFormReturnType<FormValues> }) {
+export function FormField({
+  field,
+  form,
+  isNew,
+}: {
+  field: FieldSpec;
+  form: UseFormReturnType<FormValues>;
+  isNew: boolean;
+}) {
   const { t } = useI18n();
   const shared = {
     label: field.label,
-    description: field.help,
+    description: isNew ? field.help : (field.changeHelp ?? field.help),
     placeholder: field.placeholder,
     withAsterisk: field.required,
   };

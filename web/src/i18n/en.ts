@@ -31,6 +31,15 @@ export const en = {
     wrong: "User name or password is wrong.",
     help: "No password yet? Your administrator creates users and sets passwords.",
   },
+  password: {
+    change: "Change password",
+    current: "Password now",
+    next: "New password",
+    nextHelp: "At least eight characters. You sign in with it again, everywhere.",
+    wrong: "The present password is wrong.",
+    tooShort: (n: number) => `At least ${n} characters`,
+    changed: "The password was changed. Sign in with the new one.",
+  },
   shell: {
     skip: "Skip to content",
     menu: "Navigation",
@@ -129,6 +138,7 @@ export const en = {
     off: "Off",
     disabled: "Switched off",
   },
+  sources: { call: "Call", missed_call: "Missed call" },
   stages: { new: "New", in_progress: "In progress", converted: "Converted", junk: "Junk" },
   activityKinds: { call: "Call", note: "Note" },
   live: {
@@ -175,6 +185,8 @@ export const en = {
     recorded: "Recorded",
     emptyTitle: "No calls yet",
     emptyText: "Calls appear here when they have ended. Register a phone, then call from it or let it be called.",
+    noExtensionTitle: "You have no extension yet",
+    noExtensionText: "Your calls are those of your extension. Ask your administrator to give you one.",
     nothingFoundTitle: "Nothing found",
     nothingFoundText: "No call fits these filters. Take one away, or widen the days.",
     details: "Call",
@@ -220,6 +232,8 @@ export const en = {
     failed: "The recording could not be played. Download it, or ask the administrator to look at the storage.",
     lost: "There is no audio",
     transcript: "Transcript",
+    transcriptsOff:
+      "Speech recognition is off: to write down calls, name the folder of a Vosk model in RAMAL_SPEECH_VOSK_MODEL.",
   },
   people: {
     searchPlaceholder: "Name, number or e-mail",
@@ -316,6 +330,7 @@ export const en = {
     address: "Address",
     host: "Host or IP address",
     port: "Port",
+    portHelp: "Empty: as its DNS says, else 5060, or 5061 over TLS.",
     transport: "Transport",
     register: "Register with the operator",
     nameHelp: "Letters, digits, dot, dash and underscore; it stays.",
@@ -373,6 +388,8 @@ export const en = {
     seconds: "s",
     fee: "Connection fee",
     valid: "Valid",
+    validText: (from: string, to: string) =>
+      [from ? `from ${from}` : "", to ? `until ${to}` : ""].filter(Boolean).join(" ") || "always",
     validFrom: "Valid from",
     validTo: "Valid until (excluded)",
     first: "First step, seconds",
@@ -380,7 +397,7 @@ export const en = {
     prefixHelp: "Digits with country code, without plus.",
     kindHelp: "Empty: holds for every kind of number.",
     import: "Import CSV",
-    importHelp: "The first line names the columns. Either every line is taken, or none.",
+    importHelp: "Empty: as its DNS says, else 5060, or 5061 over TLS.",
     file: "File",
     chooseFile: "Choose a CSV file",
     imported: rates,

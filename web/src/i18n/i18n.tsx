@@ -27,7 +27,7 @@ export function chooseLanguage(wishes: readonly (string | null | undefined)[]): 
   return "en";
 }
 
-interface I18n {
+export interface I18n {
   /** All texts of the app in the chosen language. */
   t: Dictionary;
   /** Money, numbers and times in the chosen language. */

@@ -32,6 +32,15 @@ export const ptBR: Dictionary = {
     wrong: "Usuário ou senha incorretos.",
     help: "Ainda não tem senha? O administrador cria os usuários e define as senhas.",
   },
+  password: {
+    change: "Mudar a senha",
+    current: "Senha atual",
+    next: "Senha nova",
+    nextHelp: "Pelo menos oito caracteres. Depois você entra com ela de novo, em todo lugar.",
+    wrong: "A senha atual está errada.",
+    tooShort: (n: number) => `Pelo menos ${n} caracteres`,
+    changed: "A senha foi mudada. Entre com a nova.",
+  },
   shell: {
     skip: "Ir para o conteúdo",
     menu: "Navegação",
@@ -130,6 +139,7 @@ export const ptBR: Dictionary = {
     off: "Desligada",
     disabled: "Desligado",
   },
+  sources: { call: "Chamada", missed_call: "Chamada perdida" },
   stages: { new: "Novo", in_progress: "Em andamento", converted: "Convertido", junk: "Descartado" },
   activityKinds: { call: "Chamada", note: "Nota" },
   live: {
@@ -176,6 +186,8 @@ export const ptBR: Dictionary = {
     recorded: "Gravada",
     emptyTitle: "Nenhuma chamada ainda",
     emptyText: "As chamadas aparecem aqui quando terminam. Registre um telefone e ligue, ou receba uma ligação.",
+    noExtensionTitle: "Você ainda não tem um ramal",
+    noExtensionText: "Suas chamadas são as do seu ramal. Peça ao administrador que lhe dê um.",
     nothingFoundTitle: "Nada encontrado",
     nothingFoundText: "Nenhuma chamada corresponde aos filtros. Retire um deles ou amplie os dias.",
     details: "Chamada",
@@ -222,6 +234,8 @@ export const ptBR: Dictionary = {
       "Não foi possível reproduzir a gravação. Baixe o arquivo ou peça ao administrador que verifique o armazenamento.",
     lost: "Não há áudio",
     transcript: "Transcrição",
+    transcriptsOff:
+      "O reconhecimento de fala está desligado: para transcrever chamadas, indique a pasta de um modelo Vosk em RAMAL_SPEECH_VOSK_MODEL.",
   },
   people: {
     searchPlaceholder: "Nome, número ou e-mail",
@@ -318,6 +332,7 @@ export const ptBR: Dictionary = {
     address: "Endereço",
     host: "Nome ou endereço IP",
     port: "Porta",
+    portHelp: "Vazio: como diz o DNS, senão 5060, ou 5061 com TLS.",
     transport: "Transporte",
     register: "Registrar na operadora",
     nameHelp: "Letras, dígitos, ponto, hífen e sublinhado; não muda depois.",
@@ -378,6 +393,8 @@ export const ptBR: Dictionary = {
     seconds: "s",
     fee: "Taxa de conexão",
     valid: "Validade",
+    validText: (from: string, to: string) =>
+      [from ? `desde ${from}` : "", to ? `até ${to}` : ""].filter(Boolean).join(" ") || "sempre",
     validFrom: "Válida a partir de",
     validTo: "Válida até (exclusive)",
     first: "Primeira fração, segundos",
@@ -385,7 +402,7 @@ export const ptBR: Dictionary = {
     prefixHelp: "Dígitos com código do país, sem o sinal de mais.",
     kindHelp: "Vazio: vale para qualquer tipo de número.",
     import: "Importar CSV",
-    importHelp: "A primeira linha traz os nomes das colunas. Ou todas as linhas são aceitas, ou nenhuma.",
+    importHelp: "Vazio: como diz o DNS, senão 5060, ou 5061 com TLS.",
     file: "Arquivo",
     chooseFile: "Escolha um arquivo CSV",
     imported: rates,

@@ -37,6 +37,15 @@ export const ru: Dictionary = {
     wrong: "Неверное имя пользователя или пароль.",
     help: "Ещё нет пароля? Пользователей и пароли создаёт администратор.",
   },
+  password: {
+    change: "Сменить пароль",
+    current: "Нынешний пароль",
+    next: "Новый пароль",
+    nextHelp: "Не меньше восьми знаков. После этого войдите с ним заново, везде.",
+    wrong: "Нынешний пароль неверен.",
+    tooShort: (n: number) => `Не меньше ${n} знаков`,
+    changed: "Пароль изменён. Войдите с новым.",
+  },
   shell: {
     skip: "К содержимому",
     menu: "Навигация",
@@ -135,6 +144,7 @@ export const ru: Dictionary = {
     off: "Выключена",
     disabled: "Выключен",
   },
+  sources: { call: "Звонок", missed_call: "Пропущенный звонок" },
   stages: { new: "Новый", in_progress: "В работе", converted: "Стал клиентом", junk: "Нецелевой" },
   activityKinds: { call: "Звонок", note: "Заметка" },
   live: {
@@ -181,6 +191,8 @@ export const ru: Dictionary = {
     recorded: "Записан",
     emptyTitle: "Звонков ещё нет",
     emptyText: "Звонки появляются здесь, когда завершатся. Зарегистрируйте телефон и позвоните с него или на него.",
+    noExtensionTitle: "У вас ещё нет внутреннего номера",
+    noExtensionText: "Ваши звонки — это звонки вашего внутреннего номера. Попросите администратора назначить его вам.",
     nothingFoundTitle: "Ничего не найдено",
     nothingFoundText: "Ни один звонок не подходит под фильтры. Уберите один из них или расширьте дни.",
     details: "Звонок",
@@ -226,6 +238,8 @@ export const ru: Dictionary = {
     failed: "Запись не воспроизводится. Скачайте её или попросите администратора проверить хранилище.",
     lost: "Звука нет",
     transcript: "Расшифровка",
+    transcriptsOff:
+      "Распознавание речи выключено: чтобы получать тексты звонков, укажите папку модели Vosk в RAMAL_SPEECH_VOSK_MODEL.",
   },
   people: {
     searchPlaceholder: "Имя, номер или почта",
@@ -327,6 +341,7 @@ export const ru: Dictionary = {
     address: "Адрес",
     host: "Имя узла или IP-адрес",
     port: "Порт",
+    portHelp: "Пусто: как указано в DNS, иначе 5060 или 5061 по TLS.",
     transport: "Транспорт",
     register: "Регистрироваться у оператора",
     nameHelp: "Латинские буквы, цифры, точка, дефис и подчёркивание; потом не меняется.",
@@ -384,6 +399,8 @@ export const ru: Dictionary = {
     seconds: "с",
     fee: "За соединение",
     valid: "Действует",
+    validText: (from: string, to: string) =>
+      [from ? `с ${from}` : "", to ? `до ${to}` : ""].filter(Boolean).join(" ") || "всегда",
     validFrom: "Действует с",
     validTo: "Действует до (не включая)",
     first: "Первый шаг, секунд",
@@ -391,7 +408,7 @@ export const ru: Dictionary = {
     prefixHelp: "Цифры с кодом страны, без плюса.",
     kindHelp: "Пусто: для любых номеров.",
     import: "Загрузить CSV",
-    importHelp: "В первой строке названия столбцов. Принимаются или все строки, или ни одной.",
+    importHelp: "Пусто: как указано в DNS, иначе 5060 или 5061 по TLS.",
     file: "Файл",
     chooseFile: "Выберите файл CSV",
     imported: rates,

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { ApiError } from "../api/problem";
 import type { Session } from "../api/types";
+import { problemDetails, problemText } from "../components/problem-alert";
 import { type FieldSpec, missingFields, visibleFields } from "../components/resource-form";
+import { dictionaries, type Language } from "../i18n/i18n";
 import { homePath, mayVisit } from "../shell/navigation";
 import { queryOf, readFilters, writeFilters } from "./calls/filters";
+import { sourceText } from "./people/people";
 import { decimalText, filled } from "./setup/bodies";
 import { lineErrors } from "./setup/line-errors";
 import { hoursOf } from "./visitors/hours";
@@ -104,6 +108,45 @@ describe("the wrong lines of a file", () => {
       { line: 2, message: "kind" },
       { line: 3, message: "prefix" },
       { line: 12, message: "price" },
+    ]);
+  });
+});
+
+describe("a problem", () => {
+  const detail = "No phone of extension 1001 is registered.";
+  const unreachable = new ApiError(503, { type: "urn:ramal:problem:pbx.unreachable", detail, hint: "Look at it." });
+  const i18n = (language: Language) => ({ t: dictionaries[language], language });
+
+  it("is said in the user's language, with the server's exact words below", () => {
+    expect(problemText(unreachable, i18n("pt-BR"))).toBe("Ninguém pode ser alcançado ali agora.");
+    expect(problemText(unreachable, i18n("ru"))).toBe("Туда сейчас не дозвониться.");
+    expect(problemDetails(unreachable, i18n("ru"))).toEqual([detail, "Look at it."]);
+  });
+
+  it("is said once in the server's own language", () => {
+    expect(problemText(unreachable, i18n("en"))).toBe(detail);
+    expect(problemDetails(unreachable, i18n("en"))).toEqual(["Look at it."]);
+  });
+
+  it("of an unknown kind is shown as it came", () => {
+    expect(problemText(new ApiError(418, { type: "urn:other", detail: "Teapot" }), i18n("ru"))).toBe("Teapot");
+  });
+});
+
+describe("the source of a person", () => {
+  it("is translated where the server wrote it, and left as typed otherwise", () => {
+    expect(sourceText("missed_call", dictionaries["pt-BR"])).toBe("Chamada perdida");
+    expect(sourceText("fair in May", dictionaries.ru)).toBe("fair in May");
+  });
+});
+
+describe("the time in which a rate holds", () => {
+  it("is said in words, also where an end is open", () => {
+    const { validText } = dictionaries.ru.rates;
+    expect([validText("", ""), validText("1 мая", ""), validText("1 мая", "1 июня")]).toEqual([
+      "всегда",
+      "с 1 мая",
+      "с 1 мая до 1 июня",
     ]);
   });
 });

@@ -6,3 +6,8 @@ import type { Session } from "../api/types";
 export function may(session: Session, resource: string, action: string): boolean {
   return session.permissions[resource]?.[action] !== undefined;
 }
+
+/** Whether a session sees its own calls only, and has no extension that could have any. */
+export function lacksExtension(session: Session): boolean {
+  return session.permissions.calls?.read === "own" && !session.extension;
+}

@@ -7,12 +7,13 @@ import { openLive, staleKeys } from "../api/live";
 /** Milliseconds in which events are gathered before lists are read again. */
 const GATHER_MS = 250;
 
-/** Keeps lists fresh while the shell is shown; true while the socket is open. */
-export function useLiveConnection(): boolean {
+/** Keeps lists fresh while the shell is shown and there are events for the user (`wanted`); false while that connection is lost. */
+export function useLiveConnection(wanted: boolean): boolean {
   const queries = useQueryClient();
   const [connected, setConnected] = useState(true);
 
   useEffect(() => {
+    if (!wanted) return;
     const stale = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = (): void => {
@@ -35,7 +36,7 @@ export function useLiveConnection(): boolean {
       clearTimeout(timer);
       close();
     };
-  }, [queries]);
+  }, [queries, wanted]);
 
   return connected;
 }

@@ -7,6 +7,8 @@ import { Link, Outlet, useLocation } from "react-router";
 import { Icon } from "../components/icons";
 import { Logo } from "../components/logo";
 import { useI18n } from "../i18n/i18n";
+import { lacksExtension } from "../session/permissions";
+import { PasswordDialog } from "../session/password-dialog";
 import { useSession } from "../session/session";
 import { useLiveConnection } from "./live-connection";
 import { homePath, type NavigationEntry, setupPages, workPages } from "./navigation";
@@ -17,7 +19,7 @@ export function Shell() {
   const { t } = useI18n();
   const { user } = useSession();
   const [opened, { toggle, close }] = useDisclosure(false);
-  const connected = useLiveConnection();
+  const connected = useLiveConnection(!lacksExtension(user));
 
   return (
     <AppShell
@@ -106,22 +108,29 @@ function Section({
 function UserMenu() {
   const { t } = useI18n();
   const { user, signOut } = useSession();
+  const [changing, change] = useDisclosure(false);
   return (
-    <Menu position="bottom-end" withinPortal width={220}>
-      <Menu.Target>
-        <Button variant="subtle" color="gray" size="compact-sm" leftSection={<Icon name="contact" size={16} />}>
-          <span className="user-name">{user.name || user.username}</span>
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {t.roles[user.role]}
-          {user.extension ? ` · ${t.fields.extension} ${user.extension}` : ""}
-        </Menu.Label>
-        <Menu.Item leftSection={<Icon name="signOut" size={16} />} onClick={() => void signOut()}>
-          {t.shell.signOut}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Menu position="bottom-end" withinPortal width={220}>
+        <Menu.Target>
+          <Button variant="subtle" color="gray" size="compact-sm" leftSection={<Icon name="contact" size={16} />}>
+            <span className="user-name">{user.name || user.username}</span>
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Label>
+            {t.roles[user.role]}
+            {user.extension ? ` · ${t.fields.extension} ${user.extension}` : ""}
+          </Menu.Label>
+          <Menu.Item leftSection={<Icon name="edit" size={16} />} onClick={change.open}>
+            {t.password.change}
+          </Menu.Item>
+          <Menu.Item leftSection={<Icon name="signOut" size={16} />} onClick={() => void signOut()}>
+            {t.shell.signOut}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {changing && <PasswordDialog onClose={change.close} />}
+    </>
   );
 }

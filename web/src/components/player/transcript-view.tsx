@@ -7,17 +7,19 @@ import { ApiError } from "../../api/problem";
 import type { Transcript } from "../../api/types";
 import { clock } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
+import { useSession } from "../../session/session";
 
-async function transcriptOf(recordingId: string): Promise<Transcript | null> {
+/** The transcript, or null where there is none: `off` where speech recognition is switched off, of which the server's hint tells. */
+async function transcriptOf(recordingId: string): Promise<{ transcript: Transcript | null; off: boolean }> {
   try {
-    return await get<Transcript>(`/transcripts/${recordingId}`);
+    return { transcript: await get<Transcript>(`/transcripts/${recordingId}`), off: false };
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 404 || error.status === 503)) return null;
-    throw error;
+    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 503)) throw error;
+    return { transcript: null, off: Boolean(error.hint) };
   }
 }
 
-/** The transcript where there is one; nothing is shown where there is none. */
+/** The transcript where there is one; who can switch speech recognition on is told where it is off. */
 export function TranscriptView({
   recordingId,
   position,
@@ -28,12 +30,20 @@ export function TranscriptView({
   onSeek: (seconds: number) => void;
 }) {
   const { t } = useI18n();
+  const { may } = useSession();
   const transcript = useQuery({
     queryKey: ["transcripts", "of", recordingId],
     queryFn: () => transcriptOf(recordingId),
     retry: false,
   });
-  const segments = transcript.data?.segments ?? [];
+  const segments = transcript.data?.transcript?.segments ?? [];
+  if (transcript.data?.off && may("users", "create")) {
+    return (
+      <Text size="xs" c="dimmed">
+        {t.player.transcriptsOff}
+      </Text>
+    );
+  }
   if (segments.length === 0) return null;
   return (
     <Stack gap={4} component="section" aria-label={t.player.transcript}>

@@ -33,7 +33,7 @@ export function CallFilters({ filters }: { filters: CallFilterValues }) {
           setNumber(event.currentTarget.value);
           applyNumber(event.currentTarget.value);
         }}
-        w={200}
+        w={240}
       />
       <Select
         label={t.fields.direction}

@@ -16,7 +16,8 @@ import { TransferDialog } from "./transfer-dialog";
 
 /** All actions on one call. */
 export function CallActions({ call }: { call: LiveCall }) {
-  const { t } = useI18n();
+  const i18n = useI18n();
+  const { t } = i18n;
   const [transferring, transfer] = useDisclosure(false);
   const [ending, ask] = useDisclosure(false);
   const [noting, setNoting] = useState<"lead" | "contact" | null>(null);
@@ -25,7 +26,7 @@ export function CallActions({ call }: { call: LiveCall }) {
     ["calls"],
   );
   const run = (verb: string, body?: unknown) =>
-    act.mutate({ verb, body }, { onError: (error) => notifyProblem(error, t) });
+    act.mutate({ verb, body }, { onError: (error) => notifyProblem(error, i18n) });
   const held = isHeld(call);
   const recording = isRecording(call);
   const connected = Boolean(call.answered_at);

@@ -13,7 +13,8 @@ import { TargetInput } from "./target-input";
 
 /** The box to dial from; who has no extension of his own chooses whose phone rings. */
 export function DialBox() {
-  const { t } = useI18n();
+  const i18n = useI18n();
+  const { t } = i18n;
   const { user } = useSession();
   const extensions = useList<Extension>("extensions").rows ?? [];
   const own = user.extension ?? "";
@@ -33,7 +34,7 @@ export function DialBox() {
           notifyDone(t.live.dialling(from));
           form.setFieldValue("to", "");
         },
-        onError: (error) => notifyProblem(error, t),
+        onError: (error) => notifyProblem(error, i18n),
       },
     ),
   );
@@ -47,7 +48,7 @@ export function DialBox() {
             placeholder={t.live.dialFrom}
             data={extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` }))}
             searchable
-            w={190}
+            w={240}
             {...form.getInputProps("from")}
           />
         )}

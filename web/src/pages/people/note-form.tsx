@@ -12,7 +12,8 @@ const ownerKinds = { leads: "lead", contacts: "contact" } as const;
 
 /** The field and its button; the note appears among the activities. */
 export function NoteForm({ resource, id }: { resource: PeopleResource; id: string }) {
-  const { t } = useI18n();
+  const i18n = useI18n();
+  const { t } = i18n;
   const [text, setText] = useState("");
   const add = useChange(
     (note: string) => post("/activities", { text: note, owners: [{ kind: ownerKinds[resource], id }] }),
@@ -36,7 +37,7 @@ export function NoteForm({ resource, id }: { resource: PeopleResource; id: strin
         variant="default"
         disabled={!text.trim()}
         loading={add.isPending}
-        onClick={() => add.mutate(text.trim(), { onError: (error) => notifyProblem(error, t) })}
+        onClick={() => add.mutate(text.trim(), { onError: (error) => notifyProblem(error, i18n) })}
       >
         {t.people.addNote}
       </Button>

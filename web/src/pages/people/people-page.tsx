@@ -10,7 +10,7 @@ import { type Column, DataTable } from "../../components/data-table";
 import { Icon } from "../../components/icons";
 import { EmptyState, Page } from "../../components/page";
 import { useI18n } from "../../i18n/i18n";
-import { type PeopleResource, stageText } from "./people";
+import { type PeopleResource, sourceText, stageText } from "./people";
 import { PersonDialog } from "./person-dialog";
 import { PersonDrawer } from "./person-drawer";
 
@@ -55,7 +55,7 @@ export function PeoplePage({ resource }: { resource: PeopleResource }) {
       title: t.fields.phones,
       cell: (person) => <span className="digits">{person.phones.join(", ") || "—"}</span>,
     },
-    { key: "source", title: t.fields.source, cell: (person) => person.source || "—" },
+    { key: "source", title: t.fields.source, cell: (person) => sourceText(person.source, t) || "—" },
     ...(resource === "leads"
       ? [
           {

@@ -21,6 +21,11 @@ export function stageText(stage: string, t: Dictionary): string {
   return (t.stages as Record<string, string>)[stage] ?? stage;
 }
 
+/** The word for where a person came from: what the server wrote itself is translated, what somebody typed stays. */
+export function sourceText(source: string, t: Dictionary): string {
+  return (t.sources as Record<string, string>)[source] ?? source;
+}
+
 /** The form's values of a person, or of a new one. */
 export function valuesOf(person?: Person): PersonValues {
   return {

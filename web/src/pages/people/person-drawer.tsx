@@ -14,7 +14,7 @@ import { useI18n } from "../../i18n/i18n";
 import { useSession } from "../../session/session";
 import { Activities } from "./activities";
 import { NoteForm } from "./note-form";
-import { type PeopleResource, stageText } from "./people";
+import { type PeopleResource, sourceText, stageText } from "./people";
 import { PersonDialog } from "./person-dialog";
 
 /** The drawer is open while there is an id. */
@@ -82,7 +82,7 @@ function Details({ resource, person, onDeleted }: { resource: PeopleResource; pe
         facts={[
           [t.fields.phones, <Links key="phones" values={person.phones} scheme="tel" />],
           [t.fields.emails, <Links key="emails" values={person.emails} scheme="mailto" />],
-          [t.fields.source, person.source || "—"],
+          [t.fields.source, sourceText(person.source, t) || "—"],
           [t.fields.responsible, person.responsible || "—"],
           [t.fields.created, person.created_at ? f.dateTime(person.created_at) : "—"],
         ]}

@@ -94,7 +94,7 @@ function CompanyForm({ company }: { company: Company }) {
       <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
         <Stack>
           {fields.map((field) => (
-            <FormField key={field.name} field={field} form={form} />
+            <FormField key={field.name} field={field} form={form} isNew={false} />
           ))}
           {save.error && <ProblemAlert error={save.error} />}
           <Group justify="flex-end">

@@ -85,12 +85,13 @@ export function RateImport() {
 }
 
 function ImportProblem({ error }: { error: Error }) {
-  const { t } = useI18n();
+  const i18n = useI18n();
+  const { t } = i18n;
   const lines = error instanceof ApiError ? lineErrors(error.fields) : [];
   if (lines.length === 0) return <ProblemAlert error={error} />;
   return (
     <Stack gap="xs" role="alert">
-      <Alert color="red" icon={<Icon name="warning" />} title={problemText(error, t)}>
+      <Alert color="red" icon={<Icon name="warning" />} title={problemText(error, i18n)}>
         {t.rates.nothingImported}
       </Alert>
       <div className="line-errors">

@@ -67,7 +67,7 @@ export function RatesPage() {
             key: "valid",
             title: t.rates.valid,
             cell: (row) =>
-              `${row.valid_from ? f.date(row.valid_from) : "…"} – ${row.valid_to ? f.date(row.valid_to) : "…"}`,
+              t.rates.validText(row.valid_from ? f.date(row.valid_from) : "", row.valid_to ? f.date(row.valid_to) : ""),
           },
         ],
         fields: [

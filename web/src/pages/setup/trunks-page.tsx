@@ -8,7 +8,7 @@ import { all, filled } from "./bodies";
 
 /** Milliseconds between readings of the trunks' states. */
 const REFRESH_MS = 10_000;
-const NAMES = ["host", "port", "transport", "username", "register", "allow_from", "tls_verify", "enabled"];
+const NAMES = ["host", "transport", "username", "register", "allow_from", "tls_verify", "enabled"];
 
 function isGood(state: string): boolean {
   return state === "registered" || state === "reachable";
@@ -46,7 +46,7 @@ export function TrunksPage() {
           {
             key: "host",
             title: t.trunks.address,
-            cell: (row) => `${row.host}:${row.port} ${row.transport.toUpperCase()}`,
+            cell: (row) => `${row.host}${row.port ? `:${row.port}` : ""} ${row.transport.toUpperCase()}`,
           },
           { key: "user", title: t.signIn.username, cell: (row) => row.username || "—" },
           { key: "from", title: t.trunks.allowFrom, cell: (row) => row.allow_from.join(", ") || "—" },
@@ -70,7 +70,7 @@ export function TrunksPage() {
         fields: [
           { name: "name", label: t.fields.name, kind: "text", required: true, onlyNew: true, help: t.trunks.nameHelp },
           { name: "host", label: t.trunks.host, kind: "text", required: true, placeholder: "sip.example.com" },
-          { name: "port", label: t.trunks.port, kind: "number", required: true, min: 1, max: 65_535 },
+          { name: "port", label: t.trunks.port, kind: "number", min: 1, max: 65_535, help: t.trunks.portHelp },
           {
             name: "transport",
             label: t.trunks.transport,
@@ -80,7 +80,7 @@ export function TrunksPage() {
           },
           { name: "register", label: t.trunks.register, kind: "switch", help: t.trunks.registerHelp },
           { name: "username", label: t.signIn.username, kind: "text", help: t.trunks.usernameHelp },
-          { name: "password", label: t.signIn.password, kind: "password", help: t.trunks.passwordHelp },
+          { name: "password", label: t.signIn.password, kind: "password", changeHelp: t.trunks.passwordHelp },
           { name: "allow_from", label: t.trunks.allowFrom, kind: "tags", help: t.trunks.allowFromHelp },
           { name: "tls_verify", label: t.trunks.tlsVerify, kind: "switch", help: t.trunks.tlsVerifyHelp },
           { name: "caller_id", label: t.trunks.callerId, kind: "text", help: t.trunks.callerIdHelp },
@@ -89,7 +89,7 @@ export function TrunksPage() {
         toValues: (row) => ({
           name: row?.name ?? "",
           host: row?.host ?? "",
-          port: row?.port ?? 5060,
+          port: row?.port ?? "",
           transport: row?.transport ?? "udp",
           register: row?.register ?? false,
           username: row?.username ?? "",
@@ -102,6 +102,7 @@ export function TrunksPage() {
         toBody: (values, isNew) => ({
           ...all(values, isNew ? ["name", ...NAMES] : NAMES),
           ...filled(values, ["password"]),
+          port: values.port || null,
           caller_id: values.caller_id || null,
         }),
       }}

@@ -77,7 +77,7 @@ export function UsersPage() {
               kind: "select",
               options: Object.entries(languageNames).map(([value, label]) => ({ value, label })),
             },
-            { name: "password", label: t.signIn.password, kind: "password", help: t.extensions.passwordHelp },
+            { name: "password", label: t.signIn.password, kind: "password", help: t.extensions.passwordHelp, changeHelp: t.extensions.keepPassword },
             { name: "active", label: t.users.active, kind: "switch", shown: (values) => values.existing === true },
           ],
           toValues: (row) => ({

@@ -1,6 +1,6 @@
 /** How many people came: figures of a day, its hours, and each camera with what it is allowed to do. */
 
-import { ActionIcon, Group, Paper, Select, SimpleGrid, Skeleton, Stack, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, Paper, Select, SimpleGrid, Skeleton, Stack, Text, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -12,6 +12,7 @@ import { EmptyState, Page } from "../../components/page";
 import { ProblemAlert } from "../../components/problem-alert";
 import { addDays, dayOf } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
+import { useSession } from "../../session/session";
 import { CameraList } from "./camera-list";
 import { HourChart } from "./hour-chart";
 
@@ -21,6 +22,7 @@ const REFRESH_MS = 30_000;
 /** The figures of a day, of one camera or all. */
 export function VisitorsPage() {
   const { t, timeZone } = useI18n();
+  const { may } = useSession();
   const today = dayOf(new Date(), timeZone);
   const [chosen, setChosen] = useState<string | null>(null);
   const [camera, setCamera] = useState<string | null>(null);
@@ -82,7 +84,13 @@ export function VisitorsPage() {
             icon="camera"
             title={t.visitors.noCamerasTitle}
             text={t.visitors.noCamerasText}
-            action={<Link to="/setup/cameras">{t.visitors.toCameras}</Link>}
+            action={
+              may("cameras", "create") && (
+                <Button component={Link} to="/setup/cameras" leftSection={<Icon name="camera" size={16} />}>
+                  {t.visitors.toCameras}
+                </Button>
+              )
+            }
           />
         </Paper>
       ) : summary.error ? (
