@@ -195,6 +195,10 @@ class SipCore:
         self.transactions.retransmitted += 1
         self._send(payload, destination)
 
+    def connect(self, destination: Address) -> None:
+        """Have a connection opened, if there is none; one that cannot be is told as `transport_failed`."""
+        self._send(b"", destination)
+
     def send_stateless(self, response: Response, destination: Address) -> None:
         """Send a response that no transaction remembers."""
         self._send(response.encode(), destination)
@@ -216,7 +220,7 @@ class SipCore:
         """Return where requests for a contact are sent: the flow it registered by, or the first edge of its Path.
 
         A connection that a restart or its owner closed can be opened anew only where the phone listens itself. Datagrams go to
-        the port that the Contact names where no NAT is in between (`sip.dialog.reach`).
+        the port of the Contact where it is on the phone's own host and there is no NAT in between.
         """
         source = Address(*binding.source)
         if binding.path:
@@ -225,7 +229,8 @@ class SipCore:
             return hop if not hop.reliable or hop != source or self._connected(hop) else address_of(edge)
         if source.reliable and binding.uri.host == source.host and not self._connected(source):
             return address_of(binding.uri)
-        return reach(binding.uri, source, symmetric=True)
+        beside = binding.direct and binding.uri.host == source.host
+        return reach(binding.uri, source, symmetric=not beside)
 
     def session_closed(self, session: object) -> None:
         """Forget a session."""

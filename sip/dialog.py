@@ -13,13 +13,12 @@ def reach(target: Uri, source: Address, *, symmetric: bool) -> Address:
     """Return where a request for `target` is sent, given where its owner's packets come from.
 
     A phone behind NAT writes an address in its Contact that means nothing here, so its packets' source is used instead:
-    with `symmetric` (our own users) always, else when the Contact is private and the source is another host. The same
-    public host means the port of the source, too, because only that one is mapped; the same private host means that there
-    is no NAT in between, and datagrams go to the port of the Contact. A connection that carried a request carries the
-    answer's requests as well (RFC 5923). A name without a port is left to the DNS (RFC 3263), which port 0 says.
+    always with `symmetric` (our own users), else when the Contact is private and the source is another host. The same
+    public host means the port of the source, too, because only that one is mapped. A connection that carried a request
+    carries the answer's requests as well (RFC 5923). A name without a port is left to the DNS (RFC 3263): port 0 says so.
     """
     host = target.host
-    if not target.is_sip or not host or (symmetric and not _is_beside(target, source)):
+    if not target.is_sip or not host or symmetric:
         return source
     transport = target.transport
     if source.reliable and transport == source.transport and host == source.host:
@@ -31,13 +30,6 @@ def reach(target: Uri, source: Address, *, symmetric: bool) -> Address:
         return source
     usual = DEFAULT_PORTS.get(transport, 5060) if is_ip_address(host) else 0
     return Address(host, target.port or usual, transport)
-
-
-def _is_beside(target: Uri, source: Address) -> bool:
-    """Tell whether datagrams for a Contact go to the private host that its owner's datagrams come from: no NAT is in between."""
-    if target.host != source.host or source.transport != "udp" or target.transport != "udp":
-        return False
-    return not is_reachable_from_afar(target.host)
 
 
 class Dialog:

@@ -57,7 +57,7 @@ class Inbound:
         self._server = ("Server", core.config.user_agent)
         self._guard = core.guard
         self._gate = Gatekeeper(core.config, core.application, core.clock, core.guard)
-        self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers)
+        self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers, core.connect)
         self.notifier = Notifier(core, self, core.config)
         self.messages = TextMessages(self, core.config)
         self._calls: dict[tuple[str, str], int] = {}

@@ -60,6 +60,8 @@ class Binding:
     reg_id: str = ""
     q: float = 1.0
     """The phone's own preference, 0 to 1."""
+    direct: bool = False
+    """Whether the REGISTER came from the very address that its sender wrote into the Via, so that no NAT is in between."""
     row: str = ""
     """Where a store keeps it; empty while none does."""
 
@@ -211,6 +213,14 @@ class Registrar:
             if binding.source == source and not binding.path and not _listens(binding)
         ]
 
+    def may_return(self, source: Source) -> bool:
+        """Tell whether a contact names the very port that this connection came from, and so may be listened at although it is closed."""
+        return any(
+            binding.source == source and _own_port(binding) == source[1]
+            for aor in self._flows.get(source, ())
+            for binding in self._users.get(aor, ())
+        )
+
     def expire(self, now: datetime) -> list[Change]:
         """Drop what has run out, and tell what it was."""
         changes: list[Change] = []
@@ -285,6 +295,7 @@ class Registrar:
             instance=_instance(wish.contact),
             reg_id=_reg_id(wish.contact),
             q=_preference(wish.contact),
+            direct=_is_direct(request, source),
         )
         changes: list[Change] = []
         if held is not None and held.is_refreshed_by(binding):
@@ -363,13 +374,25 @@ def _says_the_same(held: Binding, contact: NameAddress, request: Request, source
     )
 
 
-def _listens(binding: Binding) -> bool:
-    """Tell whether a phone says that it takes connections itself, on the host that its own come from."""
-    host, port, transport = binding.source
+def _is_direct(request: Request, source: Source) -> bool:
+    via = request.via
+    return (via.host, via.port or DEFAULT_PORTS.get(source[2])) == source[:2]
+
+
+def _own_port(binding: Binding) -> int:
+    """Return the port at which a phone says that it takes connections on the host that its own came from; 0: it does not."""
+    host, _, transport = binding.source
     uri = binding.uri
-    if binding.reg_id or transport not in ("tcp", "tls") or uri.transport != transport:
-        return False
-    return uri.host == host and (uri.port or DEFAULT_PORTS[transport]) != port
+    if binding.path or binding.reg_id or transport not in ("tcp", "tls"):
+        return 0
+    if uri.host != host or uri.transport != transport or uri.parameter("ob") is not None:
+        return 0
+    return uri.port or DEFAULT_PORTS[transport]
+
+
+def _listens(binding: Binding) -> bool:
+    """Tell whether that is another port than the one its own connection came from: then it surely is listened at."""
+    return _own_port(binding) not in (0, binding.source[1])
 
 
 def _shown(binding: Binding, seconds: int) -> str:

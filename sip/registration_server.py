@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTED_ONLY = ("ws", "wss")
 """Transports over which no connection can be opened from here."""
+_RETURN_SECONDS = 30.0
+"""After which a phone is asked whether it listens at the port that its closed connection came from; many connect anew meanwhile."""
+_ANSWER_SECONDS = 5.0
+"""Within which a connection to it opens or fails."""
 _SWEEP_SECONDS = 5.0
 """How late an expired contact may be noticed; it is not used for calls from the second it expires."""
 
@@ -35,8 +39,19 @@ def _date(second: int) -> str:
 class RegistrationServer:
     """The contacts of our users. The address of record is the user name alone: one company, one realm."""
 
-    def __init__(self, config: SipConfig, application: Application, clock: Clock, timers: TimerHeap) -> None:
+    def __init__(
+        self,
+        config: SipConfig,
+        application: Application,
+        clock: Clock,
+        timers: TimerHeap,
+        connect: Callable[[Address], None],
+    ) -> None:
+        """Begin without contacts; `connect` opens a connection, whose failure comes back as `connection_lost`."""
         self._application = application
+        self._connect = connect
+        self._doubted: set[Address] = set()
+        """Whence connections came that are closed, but whose phones may listen there."""
         self._clock = clock
         self._timers = timers
         self._sweeping = False
@@ -82,8 +97,18 @@ class RegistrationServer:
         self._tell(self.registrar.remove(user))
 
     def connection_lost(self, source: Address) -> None:
-        """Drop the contacts that only this connection reached."""
-        self._tell(self.registrar.connection_lost(source))
+        """Drop the contacts that only this connection reached; a phone that may listen where it came from is asked first."""
+        if source in self._doubted or not self.registrar.may_return(source):
+            self._doubted.discard(source)
+            self._tell(self.registrar.connection_lost(source))
+        else:
+            self._doubted.add(source)
+            self._timers.schedule(_RETURN_SECONDS, self._ask, source)
+
+    def _ask(self, source: Address) -> None:
+        if source in self._doubted and self.registrar.reaches(source):
+            self._connect(source)
+        self._timers.schedule(_ANSWER_SECONDS, self._doubted.discard, source)
 
     def _tell(self, changes: Iterable[Change]) -> None:
         """Tell call control once for every user whose contacts changed."""

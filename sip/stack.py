@@ -352,7 +352,7 @@ class SipStack:
     # Sending.
 
     def _send(self, payload: bytes, destination: Address) -> None:
-        if self._tracer is not None:
+        if self._tracer is not None and payload:
             self._tracer.sent(payload, destination)
         transport = self._transports.get(destination.transport)
         if transport is None:

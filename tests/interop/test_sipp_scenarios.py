@@ -38,16 +38,24 @@ async def company(folder: Path, **settings: str) -> AsyncIterator[RamalProcess]:
             await api.post("extensions", number=EXTENSION, name="Desk", password=PASSWORD)
             await api.post("numbers", number=NUMBER, destination={"kind": "extension", "target": EXTENSION})
             await api.post(
-                "trunks", name="carrier", host="127.0.0.1", port=9, register=False, allow_from=["127.0.0.1/32"]
+                "trunks",
+                name="carrier",
+                host="127.0.0.1",
+                port=9,
+                register=False,
+                allow_from=["127.0.0.1/32", "::1/128"],
             )
         yield server
 
 
-async def register(server: RamalProcess, folder: Path, port: int, username: str = EXTENSION) -> None:
+async def register(
+    server: RamalProcess, folder: Path, port: int, username: str = EXTENSION, *, transport: str = "u1"
+) -> None:
     rows = folder / "phone.csv"
     rows.write_text(f"SEQUENTIAL\n{username};[authentication username={username} password={PASSWORD}];\n")
     target = f"127.0.0.1:{server.sip_port}"
-    result = await run_sipp(REGISTER, target, folder=folder, port=port, extra=["-inf", str(rows)])
+    extra = ["-inf", str(rows)]
+    result = await run_sipp(REGISTER, target, folder=folder, port=port, transport=transport, extra=extra)
     assert result.code == 0, result.log
 
 
@@ -84,6 +92,37 @@ async def test_every_stock_caller_reaches_the_stock_callee(tmp_path: Path) -> No
         result = await callee
         assert (result.successful, result.failed) == (CALLS * len(callers), 0), result.log
         await answered(server, CALLS * len(callers))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("caller", "address"), [("u1", "127.0.0.1"), ("tn", "127.0.0.1"), ("t1", "::1")])
+async def test_a_callee_over_tcp_is_reached_though_it_registered_over_a_connection_that_is_closed(
+    tmp_path: Path, caller: str, address: str
+) -> None:
+    async with company(tmp_path, SIP_LISTEN="127.0.0.1,::1") as server:
+        port = free_port()
+        # It leaves, and comes back as one that listens at the port it registered from.
+        await register(server, tmp_path, port, transport="t1")
+        callee = asyncio.create_task(
+            run_sipp("uas", folder=tmp_path, port=port, transport="t1", calls=CALLS, timeout=40)
+        )
+        target = f"[{address}]:{server.sip_port}" if ":" in address else f"{address}:{server.sip_port}"
+        extra = ["-d", "200", *(["-max_socket", "20"] if caller == "tn" else [])]
+        result = await run_sipp(
+            "uac",
+            target,
+            folder=tmp_path,
+            address=address,
+            transport=caller,
+            calls=CALLS,
+            service=NUMBER,
+            extra=extra,
+            timeout=30,
+        )
+        assert (result.successful, result.failed) == (CALLS, 0), result.log
+        result = await callee
+        assert (result.successful, result.failed) == (CALLS, 0), result.log
+        await answered(server, CALLS)
 
 
 @pytest.mark.timeout(120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -61,8 +62,6 @@ def connected(stack: SipStack, peer: Address) -> Iterator[None]:
     [
         # Datagrams go where they came from, behind a NAT or not.
         ("sip:1001@192.168.1.7:5060", ("203.0.113.5", 40000, "udp"), (), Address("203.0.113.5", 40000, "udp")),
-        # ... but to the port of the Contact on a host that is plainly not behind one.
-        ("sip:1001@192.168.1.7:5062", ("192.168.1.7", 40000, "udp"), (), Address("192.168.1.7", 5062, "udp")),
         # A closed connection of a phone that can be reached itself is opened anew at the port it listens at ...
         (PHONE, ("127.0.0.1", 40000, "tcp"), (), Address("127.0.0.1", 5070, "tcp")),
         # ... and of one behind a NAT there is only the old way, which fails at once.
@@ -87,6 +86,24 @@ async def test_without_a_connection(
     stack: SipStack, contact: str, source: tuple[str, int, str], path: tuple[str, ...], way: Address
 ) -> None:
     assert stack.way_to(binding(contact, source, *path)) == way
+
+
+@pytest.mark.parametrize(
+    ("contact", "direct", "way"),
+    [
+        ("sip:1001@192.168.1.7:5062", True, Address("192.168.1.7", 5062)),
+        ("sip:1001@192.168.1.7", True, Address("192.168.1.7", 5060)),
+        # A relay on the phone's own host, a NAT that keeps ports, another host's Contact.
+        ("sip:1001@192.168.1.7:5062", False, Address("192.168.1.7", 40000)),
+        ("sip:1001@10.1.1.1:40000", True, Address("192.168.1.7", 40000)),
+        ("sip:1001@9.9.9.9", True, Address("192.168.1.7", 40000)),
+    ],
+)
+async def test_a_phone_without_a_nat_is_reached_by_datagrams_where_it_says_that_it_listens(
+    stack: SipStack, contact: str, direct: bool, way: Address
+) -> None:
+    one = dataclasses.replace(binding(contact, ("192.168.1.7", 40000, "udp")), direct=direct)
+    assert stack.way_to(one) == way
 
 
 @pytest.mark.parametrize("path", [(), ("<sip:127.0.0.1:5080;transport=tcp;lr>",)])

@@ -333,6 +333,42 @@ class TestRegister:
         server.core.transport_failed(flow)
         assert server.application.registrations[-1] == ("bob", [])
 
+    @pytest.mark.parametrize("listens", [True, False])
+    def test_a_phone_that_may_listen_where_its_connection_came_from_is_asked_before_it_is_dropped(
+        self, listens: bool
+    ) -> None:
+        server = self.server()
+        flow = Address("10.0.0.1", 5070, "tcp")
+        registrations, asked = server.core.inbound.registrations, list[Address]()
+
+        def connect(destination: Address) -> None:
+            asked.append(destination)
+            if not listens:
+                server.core.transport_failed(destination)
+
+        registrations._connect = connect
+        contact = request("REGISTER", Contact="<sip:bob@10.0.0.1:5070;transport=tcp>")
+        registrations.registrar.register("bob", contact, flow, server.network.clock.now())
+        server.core.transport_failed(flow)
+        server.network.run(29)
+        assert len(registrations.bindings("bob")) == 1
+        assert not asked
+        server.network.run(2)
+        assert asked == [flow]
+        assert len(registrations.bindings("bob")) == listens
+        server.network.run(10)
+        assert not registrations._doubted
+
+    def test_a_phone_whose_connection_is_refused_to_a_call_is_dropped_at_once(self) -> None:
+        server = self.server()
+        flow = Address("10.0.0.1", 5070, "tcp")
+        registrations = server.core.inbound.registrations
+        contact = request("REGISTER", Contact="<sip:bob@10.0.0.1:5070;transport=tcp>")
+        registrations.registrar.register("bob", contact, flow, server.network.clock.now())
+        server.core.transport_failed(flow)
+        server.core.transport_failed(flow)
+        assert registrations.bindings("bob") == []
+
     def test_a_deleted_user_is_dropped(self) -> None:
         server = self.server()
         self.register(server)

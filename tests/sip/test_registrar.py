@@ -60,6 +60,14 @@ def test_a_phone_behind_nat_is_reached_where_its_packets_came_from() -> None:
     assert binding.expires_at == NOW + timedelta(seconds=600)
 
 
+@pytest.mark.parametrize(("source", "direct"), [(("h", 5060, "udp"), True), (("h", 5061, "udp"), False), (HOME, False)])
+def test_a_phone_whose_via_says_where_its_packets_come_from_has_no_nat_before_it(source: Source, direct: bool) -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@h:5070>", source=source)
+    (binding,) = registrar.bindings(AOR, NOW)
+    assert binding.direct is direct
+
+
 def test_several_phones_are_listed_by_freshness() -> None:
     registrar = Registrar()
     register(registrar, "<sip:1001@a>", call_id="a")
@@ -182,6 +190,7 @@ def test_a_closed_connection_takes_its_contacts_along() -> None:
         ("<sip:1001@203.0.113.5:50000;transport=tcp>", False),
         ("<sip:1001@192.168.1.7:5060;transport=tcp>", False),
         ("<sip:1001@203.0.113.5:5070>", False),
+        ("<sip:1001@203.0.113.5:5070;transport=tcp;ob>", False),
         ('<sip:1001@203.0.113.5:5070;transport=tcp>;reg-id=1;+sip.instance="<urn:uuid:1>"', False),
     ],
 )
