@@ -20,6 +20,7 @@ from core.outbox import EMAIL, MQTT, OutboxDrain
 from core.settings import Settings
 from media.engine import Backend, Engine
 from ramal.data_folder import DataFolder
+from ramal.own_address import numeric_addresses
 from sip.trace.tracer import Tracer
 
 
@@ -86,7 +87,7 @@ def start_engine(ground: Ground, stack: contextlib.AsyncExitStack) -> Engine:
     """
     settings = ground.settings
     engine = Engine(
-        addresses=settings.sip_hosts,
+        addresses=numeric_addresses(settings.sip_hosts),
         port_range=(settings.media.first_port, settings.media.last_port),
         advertised_address=settings.sip.advertised_address,
         media_timeout=float(settings.media.silence_seconds),
