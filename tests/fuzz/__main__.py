@@ -23,6 +23,8 @@ SEEDS = {
     "sdp": [HERE / "seeds" / "sdp"],
     "stream": [HERE / "seeds" / "stream"],
     "frame": [HERE.parent / "sip" / "rfc4475"],
+    "presence": [HERE / "seeds" / "presence"],
+    "credentials": [HERE / "seeds" / "credentials"],
 }
 """Where each target begins."""
 

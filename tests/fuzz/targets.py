@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
 from core.clock import ManualClock
 from sip.address import Address
+from sip.authentication import DigestAuthenticator, HA1s, Verified
 from sip.bodies import body_problem, digit_of, reason_of, sdp_of
 from sip.config import SipConfig
 from sip.core import SipCore
@@ -17,12 +19,16 @@ from sip.framing import KeepAlive, StreamParser
 from sip.message import Request, Response, response_to
 from sip.offer_answer import MediaNegotiation
 from sip.parser import parse_message
+from sip.presence_document import parse_presence, presence_document
 from sip.sdp import SessionDescription, rewrite_address
 from sip.sdp_security import security_of
 from tests.sip.network import PhoneApplication
 
 _OURS: Final = Address("10.0.0.2", 5060)
 _PEER: Final = Address("192.0.2.1", 5060)
+_NOON: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
+_DIGEST: Final = DigestAuthenticator("ramal", b"not so secret in a test")
+_HA1S: Final = HA1s.derive("1001", "ramal", "secret")
 
 
 def message(data: bytes) -> None:
@@ -111,6 +117,28 @@ def frame(data: bytes) -> None:
     assert core.transactions.live == 0
 
 
+def presence(data: bytes) -> None:
+    """A published document: it is refused, or read, and what those who watch are told of it can be read again."""
+    try:
+        state = parse_presence(data)
+    except MalformedMessageError:
+        return
+    again = parse_presence(presence_document("sip:1001@ramal", state))
+    assert (again.open, again.activity) == (state.open, state.activity)
+
+
+def credentials(data: bytes) -> None:
+    """An Authorization that nobody made with a password: it never raises, and proves nothing."""
+    value = data.decode("utf-8", "replace").replace("\r", " ").replace("\n", " ")
+    request = Request("REGISTER", "sip:ramal", [("Authorization", value)])
+    verdict = _DIGEST.verify_request(request, _nobody, _NOON, host=_PEER.host)
+    assert not isinstance(verdict, Verified)
+
+
+def _nobody(username: str) -> HA1s | None:
+    return _HA1S if username == "1001" else None
+
+
 def _loud(_logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     assert method not in ("error", "exception", "critical"), event
     return event
@@ -125,4 +153,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "sdp": sdp,
     "stream": stream,
     "frame": frame,
+    "presence": presence,
+    "credentials": credentials,
 }

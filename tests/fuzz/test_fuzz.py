@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.__main__ import SEEDS
-from tests.fuzz.targets import message, sdp, stream
+from tests.fuzz.targets import credentials, message, presence, sdp, stream
 
 ROOT = Path(__file__).parents[2]
 RUNS = 10_000
@@ -55,5 +55,5 @@ async def test_no_bytes_break_a_promise(tmp_path: Path, name: str) -> None:
 def test_there_are_seeds_and_they_keep_the_promises(name: str) -> None:
     assert seeds(name)
     for seed in seeds(name):
-        for target in (message, sdp, stream):
+        for target in (message, sdp, stream, presence, credentials):
             target(seed)
