@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bench import rtpengine
-from bench.media import FEW, FULL_LOAD, HALF_LOAD, RECORDED_LOAD, measure_calls, measure_recorded
-from bench.relay import MOST_LOST, Figures
+from bench.media import FEW, FULL_LOAD, HALF_LOAD, RECORDED_LOAD, best, measure_calls, measure_recorded
+from bench.relay import Figures
 
-_SECONDS: Final = 6
 _STEP: Final = 150
 _TRIES: Final = 4
 _PEER_FIRST: Final = 600
@@ -24,9 +24,9 @@ def measure() -> dict[str, float]:
     if not rtpengine.installed():
         print(f"rtpengine is not measured beside: {rtpengine.HOW_TO_INSTALL}")
         return figures
-    few, half = rtpengine.measure_calls(FEW), rtpengine.measure_calls(HALF_LOAD)
-    print(f"rtpengine, {FEW} calls: {few.describe()}")
-    print(f"rtpengine, {HALF_LOAD} calls: {half.describe()}")
+    few, half = (
+        best(f"{calls} calls by rtpengine", partial(rtpengine.measure_calls, calls)) for calls in (FEW, HALF_LOAD)
+    )
     return figures | {
         "rtpengine_relay_cpu_ms_per_s": half.cpu_ms_per_s,
         "rtpengine_relay_cpu_ms_per_s_200": few.cpu_ms_per_s,
@@ -42,34 +42,34 @@ def most_clean(clean: Callable[[int], bool], *, first: int) -> int:
     0 when none of the tries did.
     """
     began_clean = clean(first)
-    best = first if began_clean else 0
+    most = first if began_clean else 0
     calls = first
     for _ in range(_TRIES - 1):
         calls += _STEP if began_clean else -_STEP
         if clean(calls):
-            best = calls
-        if (best == calls) != began_clean:
+            most = calls
+        if (most == calls) != began_clean:
             break
-    return best
+    return most
 
 
 def _relayed(calls: int) -> bool:
-    return _clean("relayed", calls, lambda: (measure_calls(calls, seconds=_SECONDS), 0))
+    return _clean(f"{calls} relayed calls", partial(measure_calls, calls))
 
 
 def _recorded(calls: int) -> bool:
-    return _clean("recorded", calls, lambda: measure_recorded(calls, seconds=_SECONDS))
+    return _clean(f"{calls} recorded calls", partial(measure_recorded, calls))
 
 
 def _relayed_by_peer(calls: int) -> bool:
-    return _clean("relayed (rtpengine)", calls, lambda: (rtpengine.measure_calls(calls, seconds=_SECONDS), 0))
+    return _clean(f"{calls} calls by rtpengine", partial(rtpengine.measure_calls, calls))
 
 
-def _clean(name: str, calls: int, measured: Callable[[], tuple[Figures, int]]) -> bool:
+def _clean(name: str, measured: Callable[[], Figures]) -> bool:
     """Run once, and again where the first run was not clean: what else goes on in the machine comes in bursts."""
     for _ in range(2):
-        figures, broken = measured()
-        print(f"{calls} {name} calls: {figures.describe()}" + (f", files with a gap: {broken}" if broken else ""))
-        if figures.lost <= MOST_LOST and broken == 0:
+        figures = measured()
+        print(f"{name}: {figures.describe()}")
+        if figures.clean:
             return True
     return False

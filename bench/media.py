@@ -7,6 +7,9 @@ import enum
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,7 @@ HALF_LOAD: Final = 750
 FULL_LOAD: Final = 1500
 RECORDED_LOAD: Final = 1200
 _SECURED_LEGS: Final = (500, 2000)
+_RUNS: Final = 2
 _RATE: Final = 8000
 _LONGEST_SILENCE: Final = _RATE // 100
 """Samples: half a packet. The generator is loud from its first packet to its last."""
@@ -54,35 +58,46 @@ class Legs(enum.Enum):
 
 def measure() -> dict[str, float]:
     """Measure, print a line for each, and return the figures by the names of `bench/results/latest.json`."""
-    few, half, full = (measure_relayed(calls) for calls in (FEW, HALF_LOAD, FULL_LOAD))
-    recorded = {calls: measure_recorded(calls) for calls in (FEW, RECORDED_LOAD)}
-    for calls, (figures, broken) in recorded.items():
-        print(f"{calls} recorded calls: {figures.describe()}, files with a gap: {broken}")
-    result = {
+    few, half, full = (
+        best(f"{calls} relayed calls", partial(measure_calls, calls)) for calls in (FEW, HALF_LOAD, FULL_LOAD)
+    )
+    few_recorded, recorded = (
+        best(f"{calls} recorded calls", partial(measure_recorded, calls)) for calls in (FEW, RECORDED_LOAD)
+    )
+    return {
         "relay_cpu_ms_per_s": half.cpu_ms_per_s,
         "relay_cpu_ms_per_s_200": few.cpu_ms_per_s,
         "relay_cpu_ms_per_s_1500": full.cpu_ms_per_s,
         "relay_p99_us": half.p99_us,
-        "recorded_cpu_ms_per_s": recorded[RECORDED_LOAD][0].cpu_ms_per_s,
-        "recorded_cpu_ms_per_s_200": recorded[FEW][0].cpu_ms_per_s,
+        "recorded_cpu_ms_per_s": recorded.cpu_ms_per_s,
+        "recorded_cpu_ms_per_s_200": few_recorded.cpu_ms_per_s,
+        "recorded_p99_us": recorded.p99_us,
         "memory_per_call_kb": half.memory_kb,
-        "memory_per_recorded_call_kb": recorded[RECORDED_LOAD][0].memory_kb,
-    }
-    for legs in (Legs.ENCRYPTED, Legs.BROWSER):
-        for count in _SECURED_LEGS:
-            figures = measure_calls(count // 2, legs)
-            cost = figures.cpu_ms_per_s / 2
-            print(f"{count} {legs.name.lower()} legs, {cost:.3f} ms/s each; as calls: {figures.describe()}")
-            result[f"{legs.value}_leg_cpu_ms_per_s_{count}"] = cost
-        result[f"{legs.value}_leg_cpu_ms_per_s"] = cost
-    return result
+        "memory_per_recorded_call_kb": recorded.memory_kb,
+    } | measure_secured()
 
 
-def measure_relayed(calls: int) -> Figures:
-    """Relay so many calls in the clear, and print what that showed."""
-    figures = measure_calls(calls)
-    print(f"{calls} relayed calls: {figures.describe()}")
+def measure_secured() -> dict[str, float]:
+    """Measure encrypted and browsers' legs in turns; the key without a number is that of the most legs."""
+    figures: dict[str, float] = {}
+    for count in _SECURED_LEGS:
+        for legs in (Legs.ENCRYPTED, Legs.BROWSER):
+            run = best(f"{count} {legs.name.lower()} legs, two a call", partial(measure_calls, count // 2, legs))
+            cost = run.cpu_ms_per_s / 2
+            figures |= {f"{legs.value}_leg_cpu_ms_per_s_{count}": cost, f"{legs.value}_leg_cpu_ms_per_s": cost}
     return figures
+
+
+def best(name: str, measured: Callable[[], Figures]) -> Figures:
+    """Run twice, and once more where neither run was clean; print each, and return the cheapest clean one, else that with the least loss.
+
+    What else goes on in the machine comes in bursts, and can only add.
+    """
+    runs: list[Figures] = []
+    while len(runs) < _RUNS or (len(runs) == _RUNS and not any(run.clean for run in runs)):
+        runs.append(measured())
+        print(f"{name}: {runs[-1].describe()}")
+    return min(runs, key=lambda run: (not run.clean, run.cpu_ms_per_s if run.clean else run.lost))
 
 
 def measure_calls(calls: int, legs: Legs = Legs.CLEAR, *, seconds: int = SECONDS) -> Figures:
@@ -91,11 +106,11 @@ def measure_calls(calls: int, legs: Legs = Legs.CLEAR, *, seconds: int = SECONDS
         return asyncio.run(_measure(calls, legs, seconds, None))
 
 
-def measure_recorded(calls: int, *, seconds: int = SECONDS) -> tuple[Figures, int]:
-    """Record so many calls for a time; return the number of files with a gap, too."""
+def measure_recorded(calls: int, *, seconds: int = SECONDS) -> Figures:
+    """Record so many calls for a time, and look into their files for gaps."""
     with more_files(), on_core(0), tempfile.TemporaryDirectory(prefix="ramal-bench-") as folder:
         figures = asyncio.run(_measure(calls, Legs.CLEAR, seconds, Path(folder)))
-        return figures, broken_files(Path(folder), seconds)
+        return replace(figures, broken=broken_files(Path(folder), seconds))
 
 
 async def _measure(calls: int, legs: Legs, seconds: int, recordings: Path | None) -> Figures:

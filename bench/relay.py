@@ -25,7 +25,7 @@ _NATIVE: Final = SOURCE.parent.parent / "media" / "native"
 _SOURCES: Final = (SOURCE, _NATIVE / "srtp.cpp", _NATIVE / "hmac.cpp")
 BINARY: Final = SOURCE.parent.parent / "build" / "bench" / "media_load"
 PORTS: Final = (20000, 29999)
-SECONDS: Final = 8
+SECONDS: Final = 5
 MOST_BEHIND_MS: Final = 50
 """A generator that was late for longer had too busy a machine for figures of time."""
 MOST_LOST: Final = 0.001
@@ -48,6 +48,13 @@ class Figures:
     """How long the generator itself could not keep up."""
     generator_busy: float
     """The generator's share of its own core."""
+    broken: int = 0
+    """Files with a gap."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether hardly a packet was lost or late, and no recording has a gap."""
+        return self.lost <= MOST_LOST and self.broken == 0
 
     def describe(self) -> str:
         """Return the figures in words."""
@@ -55,6 +62,8 @@ class Figures:
             f"{self.cpu_ms_per_s:.3f} ms/s a call, {self.memory_kb:.1f} kB a call, p50 {self.p50_us:.0f} µs, "
             f"p99 {self.p99_us:.0f} µs, lost {self.lost:.3%}, generator at {self.generator_busy:.0%}"
         )
+        if self.broken:
+            text += f", files with a gap: {self.broken}"
         if self.generator_behind_ms > MOST_BEHIND_MS:
             text += f" and late for {self.generator_behind_ms} ms: the machine was too busy"
         return text
