@@ -25,6 +25,7 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         sys.exit(f"There is no benchmark {unknown[0]}; there are {', '.join(NAMES)}.")
+    load = os.getloadavg()[0]
     results: dict[str, Any] = {}
     if names and RESULTS.exists():
         results = json.loads(RESULTS.read_text())
@@ -34,7 +35,7 @@ def main(names: list[str]) -> None:
         for key, value in measure().items():
             results[key] = round(value, 4)
             print(f"  {key:32} {value:12.4g}", flush=True)
-    results.update(machine())
+    results.update(machine(), load_average=round(load, 1))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     print(f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")

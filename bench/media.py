@@ -8,8 +8,10 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -59,10 +61,10 @@ class Legs(enum.Enum):
 def measure() -> dict[str, float]:
     """Measure, print a line for each, and return the figures by the names of `bench/results/latest.json`."""
     few, half, full = (
-        best(f"{calls} relayed calls", partial(measure_calls, calls)) for calls in (FEW, HALF_LOAD, FULL_LOAD)
+        best(f"{calls} relayed calls", partial(alone, measure_calls, calls)) for calls in (FEW, HALF_LOAD, FULL_LOAD)
     )
     few_recorded, recorded = (
-        best(f"{calls} recorded calls", partial(measure_recorded, calls)) for calls in (FEW, RECORDED_LOAD)
+        best(f"{calls} recorded calls", partial(alone, measure_recorded, calls)) for calls in (FEW, RECORDED_LOAD)
     )
     return {
         "relay_cpu_ms_per_s": half.cpu_ms_per_s,
@@ -82,7 +84,7 @@ def measure_secured() -> dict[str, float]:
     figures: dict[str, float] = {}
     for count in _SECURED_LEGS:
         for legs in (Legs.ENCRYPTED, Legs.BROWSER):
-            run = best(f"{count} {legs.name.lower()} legs, two a call", partial(measure_calls, count // 2, legs))
+            run = best(f"{count} {legs.name.lower()} legs, two a call", partial(alone, measure_calls, count // 2, legs))
             cost = run.cpu_ms_per_s / 2
             figures |= {f"{legs.value}_leg_cpu_ms_per_s_{count}": cost, f"{legs.value}_leg_cpu_ms_per_s": cost}
     return figures
@@ -98,6 +100,12 @@ def best(name: str, measured: Callable[[], Figures]) -> Figures:
         runs.append(measured())
         print(f"{name}: {runs[-1].describe()}")
     return min(runs, key=lambda run: (not run.clean, run.cpu_ms_per_s if run.clean else run.lost))
+
+
+def alone(measured: Callable[..., Figures], *arguments: object) -> Figures:
+    """Measure in a process of its own, whose memory no earlier run has stretched."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(measured, *arguments).result()
 
 
 def measure_calls(calls: int, legs: Legs = Legs.CLEAR, *, seconds: int = SECONDS) -> Figures:
