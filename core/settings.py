@@ -48,6 +48,16 @@ def _networks_of(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Netwo
     return tuple(ipaddress.ip_network(part, strict=False) for part in filter(None, map(str.strip, text.split(","))))
 
 
+def _host_and_port(text: str) -> tuple[str, int]:
+    """Read `turn.example.com:3478` or `[2001:db8::1]:3478`; without a port it is 3478 (RFC 8656)."""
+    host, separator, port = text.strip().rpartition(":")
+    if not separator or (host.count(":") and not host.startswith("[")):
+        host, port = text.strip(), "3478"
+    if not host.strip("[]") or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"“{text[:50]}” is no host and port")
+    return host.strip("[]"), int(port)
+
+
 def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
     """Read `192.0.2.53, 192.0.2.54:5353, [2001:db8::53]:5353`."""
     servers = []
@@ -153,6 +163,15 @@ class MediaSettings(_Section):
     backend: Literal["best", "io_uring", "epoll"] = Field(
         "best", description="How the engine talks to the kernel; best: io_uring where the kernel allows it, else epoll."
     )
+    ice: Literal["lite", "full", "relay"] = Field(
+        "lite",
+        description="How browsers are reached; full: ours looks for ways, too (behind a NAT); relay: by the TURN server only.",
+    )
+    stun_server: str = Field("", max_length=255, description="host:port of a STUN server, for full ICE.")
+    turn_server: str = Field("", max_length=255, description="host:port of a TURN server, for full ICE and relay.")
+    turn_transport: Literal["udp", "tcp"] = Field("udp", description="How the TURN server is spoken to.")
+    turn_username: str = Field("", max_length=255, description="User at the TURN server.")
+    turn_password: str = Field("", max_length=255, description="Password at the TURN server.", repr=False)
     voice_from_anywhere: bool = Field(
         False,
         description="Take voice from hosts that neither the description nor the signalling named; strangers may then break in.",
@@ -163,6 +182,29 @@ class MediaSettings(_Section):
         if self.last_port - self.first_port < 7:
             raise ValueError("the RTP port range must hold at least 8 ports")
         return self
+
+    @field_validator("stun_server", "turn_server")
+    @classmethod
+    def _server(cls, text: str) -> str:
+        if text:
+            _host_and_port(text)
+        return text
+
+    @model_validator(mode="after")
+    def _relay_has_a_server(self) -> MediaSettings:
+        if self.ice == "relay" and not self.turn_server:
+            raise ValueError("“relay” needs a turn_server")
+        return self
+
+    @property
+    def stun(self) -> tuple[str, int] | None:
+        """Host and port of the STUN server."""
+        return _host_and_port(self.stun_server) if self.stun_server else None
+
+    @property
+    def turn(self) -> tuple[str, int] | None:
+        """Host and port of the TURN server."""
+        return _host_and_port(self.turn_server) if self.turn_server else None
 
     @property
     def pairs(self) -> int:

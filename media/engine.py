@@ -86,6 +86,7 @@ MOST_CHANNELS = 8
 _DIGITS = frozenset("0123456789*#ABCD")
 _SAMPLES_PER_MS = 8
 _ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - bound to where the operator says so
+_WITHIN: Final = dict(zip(_ANY, ("127.0.0.1", "::1"), strict=True))
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
@@ -119,13 +120,13 @@ class Endpoint:
     Closed when it is forgotten, too: a port is never lost. After `close` every other call does nothing.
     """
 
-    __slots__ = ("_playbacks", "_wake", "address", "ip_version", "native")
+    __slots__ = ("_playbacks", "_wake", "address", "ip_version", "local", "native")
 
     def __init__(
         self,
         native: _engine.Endpoint,
         address: str,
-        ip_version: int,
+        local: str,
         playbacks: itertools.count[int],
         wake: Callable[[], None],
     ) -> None:
@@ -135,7 +136,9 @@ class Endpoint:
         self._wake = wake
         self.address = address
         """The address to put into SDP."""
-        self.ip_version = ip_version
+        self.local = local
+        """Where programs of this machine reach it."""
+        self.ip_version = 6 if ":" in local else 4
         """4 or 6: what the party's address has to be of."""
 
     @property
@@ -443,12 +446,12 @@ class Engine:
                 hint = "Raise the limit of open files (ulimit -n, LimitNOFILE=)."
                 raise PortsExhaustedError("The process may open no more sockets.", hint=hint) from error
             raise MediaError(f"An RTP port cannot be opened: {error}.") from error
-        version = 6 if ":" in bound else 4
         if bound not in (local, *_ANY) and shown == local:
             # It is not opened there after all.
             shown = ""
         told = shown or self._advertised or (bound if bound not in _ANY else local)
-        return Endpoint(native, told, version, self._playbacks, self._wake_soon)
+        within = _WITHIN.get(bound, bound)
+        return Endpoint(native, told, within, self._playbacks, self._wake_soon)
 
     def serves(self, host: str) -> bool:
         """Tell whether an IP address is of a family that endpoints can be opened in."""

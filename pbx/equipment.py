@@ -14,6 +14,7 @@ from core.company import Company
 from core.journal import Journal
 from media.dtls import DtlsIdentity
 from media.engine import Engine
+from media.full_ice import IceWays
 from media.prompts import PromptStore
 from pbx.conferences import Rooms
 from pbx.config import PbxConfig
@@ -84,6 +85,8 @@ class Equipment:
     sip: SipStack
     trunks: TrunkStates
     callers: CallerDirectory | None = None
+    ways: IceWays | None = None
+    """Where browsers have to be reached by full ICE."""
     occupied: Callable[[str], bool] = lambda _extension: False
     """Tells whether an extension has a call of any kind, ringing ones included."""
     talking: Callable[[str], Call | None] = lambda _extension: None

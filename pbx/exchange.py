@@ -14,6 +14,7 @@ from core.consumer import ConsumerRunner
 from core.database import Database
 from core.journal import Journal
 from media.engine import Engine
+from media.full_ice import IceWays
 from media.prompts import PromptStore
 from pbx import forwarding
 from pbx.bans import BanKeeper
@@ -62,6 +63,7 @@ class Exchange:
         callers: CallerDirectory | None = None,
         flows: Mapping[str, Flow] | None = None,
         tracer: Tracer | None = None,
+        ways: IceWays | None = None,
     ) -> None:
         """Assemble the parts; nothing is opened yet.
 
@@ -78,6 +80,7 @@ class Exchange:
             callers: one who may know the names of callers.
             flows: call flows by the names that inbound numbers may lead to.
             tracer: sees every SIP message; None: nobody does.
+            ways: by which browsers are reached where the engine's own address is not enough.
         """
         self._config = config
         self._database = database
@@ -101,6 +104,7 @@ class Exchange:
                 sip=self.sip,
                 trunks=self.trunks,
                 callers=callers,
+                ways=ways,
             ),
             flows,
         )

@@ -13,6 +13,7 @@ from core.identifiers import random_bytes
 from media.dtls import DtlsIdentity
 from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
+from media.full_ice import IceWays
 from pbx.errors import NoMediaError, NoPortError
 from pbx.leg_security import LegSecurity
 from sip import codecs, offer_answer
@@ -59,7 +60,7 @@ class LegMedia:
         "warning",
     )
 
-    def __init__(self, engine: Engine, names: Names, identity: DtlsIdentity) -> None:
+    def __init__(self, engine: Engine, names: Names, identity: DtlsIdentity, ways: IceWays | None = None) -> None:
         self._engine = engine
         self._names = names
         self._negotiation: MediaNegotiation | None = None
@@ -67,7 +68,7 @@ class LegMedia:
         self._multiplexed = False
         self._hears_voice = False
         self.endpoint: Endpoint | None = None
-        self.security = LegSecurity(identity)
+        self.security = LegSecurity(identity, ways)
         self.allowed: tuple[codecs.Codec, ...] = ()
         """What may be spoken with the party, best first; none stands for all that we speak."""
         self.spoken: tuple[str, ...] = ()
@@ -265,8 +266,8 @@ class LegMedia:
             return
         if agreed.peer is not None and (negotiation.protection is not UNPROTECTED or self.security.active):
             self.security.agree(self.endpoint, agreed.peer, answered=answered)
-        if self.security.checked:
-            self._configure(self.endpoint, agreed, None)
+        if self.security.checked or self.security.inner is not None:
+            self._configure(self.endpoint, agreed, self.security.inner)
             return
         host = agreed.remote[0]
         if host in NOWHERE or is_ip_address(host):
@@ -298,10 +299,12 @@ class LegMedia:
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
             beside=self._beside(endpoint),
+            # What comes by full ICE has one source.
+            latching=self.security.inner is None,
             # Keys go to the call first: a star code must not sound in the customer's ear.
             relay_digits=False,
         )
-        if agreed.multiplexed is not self._multiplexed and not self.security.checked:
+        if agreed.multiplexed is not self._multiplexed and not (self.security.checked or self.security.inner):
             self._multiplexed = agreed.multiplexed
             endpoint.multiplex(agreed.multiplexed)
         if self.inband:

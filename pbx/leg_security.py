@@ -11,6 +11,7 @@ import structlog
 
 from media.dtls import DtlsIdentity
 from media.engine import Endpoint
+from media.full_ice import IceWay, IceWays
 from media.key_agreement import KeyAgreement
 from media.srtp import SUITES, SrtpKeys, SrtpProfile
 from pbx.entries import Encryption
@@ -45,20 +46,34 @@ class LegSecurity:
         "_client",
         "_fingerprints",
         "_identity",
+        "_inner",
         "_local_words",
         "_masters",
         "_name",
         "_protocol",
         "_remote_fragment",
         "_waiting",
+        "_way",
+        "_way_begun",
+        "_ways",
         "browser",
         "confidential",
         "failed",
         "policy",
     )
 
-    def __init__(self, identity: DtlsIdentity) -> None:
+    def __init__(self, identity: DtlsIdentity, ways: IceWays | None = None) -> None:
+        """Begin in the clear.
+
+        Args:
+            identity: our certificate.
+            ways: where browsers have to be reached by full ICE; None: the engine answers their checks itself.
+        """
         self._identity = identity
+        self._ways = ways
+        self._way: IceWay | None = None
+        self._inner: tuple[str, int] | None = None
+        self._way_begun = False
         self._masters: dict[SrtpProfile, bytes] = {}
         self._agreed: SrtpProfile | None = None
         self._agreement: KeyAgreement | None = None
@@ -133,6 +148,15 @@ class LegSecurity:
         endpoint.take_handshakes()
         if not ice:
             return Protection("UDP/TLS/RTP/SAVP", tuple(rows))
+        if self._take_way(endpoint) and self._way is not None:
+            rows += [f"ice-ufrag:{self._way.fragment}", f"ice-pwd:{self._way.password}"]
+            rows += [
+                *(f"candidate:{one}" for one in self._way.candidates),
+                "end-of-candidates",
+                "rtcp-mux",
+                f"mid:{self._name}",
+            ]
+            return Protection("UDP/TLS/RTP/SAVPF", tuple(rows), (f"group:BUNDLE {self._name}",))
         if self._local_words is None:
             self._local_words = (secrets.token_hex(4), secrets.token_hex(12))
         endpoint.expect_checks(*self._local_words)
@@ -142,12 +166,33 @@ class LegSecurity:
         rows += [*words, f"candidate:{candidate}", "end-of-candidates", "rtcp-mux", f"mid:{self._name}"]
         return Protection("UDP/TLS/RTP/SAVPF", tuple(rows), ("ice-lite", f"group:BUNDLE {self._name}"))
 
+    def _take_way(self, endpoint: Endpoint) -> bool:
+        """Take a way of full ICE, where that is how browsers are reached and none was taken; the engine's own is the last resort."""
+        if self._way is not None:
+            return True
+        if self._ways is None or self._local_words is not None:
+            return False
+        way = self._ways.take()
+        if way is None:
+            log.warning("no_way_ready", hint="The engine's own address is told instead.")
+            return False
+        try:
+            self._inner = way.attach(endpoint.local, endpoint.port)
+        except OSError as error:
+            log.warning("no_way_ready", error=str(error))
+            way.close()
+            return False
+        self._way, self._way_begun = way, False
+        endpoint.multiplex()
+        return True
+
     def _note_party(self, security: MediaSecurity, media: Media) -> None:
         """Take the name of the party's line, and answer a restart with new words of ours (RFC 8445 section 9)."""
         self.browser = self.browser or bool(security.ice_ufrag)
         self._name = media.attribute("mid") or self._name
         if self._remote_fragment and security.ice_ufrag != self._remote_fragment:
             self._local_words = None
+            self._leave_way()
         self._remote_fragment = security.ice_ufrag
 
     def _role(self, offered: Setup | None) -> Setup:
@@ -168,6 +213,7 @@ class LegSecurity:
         if audio.media.protocol.upper() in _DTLS:
             if answered:
                 self._remote_fragment = security.ice_ufrag
+            self._begin_way(security, controlling=answered)
             self._begin_handshake(endpoint, security, client=security.setup is Setup.PASSIVE)
             return
         found = _crypto(security)
@@ -184,6 +230,31 @@ class LegSecurity:
         self._agreed, self._protocol = profile, audio.media.protocol
         master = self._masters.setdefault(profile, profile.new_master())
         endpoint.encrypt(SrtpKeys(profile, incoming=key.material, outgoing=master, identifier_size=identifier_size))
+
+    def _begin_way(self, security: MediaSecurity, *, controlling: bool) -> None:
+        if self._way is None or self._way_begun:
+            return
+        self._way_begun = True
+        self._way.connect(
+            security.ice_ufrag,
+            security.ice_pwd,
+            [str(candidate) for candidate in security.candidates],
+            controlling=controlling,
+            lost=self._way_lost,
+        )
+
+    def _way_lost(self, reason: str) -> None:
+        self.failed(reason)
+
+    def _leave_way(self) -> None:
+        if self._way is not None:
+            self._way.close()
+        self._way = self._inner = None
+
+    @property
+    def inner(self) -> tuple[str, int] | None:
+        """Where the endpoint is to send to, when the party is reached by full ICE; None: it is not."""
+        return self._inner
 
     @property
     def profile(self) -> SrtpProfile | None:
@@ -229,6 +300,7 @@ class LegSecurity:
     def close(self) -> None:
         """End the association, if there is one."""
         self.failed = _ignore
+        self._leave_way()
         if self._agreement is not None:
             self._agreement.close()
             self._agreement = None

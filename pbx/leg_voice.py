@@ -56,7 +56,7 @@ class LegVoice:
         self.answerer = ""
         """Who took the leg, where that was judged."""
         self.id = new_id()
-        self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls)
+        self.media = LegMedia(equipment.engine, equipment.sip.names, equipment.dtls, equipment.ways)
         self.quality: QualityMeter | None = None
         """How the answered leg sounds, once its voice is looked at."""
         self.state = LegState.TRYING

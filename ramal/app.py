@@ -33,7 +33,7 @@ from pbx.exchange import Exchange
 from ramal import readiness
 from ramal.certificates import prepare_tls
 from ramal.doctor.inside import Examination
-from ramal.ground import Ground, lay_ground, start_engine, start_mqtt, start_tracer
+from ramal.ground import Ground, lay_ground, start_engine, start_mqtt, start_tracer, start_ways
 from ramal.metrics import watch
 from ramal.own_address import told_address
 from ramal.pauses import LoopPauses, tune_garbage_collection
@@ -87,7 +87,8 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         publisher, drains = await start_mqtt(ground, stack)
         engine = start_engine(ground, stack)
         tracer = start_tracer(ground, stack)
-        exchange, crm = build_telephony(ground, engine, tracer, tls)
+        ways = start_ways(ground, stack)
+        exchange, crm = build_telephony(ground, engine, tracer, tls, ways)
         store, queue, sealer = build_recordings(ground, crm, stack)
         recordings = Recordings(ground.database, store, ground.bus)
         transcripts = Transcripts(enabled=queue is not None)

@@ -19,6 +19,7 @@ from core.mqtt import EmbeddedBroker, MqttSender
 from core.outbox import EMAIL, MQTT, OutboxDrain
 from core.settings import Settings
 from media.engine import Backend, Engine
+from media.full_ice import IceServers, IceWays
 from ramal.data_folder import DataFolder
 from ramal.own_address import numeric_addresses
 from sip.trace.tracer import Tracer
@@ -96,6 +97,25 @@ def start_engine(ground: Ground, stack: contextlib.AsyncExitStack) -> Engine:
     engine.start(asyncio.get_running_loop())
     stack.callback(engine.close)
     return engine
+
+
+def start_ways(ground: Ground, stack: contextlib.AsyncExitStack) -> IceWays | None:
+    """Make ways for browsers ready, where the engine's own address cannot be reached by them."""
+    media = ground.settings.media
+    if media.ice == "lite":
+        return None
+    servers = IceServers(
+        stun=media.stun,
+        turn=media.turn,
+        turn_username=media.turn_username,
+        turn_password=media.turn_password,
+        turn_transport=media.turn_transport,
+        relay_only=media.ice == "relay",
+    )
+    ways = IceWays(servers)
+    ways.start()
+    stack.push_async_callback(ways.close)
+    return ways
 
 
 def start_tracer(ground: Ground, stack: contextlib.AsyncExitStack) -> Tracer | None:

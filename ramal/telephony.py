@@ -8,6 +8,7 @@ import structlog
 
 from crm_bridge.embedded import EmbeddedCrm
 from media.engine import Engine
+from media.full_ice import IceWays
 from media.prompts import PromptStore
 from pbx.config import PbxConfig
 from pbx.exchange import Exchange
@@ -29,7 +30,9 @@ from sip.transport.tls import Tls
 log = structlog.get_logger(__name__)
 
 
-def build_telephony(ground: Ground, engine: Engine, tracer: Tracer | None, tls: Tls) -> tuple[Exchange, EmbeddedCrm]:
+def build_telephony(
+    ground: Ground, engine: Engine, tracer: Tracer | None, tls: Tls, ways: IceWays | None = None
+) -> tuple[Exchange, EmbeddedCrm]:
     """Build exchange and CRM; the doors are opened later."""
     prompts = PromptStore(ground.folder.prompts)
     missing = prompts.check()
@@ -60,6 +63,7 @@ def build_telephony(ground: Ground, engine: Engine, tracer: Tracer | None, tls: 
         clock=ground.clock,
         callers=CallerNames(crm),
         tracer=tracer,
+        ways=ways,
     )
     return exchange, crm
 

@@ -135,3 +135,32 @@ def test_dns_servers_are_read_with_their_ports_and_wrong_ones_refused() -> None:
     for wrong in ("dns.example", "192.0.2.53:0", "192.0.2.53:x", "[2001:db8::53]x"):
         with pytest.raises(SettingsError, match=r"DNS server|port"):
             load_settings(None, {"RAMAL_SIP_DNS_SERVERS": wrong})
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("turn.example.com:3479", ("turn.example.com", 3479)),
+        ("turn.example.com", ("turn.example.com", 3478)),
+        ("[2001:db8::1]:3479", ("2001:db8::1", 3479)),
+        ("2001:db8::1", ("2001:db8::1", 3478)),
+        ("", None),
+    ],
+)
+def test_a_turn_server_is_named_with_or_without_its_port(text: str, server: tuple[str, int] | None) -> None:
+    assert load_settings(environment={"RAMAL_MEDIA_TURN_SERVER": text}).media.turn == server
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"MEDIA_ICE": "relay"}, "needs a turn_server"),
+        ({"MEDIA_STUN_SERVER": "stun.example.com:seventy"}, "no host and port"),
+        ({"MEDIA_STUN_SERVER": "stun.example.com:70000"}, "no host and port"),
+        ({"MEDIA_STUN_SERVER": ":3478"}, "no host and port"),
+        ({"MEDIA_ICE": "heavy"}, "media.ice"),
+    ],
+)
+def test_ice_that_cannot_work_is_refused(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        load_settings(environment={f"RAMAL_{name}": value for name, value in variables.items()})
