@@ -56,8 +56,8 @@ class TransferResult(enum.StrEnum):
     FAILED = "failed"
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Something that happened in a call at a time (UTC)."""
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """Something that happened in a call at a time (UTC). Of plain values only: the collector of cycles need not look at the many."""
 
     at: datetime
     call_id: str

@@ -35,7 +35,7 @@ _TAIL_ENTRIES: Final = 32_768
 """The newest entries are kept in memory, so that consumers that keep up never read the file again."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A fact with its place in the journal."""
 
     sequence: int

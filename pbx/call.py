@@ -40,7 +40,7 @@ from pbx.forwarding import Way
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
-from pbx.requests import LegGone, ReplaceLeg, Request, TransferBlind, TransferJoin, TransferRinging
+from pbx.requests import Inbox, LegGone, ReplaceLeg, Request, TransferBlind, TransferJoin, TransferRinging
 from pbx.supervision import Supervisor
 from pbx.verbs import PartyVerbs
 from sip.session import InviteSession
@@ -59,6 +59,39 @@ Flow = Callable[["Call"], Awaitable[None]]
 
 class Call(PartyVerbs):
     """One call, from the first INVITE to the last BYE."""
+
+    __slots__ = (
+        "_cause",
+        "_dialling",
+        "_ending",
+        "_errands",
+        "_flowing",
+        "_on_change",
+        "_reason",
+        "_refusal",
+        "_status",
+        "_task",
+        "answered_at",
+        "conversation",
+        "dialled",
+        "direction",
+        "ended",
+        "from_party",
+        "hops_left",
+        "id",
+        "inbox",
+        "legs",
+        "on_ringing",
+        "recording",
+        "ringing_extension",
+        "room",
+        "started_at",
+        "supervisors",
+        "to_number",
+        "transferring",
+        "vital",
+        "way",
+    )
 
     def __init__(
         self,
@@ -95,11 +128,12 @@ class Call(PartyVerbs):
         self.way: Way = ()
         """Who sent the call on before it came to us."""
         self.caller: Leg | None = None
+        self.outcome: Outcome | None = None
         self.legs: list[Leg] = []
         """The legs that are alive."""
         self.vital: set[Leg] = set()
         """The legs that the call ends with."""
-        self.inbox: asyncio.Queue[Request] = asyncio.Queue()
+        self.inbox = Inbox()
         self.conversation: Talk | None = None
         self.recording = CallRecording(equipment, self.id)
         self.ringing_extension = ""
@@ -228,8 +262,7 @@ class Call(PartyVerbs):
 
     def _refuse_requests(self) -> None:
         """Tell those who asked for a transfer that there is nobody left to transfer."""
-        while not self.inbox.empty():
-            request = self.inbox.get_nowait()
+        for request in self.inbox.empty():
             if isinstance(request, TransferBlind | TransferJoin | TransferRinging):
                 request.report(487, "The call ended")
 
@@ -252,8 +285,7 @@ class Call(PartyVerbs):
         self.changed("call.ended")
         # Legs know their call: what is over must not wait for the collector of cycles.
         self.caller = None
-        while not self.inbox.empty():
-            self.inbox.get_nowait()
+        self.inbox.empty()
 
     # --- verbs -----------------------------------------------------------------------------------------------------------
 
@@ -356,7 +388,7 @@ class Call(PartyVerbs):
         """
         if self.conversation is None or self._ending:
             raise CallStateError("Nobody is talking in this call.")
-        self.inbox.put_nowait(request)
+        self.inbox.put(request)
 
     def hang_up(self, reason: str = "") -> None:
         """End the call."""
@@ -481,7 +513,7 @@ class Call(PartyVerbs):
                 self._dialling.cause = leg.cause
             self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
         else:
-            self.inbox.put_nowait(LegGone(leg))
+            self.inbox.put(LegGone(leg))
             if not self._ending:
                 self.changed("call.leg_ended")
 

@@ -53,6 +53,20 @@ class CallRecordingState(enum.StrEnum):
 class CallRecording:
     """Starts, pauses and ends the file, and keeps the right legs in it."""
 
+    __slots__ = (
+        "_attendant",
+        "_call_id",
+        "_channels",
+        "_closed",
+        "_equipment",
+        "_hears",
+        "_recorded",
+        "_recording",
+        "id",
+        "location",
+        "state",
+    )
+
     def __init__(self, equipment: Equipment, call_id: str) -> None:
         self._equipment = equipment
         self._call_id = call_id
@@ -62,7 +76,8 @@ class CallRecording:
         """By leg, or empty for a conference; None in a stereo file."""
         self._attendant: Leg | None = None
         self._hears = False
-        self._closed = asyncio.Event()
+        self._closed: asyncio.Future[None] | None = None
+        """Done when the writer has closed the file; there from its start to its end."""
         self.id = ""
         self.location = ""
         self.state = CallRecordingState.OFF
@@ -90,6 +105,7 @@ class CallRecording:
             log.warning("recording_not_started", call_id=self._call_id, error=str(error))
             self._note(RecordingFailed, reason=str(error))
             return
+        self._closed = asyncio.get_running_loop().create_future()
         self._equipment.recordings_by_id[self._recording.id] = self
         self.state = CallRecordingState.ON
         self._note(RecordingStarted, location=self.location, channels=channels, sample_rate=sample_rate)
@@ -170,13 +186,14 @@ class CallRecording:
 
     async def stop(self) -> None:
         """Close the file, and note it once it is closed."""
-        if self._recording is None:
+        recording, closed = self._recording, self._closed
+        if recording is None or closed is None:
             return
-        recording, self._recording = self._recording, None
+        self._recording = None
         self._recorded.clear()
         recording.close()
         try:
-            await asyncio.wait_for(self._closed.wait(), _CLOSE_SECONDS)
+            await asyncio.wait_for(closed, _CLOSE_SECONDS)
         except TimeoutError:
             log.warning("recording_close_late", call_id=self._call_id, recording_id=self.id)
         self._equipment.recordings_by_id.pop(recording.id, None)
@@ -190,7 +207,8 @@ class CallRecording:
 
     def closed(self) -> None:
         """Take the engine's word that the file is complete."""
-        self._closed.set()
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
 
     def _note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
         self._equipment.journal.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,3 +83,36 @@ class LegGone:
 
 Transfer = TransferBlind | TransferJoin | TransferRinging | Consult
 Request = Transfer | CompleteTransfer | CancelTransfer | ReplaceLeg | LegGone
+
+
+class Inbox:
+    """What is asked of one call, in order, for one reader at a time. A tenth of an `asyncio.Queue` in memory: every call has one."""
+
+    __slots__ = ("_reader", "_requests")
+
+    def __init__(self) -> None:
+        self._requests: list[Request] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def put(self, request: Request) -> None:
+        """Ask for something."""
+        self._requests.append(request)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> Request:
+        """Wait for the next request and take it out."""
+        while not self._requests:
+            reader = self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await reader
+            finally:
+                # A reader that is cancelled may find the next one waiting already.
+                if self._reader is reader:
+                    self._reader = None
+        return self._requests.pop(0)
+
+    def empty(self) -> list[Request]:
+        """Take out all that nobody will carry out any more."""
+        left, self._requests = self._requests, []
+        return left

@@ -17,9 +17,11 @@ _KEY_END: Final = "#"
 class PartyVerbs:
     """What a flow can do with the caller or another leg; `pbx.call.Call` adds the verbs that join legs."""
 
+    __slots__ = ("caller", "equipment", "outcome")
+
     equipment: Equipment
     caller: Leg | None
-    outcome: Outcome | None = None
+    outcome: Outcome | None
     """Why nobody was reached, once that is known."""
 
     @property
