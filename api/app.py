@@ -157,6 +157,7 @@ def _furnish(app: FastAPI, services: Services, settings: ApiSettings) -> None:
     state.authenticator = Authenticator(state.sessions, state.tokens, public_url=settings.public_url)
     state.live_clients = set()
     state.query_parameters = {}
+    state.openapi = None
 
 
 def _surround(app: FastAPI, services: Services, settings: ApiSettings) -> None:
@@ -187,8 +188,11 @@ def _operation_id(route: APIRoute) -> str:
 
 
 async def _show_openapi(request: Request) -> Response:
-    """Return the OpenAPI description; the first time it is made, in a thread, for it takes its time."""
-    return JSONResponse(await asyncio.to_thread(request.app.openapi))
+    """Return the OpenAPI description; the first time it is made, in a thread, for it takes its time, and then kept as it is sent."""
+    state = request.app.state
+    if state.openapi is None:
+        state.openapi = await asyncio.to_thread(lambda: JSONResponse(request.app.openapi()).body)
+    return Response(state.openapi, media_type="application/json")
 
 
 def _query_parameters(route: APIRoute) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""The connections of the web server, bounded in number and in patience: whoever holds many open, or says nothing, keeps nobody else out.
+"""The connections of the web server, bounded in number, patience and pace: whoever holds many open, says nothing or asks without end keeps
+nobody else out, and no call waits for it.
 
 WebSockets have bounds of their own from their handshake on: `api.live`, and the SIP transport's limits.
 """
@@ -7,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.addresses import is_loopback
+from sip.rate_limit import RateLimiter
 from sip.transport.connections import source_of
 from sip.transport.ports import plain_host
 
 log = structlog.get_logger(__name__)
+
+_MOST_SOURCES: Final = 50_000
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,6 +42,10 @@ class WebLimits:
     """How long a connection may be without a whole head of a request."""
     stuck_seconds: float = 60.0
     """How long a client may read nothing of its answer."""
+    requests_per_second: float = 100.0
+    """Requests of one source whose senders are not signed in; loopback may ask without end."""
+    burst: float = 1_000.0
+    """So many of them may come at once: an office that opens the web app."""
 
 
 class WebConnections:
@@ -48,6 +57,9 @@ class WebConnections:
         self._open: set[WebConnection] = set()
         self._admitted = 0
         self._refused = 0
+        self._pace = RateLimiter(
+            time.monotonic, rate=limits.requests_per_second, burst=limits.burst, most_sources=_MOST_SOURCES
+        )
         self._sweeper: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -63,7 +75,9 @@ class WebConnections:
     def admit(self, host: str) -> bool:
         """Count a connection; False when there are too many, of all or of this source."""
         source = source_of(host)
-        is_free = is_loopback(host) or self._sources[source] < self.limits.max_per_source
+        is_free = is_loopback(host) or (
+            self._sources[source] < self.limits.max_per_source and self._pace.allows(source)
+        )
         if self._admitted < self.limits.max_connections and is_free:
             self._sources[source] += 1
             self._admitted += 1
@@ -73,6 +87,14 @@ class WebConnections:
             # The first, the second, the fourth, ...: a flood of connections is none of lines in the log.
             log.warning("web_connection_refused", source=host, of_source=self._sources[source], refused=self._refused)
         return False
+
+    def asked(self, host: str) -> bool:
+        """Count a request of one who is not signed in; False when its source asks too much."""
+        if is_loopback(host):
+            return True
+        source = source_of(host)
+        self._pace.charge(source)
+        return self._pace.allows(source)
 
     def release(self, host: str) -> None:
         """Take note that an admitted connection is gone, or a WebSocket from now on."""
@@ -130,12 +152,15 @@ class WebConnection(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Leave the table: a WebSocket has other bounds."""
+        self._table.asked(self.host)
         self._table.leave(self)
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Begin to wait for the next request, of one who does not ask too much."""
         self._idle_since = asyncio.get_running_loop().time()
+        if self.cycle.scope.get("ramal.principal") is None and not self._table.asked(self.host):
+            self.transport.close()
         super().on_response_complete()
 
     def look(self, now: float, limits: WebLimits) -> None:

@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 from fastapi import FastAPI, WebSocket
+from starlette.datastructures import Headers
 from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ramal.web_connections import WebConnections, WebLimits
 from ramal.web_server import WebServer, listening_socket
@@ -20,8 +23,21 @@ from tests.support.certificates import Authority
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: ramal\r\nX-Long: "
 
 
+class SignIn:
+    """Leaves who asks in the scope, as the API's own middleware does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["ramal.principal"] = Headers(scope=scope).get("authorization")
+        await self._app(scope, receive, send)
+
+
 def small_app() -> FastAPI:
     app = FastAPI()
+    app.add_middleware(SignIn)
 
     @app.get("/")
     async def hello() -> str:
@@ -167,3 +183,34 @@ def test_one_source_gets_its_share_and_a_proxy_on_this_machine_all() -> None:
     connections.release("192.0.2.1")
     assert connections.admit("192.0.2.1")
     assert [connections.admit("127.0.0.1") for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_source_that_asks_without_end_is_not_let_in_again_until_it_has_paused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("ramal.web_connections.time.monotonic", lambda: now)
+    connections = WebConnections(WebLimits(requests_per_second=10, burst=3))
+    assert [connections.asked("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert not connections.admit("192.0.2.1")
+    assert connections.admit("192.0.2.2")
+    assert all(connections.asked("127.0.0.1") for _ in range(10))
+    now += 0.2
+    assert connections.admit("192.0.2.1")
+
+
+async def test_one_who_is_not_signed_in_and_asks_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every client of a test is on this machine.
+    monkeypatch.setattr("ramal.web_connections.is_loopback", lambda _host: False)
+    request = b"GET / HTTP/1.1\r\nHost: ramal\r\n%s\r\n"
+    async with asyncio.timeout(20), serving(WebLimits(requests_per_second=0.001, burst=10)) as port:
+        known, known_writer = await connect(port)
+        for _ in range(20):
+            known_writer.write(request % b"Authorization: known\r\n")
+            await known.readuntil(b'"hello"')
+        reader, writer = await connect(port, request % b"" * 20)
+        assert (await reader.read()).count(b'"hello"') == 10
+        known_writer.write(request % b"Authorization: known\r\n")
+        await known.readuntil(b'"hello"')
+        for one in (writer, known_writer):
+            one.close()
