@@ -91,6 +91,11 @@ async def send_mqtt(session: AsyncSession, topic: str, payload: Mapping[str, Any
     session.add(_message(message_id, MQTT, topic, "", body, retain=retain))
 
 
+async def forget_mqtt(session: AsyncSession, topic: str) -> None:
+    """Queue, in the caller's transaction, that the broker forgets what it keeps for a topic: an empty retained message."""
+    session.add(_message(new_id(), MQTT, topic, "", "", retain=True))
+
+
 async def send_email(session: AsyncSession, to: str, subject: str, body: str) -> None:
     """Queue an e-mail in the caller's transaction."""
     session.add(_message(new_id(), EMAIL, to, subject.replace("\r", " ").replace("\n", " ")[:500], body, retain=False))

@@ -15,6 +15,7 @@ from core.database import Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.identifiers import new_id
 from face_tracker.camera import check_source
+from face_tracker.counters import forget_counters
 from face_tracker.errors import ConsentMissingError
 from face_tracker.tables import CameraRow, ConsentRow, VisitorRow, VisitRow
 
@@ -143,7 +144,9 @@ class CameraBook:
     async def delete(self, camera_id: str) -> None:
         """Remove a camera with its visits, visitors and consents."""
         async with self._database.transaction() as session:
-            await session.delete(await _row(session, camera_id))
+            row = await _row(session, camera_id)
+            await session.delete(row)
+            await forget_counters(session, row.id, row.name)
 
 
 def _check(name: str, gap_seconds: float, template_days: int) -> None:

@@ -128,6 +128,7 @@ class FaceService:
         running = _Running(camera, gallery, analyser, reports, day)
         running.task = asyncio.create_task(self._record(running), name=f"camera-{camera.name}")
         self._running[camera.id] = running
+        await self._announce(camera)
         analyser.start()
 
     async def stop(self, camera_id: str) -> None:
@@ -226,8 +227,16 @@ class FaceService:
         for running in self._running.values():
             if running.day != today:
                 running.day = today
+                await self._announce(running.camera)
                 if running.camera.mode is CameraMode.COUNTING:
                     running.gallery.forget_all()
+
+    async def _announce(self, camera: Camera) -> None:
+        try:
+            await self.visits.announce(camera, self._zone())
+        except (SQLAlchemyError, StorageError, OSError) as error:
+            # The next visit tells the counts.
+            log.warning("counters_not_told", camera=camera.name, error=str(error))
 
     async def _tidy_always(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from core.errors import InvalidInputError, NotFoundError
 from core.identifiers import new_id
 from core.outbox import send_mqtt
 from face_tracker.cameras import Camera, CameraMode
+from face_tracker.counters import describe_counters, tell_counts, visit_topic
 from face_tracker.tables import CameraRow, ErasureRow, VisitorRow, VisitRow
 from face_tracker.vault import TemplateVault
 from face_tracker.visits import Changes, Visit, Visitor
@@ -111,6 +112,7 @@ class VisitBook:
                 await self._start(session, draft, camera, visit, zero, zone)
             for visit in changes.ended:
                 await self._end(session, draft, camera, visit, zero, zone)
+            await self._tell_counts(session, camera, zone)
         self._open, self._seen = draft.open, draft.seen
 
     async def close_camera(self, camera: Camera) -> int:
@@ -124,7 +126,7 @@ class VisitBook:
             for row in rows:
                 row.ended_at = now
                 count += 1
-                await send_mqtt(session, _topic(camera, "ended"), _payload(camera, row))
+                await send_mqtt(session, visit_topic(camera.name, "ended"), _payload(camera, row))
         self._open = {key: row_id for key, row_id in self._open.items() if key[0] != camera.id}
         return count
 
@@ -166,23 +168,20 @@ class VisitBook:
 
     async def summary(self, day: date, zone: ZoneInfo, *, camera_id: str | None = None) -> DaySummary:
         """Return the counts of a day in the given time zone."""
-        try:
-            begin = datetime.combine(day, time(), zone).astimezone(UTC)
-            end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-        except OverflowError as error:
-            raise InvalidInputError(f"{day} is no day that can be counted.") from error
-        query = select(VisitRow).where(VisitRow.started_at >= begin, VisitRow.started_at < end)
-        if camera_id is not None:
-            query = query.where(VisitRow.camera_id == camera_id)
         async with self._database.reading() as session:
-            rows = (await session.scalars(query)).all()
-        by_hour = [0] * 24
-        for row in rows:
-            by_hour[row.started_at.astimezone(zone).hour] += 1
-        visitors = sum(row.first_of_day for row in rows)
-        new = sum(row.first_of_day and not row.returning for row in rows)
-        returning = sum(row.returning for row in rows)
-        return DaySummary(day, visitors, len(rows), new, returning, tuple(by_hour))
+            return await _summary(session, day, zone, camera_id)
+
+    async def announce(self, camera: Camera, zone: ZoneInfo) -> None:
+        """Tell the broker of a camera's counters and of their counts today; when it starts, and when a day begins."""
+        async with self._database.transaction() as session:
+            await describe_counters(session, camera.id, camera.name)
+            await self._tell_counts(session, camera, zone)
+
+    async def _tell_counts(self, session: AsyncSession, camera: Camera, zone: ZoneInfo) -> None:
+        now = self._clock.now()
+        today = await _summary(session, now.astimezone(zone).date(), zone, camera.id)
+        counts = {"visitors": today.visitors, "visits": today.visits, "new": today.new, "returning": today.returning}
+        await tell_counts(session, camera.name, counts, today.day.isoformat(), now)
 
     async def erase(self, visitor_id: str, *, erased_by: str, reason: str) -> None:
         """Remove a visitor's templates for good and keep the proof; their visits stay as anonymous counts.
@@ -245,7 +244,7 @@ class VisitBook:
         )
         session.add(row)
         draft.open[camera.id, visit.visitor.id] = row.id
-        await send_mqtt(session, _topic(camera, "started"), _payload(camera, row))
+        await send_mqtt(session, visit_topic(camera.name, "started"), _payload(camera, row))
         return row
 
     async def _end(
@@ -258,7 +257,7 @@ class VisitBook:
             row = await self._start(session, draft, camera, visit, zero, zone)
             del draft.open[camera.id, visit.visitor.id]
         row.ended_at = datetime.fromtimestamp(zero + visit.ended, UTC)
-        await send_mqtt(session, _topic(camera, "ended"), _payload(camera, row))
+        await send_mqtt(session, visit_topic(camera.name, "ended"), _payload(camera, row))
 
     async def _store_visitor(self, session: AsyncSession, camera: Camera, visit: Visit, at: datetime) -> None:
         row = await session.get(VisitorRow, visit.visitor.id)
@@ -289,6 +288,25 @@ class _Draft:
         return first
 
 
+async def _summary(session: AsyncSession, day: date, zone: ZoneInfo, camera_id: str | None) -> DaySummary:
+    try:
+        begin = datetime.combine(day, time(), zone).astimezone(UTC)
+        end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInputError(f"{day} is no day that can be counted.") from error
+    query = select(VisitRow).where(VisitRow.started_at >= begin, VisitRow.started_at < end)
+    if camera_id is not None:
+        query = query.where(VisitRow.camera_id == camera_id)
+    rows = (await session.scalars(query)).all()
+    by_hour = [0] * 24
+    for row in rows:
+        by_hour[row.started_at.astimezone(zone).hour] += 1
+    visitors = sum(row.first_of_day for row in rows)
+    new = sum(row.first_of_day and not row.returning for row in rows)
+    returning = sum(row.returning for row in rows)
+    return DaySummary(day, visitors, len(rows), new, returning, tuple(by_hour))
+
+
 async def _came_on(session: AsyncSession, visitor_id: str, day: date, zone: ZoneInfo) -> bool:
     """Tell whether a recognised visitor was there on that day, before a restart of the server perhaps."""
     begin = datetime.combine(day, time(), zone).astimezone(UTC)
@@ -297,11 +315,6 @@ async def _came_on(session: AsyncSession, visitor_id: str, day: date, zone: Zone
         VisitRow.visitor_id == visitor_id, VisitRow.started_at >= begin, VisitRow.started_at < end
     )
     return await session.scalar(query.limit(1)) is not None
-
-
-def _topic(camera: Camera, event: str) -> str:
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in camera.name)
-    return f"ramal/visits/{name}/{event}"
 
 
 def _payload(camera: Camera, row: VisitRow) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The camera module on a real film: counting, recognition with consent, erasure, bad sources."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,33 @@ async def test_one_person_who_comes_twice_is_counted_so(service: FaceService, cl
     assert (summary.visitors, summary.visits, summary.new, summary.returning) == (1, 2, 1, 1)
     assert sum(summary.by_hour) == 2
     async with database.reading() as session:
-        topics = list(await session.scalars(select(OutboxMessage.address).order_by(OutboxMessage.order)))
-    assert topics == ["ramal/visits/door/started", "ramal/visits/door/ended"] * 2
+        told = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.order)))
+    events = [one.address for one in told if not one.retain]
+    assert events == ["ramal/visits/door/started", "ramal/visits/door/ended"] * 2
+
+
+async def test_the_counts_of_the_day_are_kept_by_the_broker_and_described_for_home_assistant(
+    service: FaceService, clip: Path, database: Database
+) -> None:
+    camera = await film(service, clip)
+    kept = await kept_by_the_broker(database)
+    counts = json.loads(kept["ramal/visits/door/state"])
+    assert [counts[name] for name in ("visitors", "visits", "new", "returning")] == [1, 2, 1, 1]
+    assert (counts["camera"], counts["day"]) == ("door", datetime.now(UTC).date().isoformat())
+    description = json.loads(kept[f"homeassistant/sensor/ramal_{camera.id}/visits/config"])
+    assert description["state_topic"] == "ramal/visits/door/state"
+    assert description["value_template"] == "{{ value_json.visits }}"
+    assert description["availability_topic"] == "ramal/status"
+    await service.stop(camera.id)
+    await service.cameras.delete(camera.id)
+    assert set((await kept_by_the_broker(database)).values()) == {""}
+
+
+async def kept_by_the_broker(database: Database) -> dict[str, str]:
+    """Return the last retained message of each topic."""
+    async with database.reading() as session:
+        retained = select(OutboxMessage).where(OutboxMessage.retain).order_by(OutboxMessage.order)
+        return {message.address: message.body for message in await session.scalars(retained)}
 
 
 async def test_a_film_is_counted_once_and_not_again_at_every_start(service: FaceService, clip: Path) -> None:
@@ -147,6 +173,8 @@ async def test_in_counting_mode_everybody_is_forgotten_when_a_new_day_begins(
     clock.advance(12 * 3600)
     await service.tidy()
     assert gallery.visitors == []
+    counts = json.loads((await kept_by_the_broker(database))["ramal/visits/door/state"])
+    assert (counts["day"], counts["visits"]) == ("2026-03-02", 0)
     await service.close()
 
 
