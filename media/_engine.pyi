@@ -124,7 +124,13 @@ class Mixer:
 
 class Engine:
     def __init__(
-        self, addresses: list[str], lowest_port: int, highest_port: int, media_timeout: float, backend: int
+        self,
+        addresses: list[str],
+        lowest_port: int,
+        highest_port: int,
+        media_timeout: float,
+        backend: int,
+        recording_buffer: int,
     ) -> None: ...
     @property
     def event_descriptor(self) -> int: ...

@@ -383,17 +383,19 @@ class Engine:
         advertised_address: str = "",
         media_timeout: float = 60.0,
         backend: Backend = Backend.BEST,
+        recording_buffer: int = 64 << 20,
     ) -> None:
         """Take the addresses to bind and a range of ports (both ends included), of which none is taken yet.
 
         `advertised_address` is what endpoints show as theirs where nothing else is said (behind NAT); else it is the one bound.
-        `media_timeout` is the silence in seconds after which `MediaTimeout` is told, 0 for never. Raises `EngineUnavailableError`.
+        `media_timeout` is the silence in seconds after which `MediaTimeout` is told, 0 for never. `recording_buffer` is how many
+        bytes of recordings may wait for a slow disk, all together: the rest is lost, and told. Raises `EngineUnavailableError`.
         """
         low, high = port_range
         if not 0 < low < high < 65536:
             raise EngineUnavailableError(f"The port range {low}-{high} is not usable.")
         try:
-            self._native = _engine.Engine(list(addresses), low, high, media_timeout, backend.value)
+            self._native = _engine.Engine(list(addresses), low, high, media_timeout, backend.value, recording_buffer)
         except (OSError, ValueError) as error:
             raise EngineUnavailableError(
                 f"The media engine cannot start on {', '.join(addresses)}: {error}."

@@ -14,8 +14,9 @@ constexpr int kNiceness = -11;
 
 }  // namespace
 
-Loop::Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend)
-    : transport_(make_transport(backend)), writer_(std::make_unique<Writer>(events_)), media_timeout_(media_timeout) {
+Loop::Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend,
+           size_t recording_buffer)
+    : transport_(make_transport(backend)), writer_(std::make_unique<Writer>(events_, recording_buffer)), media_timeout_(media_timeout) {
     if (addresses.empty()) throw std::invalid_argument("no address");
     for (const SocketAddress& address : addresses) ports_.push_back(std::make_unique<PortAllocator>(address, lowest_port, highest_port));
 }

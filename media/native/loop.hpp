@@ -31,8 +31,10 @@ public:
 // turn, which comes within 50 ms, or at once after a `wake`. Waking costs more than most commands, so many share one.
 class Loop final : private PacketSink {
 public:
-    // Ports are opened at each of the addresses. `media_timeout` in nanoseconds, 0: endpoints may be silent for ever.
-    Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend);
+    // Ports are opened at each of the addresses. `media_timeout` in nanoseconds, 0: endpoints may be silent for ever. `recording_buffer`: bytes
+    // of recordings that may wait for the disk.
+    Loop(const std::vector<SocketAddress>& addresses, uint16_t lowest_port, uint16_t highest_port, int64_t media_timeout, Backend backend,
+         size_t recording_buffer);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;

@@ -220,9 +220,10 @@ TapHandle* EndpointHandle::tap(int32_t rate, double seconds) {
 
 class EngineHandle {
 public:
-    EngineHandle(const std::vector<std::string>& addresses, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend)
+    EngineHandle(const std::vector<std::string>& addresses, uint16_t lowest_port, uint16_t highest_port, double media_timeout, int backend,
+                 size_t recording_buffer)
         : loop(std::make_shared<Loop>(literals(addresses), lowest_port, highest_port, static_cast<int64_t>(media_timeout * kSecond),
-                                      static_cast<Backend>(backend))) {}
+                                      static_cast<Backend>(backend), recording_buffer)) {}
 
     EndpointHandle* create_endpoint(size_t place) { return new EndpointHandle(loop, loop->create_endpoint(place), loop->family(place)); }
     RecordingHandle* create_recording(const std::string& path, int channels, int32_t rate) {
@@ -322,8 +323,8 @@ NB_MODULE(_engine, m) {
         .def("close", &MixerHandle::close);
 
     nb::class_<EngineHandle>(m, "Engine")
-        .def(nb::init<const std::vector<std::string>&, uint16_t, uint16_t, double, int>(), nb::arg("addresses"), nb::arg("lowest_port"), nb::arg("highest_port"),
-             nb::arg("media_timeout"), nb::arg("backend"))
+        .def(nb::init<const std::vector<std::string>&, uint16_t, uint16_t, double, int, size_t>(), nb::arg("addresses"), nb::arg("lowest_port"), nb::arg("highest_port"),
+             nb::arg("media_timeout"), nb::arg("backend"), nb::arg("recording_buffer"))
         .def_prop_ro("event_descriptor", [](const EngineHandle& engine) { return engine.loop->events().descriptor(); })
         .def_prop_ro("backend", [](const EngineHandle& engine) { return engine.loop->backend(); })
         .def("start", [](const EngineHandle& engine) { engine.loop->start(); })

@@ -101,7 +101,7 @@ int RecordingFile::finish() {
     return 0;
 }
 
-Writer::Writer(EventQueue& events) : events_(events), thread_([this] { run(); }) {}
+Writer::Writer(EventQueue& events, size_t most_queued) : events_(events), most_queued_(most_queued), thread_([this] { run(); }) {}
 
 Writer::~Writer() {
     {
@@ -114,7 +114,7 @@ Writer::~Writer() {
 
 void Writer::submit(WriteJob job) {
     const size_t bytes = job.bytes();
-    if (queued_ + bytes > kMostQueued && !job.last) {
+    if (queued_ + bytes > most_queued_ && !job.last) {
         job.file->refused += job.frames;
         return;
     }
@@ -158,7 +158,7 @@ void Writer::process(WriteJob job) {
     queued_ += job.bytes();
     file->waiting.push_back(std::move(job));
     write_waiting(*file);
-    while (file->waiting.size() > (last ? 0 : kMostWaiting) || (queued_ > kMostQueued && !file->waiting.empty())) drop_oldest(*file);
+    while (file->waiting.size() > (last ? 0 : kMostWaiting) || (queued_ > most_queued_ && !file->waiting.empty())) drop_oldest(*file);
     if (last) finish(*file);
 }
 

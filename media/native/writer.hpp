@@ -72,7 +72,8 @@ private:
 
 class Writer {
 public:
-    explicit Writer(EventQueue& events);
+    // `most_queued`: bytes of sound that may wait for the disk.
+    Writer(EventQueue& events, size_t most_queued);
     // Writes what is queued, then ends.
     ~Writer();
     Writer(const Writer&) = delete;
@@ -82,7 +83,6 @@ public:
     void submit(WriteJob job);
 
 private:
-    static constexpr size_t kMostQueued = 64 << 20;
     // Stretches kept for a file whose disk fails, about as many seconds.
     static constexpr size_t kMostWaiting = 8;
 
@@ -95,6 +95,7 @@ private:
     void finish(RecordingFile& file);
 
     EventQueue& events_;
+    const size_t most_queued_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<WriteJob> jobs_;

@@ -108,7 +108,7 @@ void speak() {
 int main(int count, char** arguments) {
     if (count != 2) return 1;
     // ThreadSanitizer knows nothing of what the kernel does behind an io_uring.
-    Loop loop({local(0)}, kLowest, kHighest, kSecond, Backend::epoll);
+    Loop loop({local(0)}, kLowest, kHighest, kSecond, Backend::epoll, size_t{1} << 20);
     loop.start();
     std::vector<std::thread> threads;
     threads.emplace_back(direct, std::ref(loop), 1u);

@@ -111,7 +111,7 @@ struct Room {
     // Files take time: only who wants one has one.
     void record(Endpoint& endpoint, int channel) {
         if (!recording) {
-            writer = std::make_unique<Writer>(events);
+            writer = std::make_unique<Writer>(events, size_t{1} << 20);
             recording = std::make_unique<Recording>(std::make_shared<RecordingFile>(10, path(), 2, 8000), now);
         }
         endpoint.record_to(recording->add_track(channel), recording->id());
