@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from bench.relay import PORTS, SECONDS, Figures, go_first, more_files, pin, resi
 
 HOW_TO_INSTALL: Final = "apt-get install --no-install-recommends rtpengine-daemon (10 MB)"
 _START_SECONDS: Final = 10.0
+_ATTEMPTS: Final = 10
 _SDP: Final = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=sendrecv\r\n"
 
 
@@ -100,13 +102,20 @@ class Rtpengine:
 
     def _ask(self, request: Mapping[str, str]) -> bytes:
         self._asked += 1
-        cookie = str(self._asked).encode()
-        self._control.send(cookie + b" " + _bencode(request))
-        while not (reply := self._control.recv(65536)).startswith(cookie + b" "):
-            pass
+        reply = self._exchange(str(self._asked).encode() + b" ", _bencode(request))
         if b"6:result" not in reply or b"5:error" in reply:
             raise RtpengineError(reply.decode(errors="replace"))
         return reply
+
+    def _exchange(self, cookie: bytes, request: bytes) -> bytes:
+        """Send until it is answered: a request that comes again under its cookie is carried out once."""
+        for _ in range(_ATTEMPTS):
+            self._control.send(cookie + request)
+            with suppress(TimeoutError):
+                while not (reply := self._control.recv(65536)).startswith(cookie):
+                    pass
+                return reply
+        raise RtpengineError("rtpengine does not answer")
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all its threads: the kernel counts it in nanoseconds."""
