@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -13,12 +14,17 @@ from media.engine import Mixer
 from media.errors import MediaError
 from pbx.entries import Conference
 from pbx.errors import ConferenceFullError, UnknownMemberError
+from sip.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from pbx.equipment import Equipment
     from pbx.leg import Leg
 
 log = structlog.get_logger(__name__)
+
+_MOST_GUESSES: Final = 12
+_GUESS_SECONDS: Final = 120.0
+"""After so many wrong PINs from outside a room lets nobody in from there but for one try in this time: four digits are soon guessed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -174,6 +180,8 @@ class Rooms:
 
     def __init__(self) -> None:
         self._rooms: dict[str, Room] = {}
+        self.guesses = RateLimiter(time.monotonic, rate=1 / _GUESS_SECONDS, burst=_MOST_GUESSES, most_sources=1000)
+        """Wrong PINs from outside, by the room's number."""
 
     def enter(self, equipment: Equipment, conference: Conference, leg: Leg, call_id: str) -> tuple[Room, Member]:
         """Let a party into a conference's room, which opens for the first one.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
+
 from pbx import spoken
 from pbx.call import Call, Flow
 from pbx.conferences import Member, Room
@@ -11,6 +13,8 @@ from pbx.entries import Conference
 from pbx.errors import ConferenceFullError
 from pbx.leg import Leg
 from pbx.lone_talk import LoneTalk
+
+log = structlog.get_logger(__name__)
 
 _TRIES: Final = 3
 _PIN_SECONDS: Final = 10.0
@@ -30,7 +34,7 @@ async def attend(call: Call, leg: Leg, room: Conference) -> None:
     """Let a party into a room, where it stays until the call ends or it is asked to leave."""
     if call.answered_at is None:
         call.answered_by(leg)
-    if room.pin and not await _knows(call, leg, room.pin):
+    if room.pin and not await _knows(call, leg, room):
         await call.play("conference_refused", leg)
         return
     rooms = call.equipment.rooms
@@ -54,17 +58,23 @@ async def attend(call: Call, leg: Leg, room: Conference) -> None:
     await call.play("conference_removed", leg)
 
 
-async def _knows(call: Call, leg: Leg, pin: str) -> bool:
-    """Ask for the PIN."""
+async def _knows(call: Call, leg: Leg, room: Conference) -> bool:
+    """Ask for the PIN; one outside is not believed while too many from there guess."""
+    pin, guesses = room.pin, call.equipment.rooms.guesses
     for attempt in range(_TRIES):
         prompt = "conference_pin" if attempt == 0 else "conference_pin_again"
         sound = await spoken.prompt(call.equipment, prompt, call.equipment.language(leg.party.extension))
         if sound is not None and leg.alive:
             leg.play(sound)
         given = await call.collect(leg, longest=len(pin), first=_PIN_SECONDS, following=_PIN_SECONDS)
+        if not leg.party.extension and not guesses.allows(room.number):
+            log.warning("conference_pin_guessed", call_id=call.id, conference=room.number, trunk=leg.party.trunk)
+            return False
         if given == pin:
             leg.stop_playing()
             return True
+        if given and not leg.party.extension:
+            guesses.charge(room.number)
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from core.events import CallEnded, CallSupervised, CallTransferred, LegAnswered, TransferResult
 from pbx.errors import CallStateError, InvalidEntryError, UnknownMemberError, UnreachableError
 from pbx.supervision import SuperviseMode
-from ramal.softphone.controller import PhoneCall
+from ramal.softphone.controller import PhoneCall, SoftPhone
+from sip.rate_limit import RateLimiter
 from tests.interop.conftest import TONES, PhoneFactory
 from tests.interop.test_calls import connect
 from tests.support.ramal_server import PASSWORD, RamalServer
@@ -101,6 +103,31 @@ async def test_a_room_with_a_pin_lets_in_who_knows_it_and_no_more_than_it_holds(
     assert room is not None
     assert [member.extension for member in room.view()] == ["1001", "1002"]
     assert await calls[2].over(15) == 200
+
+
+async def test_a_pin_is_not_guessed_from_outside_and_colleagues_come_in_all_the_while(
+    server: RamalServer, phone: PhoneFactory, trunk: SoftPhone, voices: Voices
+) -> None:
+    directory = server.exchange.directory
+    await directory.create_conference(number="700", name="Board", pin="4321")
+    await directory.create_number(number="+74951112244", kind="conference", target="700")
+    guesses = server.exchange.switch._equipment.rooms.guesses = RateLimiter(
+        time.monotonic, rate=1e-9, burst=1, most_sources=9
+    )
+    stranger = await trunk.call("+74951112244", voices["trunk"])
+    colleague = await (await phone("1002")).call("700", voices["1002"])
+    for call, pins in ((stranger, ("0000", "4321")), (colleague, ("0000", "4321"))):
+        await call.confirmed()
+        await asyncio.sleep(0.5)
+        for pin in pins:
+            await call.press(pin)
+            await asyncio.sleep(1.5)
+    assert not guesses.allows("700")
+    room = server.exchange.switch.conference("700")
+    assert room is not None
+    assert [member.extension for member in room.view()] == ["1002"]
+    assert await stranger.over(15) == 200
+    await colleague.hang_up()
 
 
 async def test_a_blind_transfer_leads_into_a_conference(
