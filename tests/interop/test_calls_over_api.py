@@ -20,7 +20,7 @@ from api.settings import ApiSettings
 from billing.service import Billing
 from core.clock import SystemClock
 from core.consumer import ConsumerRunner
-from core.events import CallEnded, CallTransferred, LegHeld, LegResumed, RecordingPaused, TransferResult
+from core.events import AnswererJudged, CallEnded, CallTransferred, LegHeld, LegResumed, RecordingPaused, TransferResult
 from core.settings import FacesSettings
 from crm_bridge.embedded import EmbeddedCrm
 from face_tracker.service import FaceService
@@ -33,6 +33,7 @@ from recordings.service import Recordings
 from recordings.storage import RecordingStore
 from recordings.transcripts import Transcripts
 from tests.interop.conftest import PhoneFactory
+from tests.support.audio import make_speech
 from tests.support.ramal_server import RamalServer
 
 CUSTOMER = "+79161234567"
@@ -177,6 +178,36 @@ async def test_click_to_call_rings_the_own_phone_first(server: RamalServer, api:
     assert len((await agent.get("/calls")).json()["items"]) == 1
     assert (await agent.post(f"/calls/{placed.json()['id']}/hangup")).status_code == 204
     await server.quiet()
+
+
+async def test_who_takes_a_clicked_call_and_who_speaks_are_told_over_the_api(
+    server: RamalServer, api: Api, phone: PhoneFactory, tmp_path: Path
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    agent, other = await api.client(Role.AGENT, "1001"), await api.client(Role.AGENT, "1003")
+    placed = await agent.post("/calls", json={"to": "1002", "detect_machine": True})
+    assert placed.status_code == 201
+    path = f"/calls/{placed.json()['id']}"
+    await (await ana.incoming()).answer()
+    called = await boris.incoming()
+    await called.answer()
+    await called.confirmed()
+    assert (await other.post(f"{path}/voice-activity", json={"on": True})).status_code == 404
+    assert (await agent.post(f"{path}/voice-activity", json={})).status_code == 422
+    watched = (await agent.post(f"{path}/voice-activity", json={"on": True})).json()
+    await called.say(make_speech(tmp_path / "hello.wav", "Hello?"))
+    await server.fact(AnswererJudged, 15, answerer="person")
+    legs = (await agent.get(path)).json()["legs"]
+    assert {leg["extension"]: leg["answerer"] for leg in legs} == {"1001": None, "1002": "person"}
+    speaker = next(leg["id"] for leg in watched["legs"] if leg["extension"] == "1002")
+    told = [(event.kind, event.payload["leg"]) for event in server.events if event.kind.startswith("call.voice_")]
+    assert told[:2] == [("call.voice_began", speaker), ("call.voice_ended", speaker)]
+    await agent.post(f"{path}/hangup")
+    await server.fact(CallEnded)
+    while await api.cdrs.step():
+        pass
+    cdr = (await (await api.client(Role.MANAGER)).get("/cdrs")).json()["items"][0]
+    assert {leg["extension"]: leg["answerer"] for leg in cdr["legs"]} == {"1001": None, "1002": "person"}
 
 
 @pytest.mark.parametrize(
