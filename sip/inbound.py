@@ -128,8 +128,14 @@ class Inbound:
         if method == "CANCEL":
             self._cancel(request, source)
             return
+        inside = bool(request.to_tag)
+        if method == "INVITE" and not inside and self._core.busy:
+            # Before anything else is looked at: what is turned away must cost the calls in progress as little as can be.
+            wait = str(self._core.config.retry_after_seconds)
+            self._refuse(request, source, 503, headers=[("Retry-After", wait)])
+            return
         request.validate()
-        if request.to_tag:
+        if inside:
             self._inside(request, source)
         elif self._guard.drops_scanners and self._guard.is_scanner(request.get("User-Agent") or ""):
             self._guard.charge(source)
@@ -216,10 +222,6 @@ class Inbound:
         return value.lstrip("0") != ""
 
     def _invite(self, request: Request, source: Address) -> None:
-        if self._core.busy:
-            wait = str(self._core.config.retry_after_seconds)
-            self._refuse(request, source, 503, headers=[("Retry-After", wait)])
-            return
         # The same request by another way has another branch (RFC 3261 section 8.2.2.2).
         if self._calls.get((request.call_id, request.from_tag)) == request.cseq[0]:
             self._refuse(request, source, 482)
