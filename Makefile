@@ -40,15 +40,15 @@ format: ## Format the Python code
 	@.venv/bin/ruff check --fix .
 
 bench: ## Set up, then measure (bench/README.md keeps the figures)
-	@python3 deploy/setup.py test
+	@python3 deploy/setup.py bench
 	@.venv/bin/python -m bench $(ARGS)
 
 bench-safety: ## Set up, then run the media engine under ThreadSanitizer, and many short calls that must leave nothing behind
-	@python3 deploy/setup.py test
+	@python3 deploy/setup.py fuzz
 	@.venv/bin/python -m bench.safety $(ARGS)
 
 fuzz: ## Set up, then fuzz what strangers can send, ten minutes for each target (what is found stays in var/fuzz)
-	@python3 deploy/setup.py test
+	@python3 deploy/setup.py fuzz
 	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 web: ## Build the web app

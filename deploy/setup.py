@@ -1,7 +1,7 @@
 """Sets up a checkout: installs what is missing and only that.
 
 Runs on the system's Python before anything else is there, so it needs the standard library only.
-Usage: python3 deploy/setup.py run|demo|test|web
+Usage: python3 deploy/setup.py run|demo|test|bench|fuzz|web
 """
 
 from __future__ import annotations
@@ -25,8 +25,15 @@ STAMPS = VENV / "stamps"
 BUILD_LOCK = ROOT / "deploy" / "build.lock"
 OLDEST_NODE = (20, 19)
 LINES_SHOWN = 12
-SERVICES = {"mosquitto", "coturn", "postgresql"}
+SERVICES = {"mosquitto", "coturn", "postgresql", "rtpengine-daemon"}
 """Packages that Debian starts as services; the tests start their own, and Ramal needs the ports."""
+TESTS_PACKAGES = "debian-packages-test.txt"
+MORE_PACKAGES = {
+    "test": [TESTS_PACKAGES],
+    "bench": [TESTS_PACKAGES, "debian-packages-bench.txt"],
+    "fuzz": [TESTS_PACKAGES, "debian-packages-fuzz.txt"],
+}
+"""Lists of Debian packages that only these purposes need; they have the development requirements of Python in common, too."""
 
 
 def main(purpose: str) -> None:
@@ -34,8 +41,8 @@ def main(purpose: str) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads this line before anything else is there
         fail("Ramal needs Python 3.11 or newer.", "On Debian 12: apt-get install python3, then call make again.")
     wait_for_turn()
-    install_packages(["debian-packages.txt"] + (["debian-packages-test.txt"] if purpose == "test" else []))
-    install_python("requirements-dev.lock" if purpose == "test" else "requirements.lock")
+    install_packages(["debian-packages.txt", *MORE_PACKAGES.get(purpose, [])])
+    install_python("requirements-dev.lock" if purpose in MORE_PACKAGES else "requirements.lock")
     if purpose != "web":
         build_engine()
     build_web()
@@ -256,7 +263,7 @@ def write_stamp(stamp: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in {"run", "demo", "test", "web"}:
+    if len(sys.argv) != 2 or sys.argv[1] not in {"run", "demo", "web", *MORE_PACKAGES}:
         sys.exit(__doc__)
     started = time.monotonic()
     # As after Ctrl-C, what was started ends too.

@@ -38,7 +38,7 @@ def commands_of(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list
     return commands
 
 
-@pytest.mark.parametrize("name", ["debian-packages.txt", "debian-packages-test.txt"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "deploy").glob("debian-packages*.txt")))
 def test_every_line_of_the_lists_is_a_package_and_a_command_that_checks_it(setup: ModuleType, name: str) -> None:
     packages = setup.read_packages((ROOT / "deploy" / name).read_text(encoding="utf-8"))
     assert packages
@@ -165,7 +165,28 @@ def test_node_must_be_new_enough(setup: ModuleType, text: str, *, enough: bool) 
 def test_a_wrong_purpose_is_answered_with_the_usage() -> None:
     result = subprocess.run([sys.executable, SCRIPT, "dance"], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "run|demo|test|web" in result.stderr
+    assert "run|demo|test|bench|fuzz|web" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("purpose", "lists", "lock"),
+    [
+        ("run", [""], "requirements.lock"),
+        ("test", ["", "-test"], "requirements-dev.lock"),
+        ("bench", ["", "-test", "-bench"], "requirements-dev.lock"),
+        ("fuzz", ["", "-test", "-fuzz"], "requirements-dev.lock"),
+    ],
+)
+def test_each_purpose_installs_what_it_needs_and_no_more(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, purpose: str, lists: list[str], lock: str
+) -> None:
+    installed: list[object] = []
+    monkeypatch.setattr(setup, "install_packages", installed.append)
+    monkeypatch.setattr(setup, "install_python", installed.append)
+    for step in ("wait_for_turn", "build_engine", "build_web"):
+        monkeypatch.setattr(setup, step, lambda: None)
+    setup.main(purpose)
+    assert installed == [[f"debian-packages{name}.txt" for name in lists], lock]
 
 
 def test_make_alone_lists_every_target() -> None:
