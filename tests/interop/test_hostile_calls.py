@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
 
-from core.events import CallEnded, CallTransferred, LegCreated
-from sip.session_events import ReferProgressed
+from core.events import CallEnded, CallTransferred, LegCreated, LegStatistics
+from sip.sdp import SessionDescription
+from sip.session_events import Answered, ReferProgressed
 from sip.transfer import Replaces
 from sip.uri import Uri
 from tests.interop.test_transfers import dialog_of
@@ -93,6 +96,21 @@ async def test_another_phone_of_the_same_extension_takes_its_call_over(server: R
         taken.session.hang_up()
         await server.quiet()
         assert server.engine.statistics().ports_in_use == 0
+
+
+async def test_voice_from_a_host_that_nobody_named_is_counted_and_not_heard(server: RamalServer) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        call, _ = await talk(ana, "1002", boris)
+        sdp = SessionDescription.parse((await call.event(Answered)).sdp or b"")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.9", 0))
+            for number in range(30):
+                packet = struct.pack("!BBHII", 0x80, 8, number, number * 160, 0x666) + bytes(160)
+                stranger.sendto(packet, ("127.0.0.1", sdp.media[0].port))
+        await asyncio.sleep(0.2)
+        call.session.hang_up()
+        told = await server.fact(LegStatistics, packets_rejected=30)
+        assert told.packets_received == 0
 
 
 async def test_an_invite_and_its_cancel_in_one_segment_leave_no_call_behind(
