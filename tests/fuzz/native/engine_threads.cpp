@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
@@ -26,12 +27,30 @@ std::atomic<bool> over{false};
 
 SocketAddress local(uint16_t port) { return *SocketAddress::parse("127.0.0.1", port); }
 
-// Calls begin, are bridged, mixed and recorded, and end.
+// Taps that are read while their endpoints are spoken to, some of them too slowly, and end.
+class Reader {
+public:
+    void take(std::shared_ptr<Tap> tap) {
+        taps_.push_back(std::move(tap));
+        if (taps_.size() > 8) taps_.pop_front();
+    }
+    void read() {
+        int16_t samples[1600] = {};
+        for (const auto& tap : taps_) sum_ += tap->read(samples, 1600) + tap->lost() + static_cast<size_t>(tap->ended()) + static_cast<size_t>(samples[0]);
+    }
+
+private:
+    std::deque<std::shared_ptr<Tap>> taps_;
+    size_t sum_ = 0;
+};
+
+// Calls begin, are bridged, mixed, tapped and recorded, and end.
 void direct(Loop& loop, unsigned seed) {
     std::mt19937 random(seed);
     std::vector<std::shared_ptr<Endpoint>> legs;
     std::vector<std::shared_ptr<Recording>> recordings;
     auto mixer = loop.create_mixer();
+    Reader reader;
     int files = 0;
     while (!over) {
         const auto some = [&] { return legs[random() % legs.size()]; };
@@ -42,7 +61,8 @@ void direct(Loop& loop, unsigned seed) {
             settings.telephone_event = 101;
             loop.configure(legs.back(), settings);
         }
-        switch (random() % 10) {
+        reader.read();
+        switch (random() % 12) {
             case 0: loop.bridge(some(), some()); break;
             case 1: loop.unbridge(some()); break;
             case 2: loop.join(mixer, some()); break;
@@ -62,7 +82,16 @@ void direct(Loop& loop, unsigned seed) {
                     recordings.pop_back();
                 }
                 break;
-            case 8:
+            case 8: {
+                const auto tap = std::make_shared<Tap>(random() % 2 == 0 ? 8000 : 16000, 0.2);
+                loop.tap(some(), tap);
+                reader.take(tap);
+                break;
+            }
+            case 9:
+                if (!recordings.empty()) loop.attach_heard(recordings.back(), some(), 1);
+                break;
+            case 10:
                 // Ports rest for two seconds after a call: as many as there are must last so long.
                 if (random() % 4 != 0) break;
                 loop.close(legs.front());
