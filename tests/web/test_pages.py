@@ -194,6 +194,19 @@ async def test_a_call_is_found_with_its_bill_to_the_kopeck(visits: Visits, past:
     await expect(bill.locator("tfoot")).to_contain_text(re.compile(r"1,57\s₽"))
 
 
+async def test_the_history_names_a_known_caller_and_who_can_set_it_up_is_told_that_transcripts_are_off(
+    visits: Visits, past: Past
+) -> None:
+    page = await visits.sign_in("boss", "/calls?direction=inbound")
+    rows = page.get_by_role("table", name="Calls").locator("tbody tr")
+    await expect(rows.filter(has_text="Padaria Central").first).to_be_visible()
+    await page.goto(f"/calls/{past.incoming}")
+    await expect(page.get_by_text("RAMAL_SPEECH_VOSK_MODEL")).to_be_visible()
+    manager = await visits.sign_in("manager", f"/calls/{past.incoming}")
+    await expect(manager.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    await expect(manager.get_by_text("RAMAL_SPEECH_VOSK_MODEL")).to_have_count(0)
+
+
 async def test_an_administrator_sees_what_was_said_in_sip_and_takes_it_to_wireshark(visits: Visits, past: Past) -> None:
     page = await visits.sign_in("boss", f"/calls/{past.outgoing}")
     trace = page.get_by_role("region", name="SIP trace")
