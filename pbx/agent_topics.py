@@ -19,6 +19,7 @@ from core.identifiers import new_id
 from core.mqtt import MqttMessage, MqttPublisher
 from pbx.directory import Directory
 from pbx.extension_states import ExtensionStates
+from pbx.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,9 @@ class AgentTopics:
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._known = set(directory.snapshot.extensions)
         bus.listen(self._heard, "extension.state")
+        directory.listen(self._listed)
 
     def start(self) -> None:
         """Tell what every extension does now, for a server that was killed has left old states behind; then go on."""
@@ -66,6 +69,13 @@ class AgentTopics:
 
     def _heard(self, event: LiveEvent) -> None:
         self._changed.add(event.payload["extension"])
+        self._wake.set()
+
+    def _listed(self, snapshot: Snapshot) -> None:
+        """Have new extensions told, and removed ones forgotten by the broker."""
+        extensions = set(snapshot.extensions)
+        self._changed |= extensions ^ self._known
+        self._known = extensions
         self._wake.set()
 
     async def _follow(self) -> None:
@@ -93,10 +103,13 @@ class AgentTopics:
         return True
 
     def _message(self, extension: str) -> MqttMessage:
+        topic = f"ramal/agents/{extension}/state"
+        if extension not in self._known:
+            return MqttMessage(topic, "", retain=True)
         state = {
             "extension": extension,
             "state": self._states.state(extension).value,
             "at": self._clock.now(),
             "message_id": new_id(),
         }
-        return MqttMessage(f"ramal/agents/{extension}/state", msgspec.json.encode(state), retain=True)
+        return MqttMessage(topic, msgspec.json.encode(state), retain=True)

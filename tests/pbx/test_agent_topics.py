@@ -33,8 +33,9 @@ class Broker:
 class Desk:
     """An office with one extension, 1001."""
 
-    def __init__(self, broker: Broker, states: ExtensionStates, topics: AgentTopics) -> None:
+    def __init__(self, broker: Broker, directory: Directory, states: ExtensionStates, topics: AgentTopics) -> None:
         self.broker = broker
+        self.directory = directory
         self.states = states
         self.topics = topics
 
@@ -60,7 +61,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     states = ExtensionStates(bus)
     broker = Broker()
     topics = AgentTopics(broker, bus, SystemClock(), directory, states)
-    yield Desk(broker, states, topics)
+    yield Desk(broker, directory, states, topics)
     await topics.close()
     await database.close()
 
@@ -70,6 +71,21 @@ async def test_a_server_that_starts_says_what_everyone_does_and_then_what_change
     assert await desk.told(1) == ["offline"]
     desk.states.registered("1001", present=True)
     assert await desk.told(2) == ["offline", "idle"]
+
+
+async def test_a_new_extension_is_told_at_once_and_a_removed_one_is_forgotten(desk: Desk) -> None:
+    desk.topics.start()
+    await desk.told(1)
+    made = await desk.directory.create_extension(number="1002", name="Boris", password="correct horse")
+    async with asyncio.timeout(5):
+        while len(desk.broker.messages) < 2:
+            await asyncio.sleep(0.02)
+    assert json.loads(desk.broker.messages[1].body)["state"] == "offline"
+    await desk.directory.delete_extension(made.id)
+    async with asyncio.timeout(5):
+        while len(desk.broker.messages) < 3:
+            await asyncio.sleep(0.02)
+    assert desk.broker.messages[2] == MqttMessage("ramal/agents/1002/state", "", retain=True)
 
 
 async def test_states_in_quick_succession_are_told_as_the_last_one(desk: Desk) -> None:
