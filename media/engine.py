@@ -482,9 +482,14 @@ class Engine:
         return Mixer(self._native.create_mixer(), self._wake_soon)
 
     def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
-        """Create a WAV file whose time begins now; an existing one is never overwritten. Raises `RecordingFileError`.
+        """Create a WAV file whose time begins now, and its folders; an existing one is never overwritten.
 
+        The disk is touched by the writer alone: where the file cannot be had, `RecordingFailed` follows, and it is tried again.
         Whatever codecs its parties speak, and change to, is brought to its rate: 8000 or 16000 Hz.
+
+        Raises:
+            RecordingFileError: there are no such recordings.
+            EngineClosedError: the engine is closed.
         """
         if sample_rate not in (8000, 16000) or not 1 <= channels <= MOST_CHANNELS:
             raise RecordingFileError(
@@ -494,8 +499,6 @@ class Engine:
             native = self._native.create_recording(os.fspath(path), channels, sample_rate)
         except _engine.EngineClosedError as error:
             raise EngineClosedError("The media engine is closed.") from error
-        except OSError as error:
-            raise RecordingFileError(f"A recording cannot be created: {error}.") from error
         self._wake_soon()
         return Recording(native, path, self._wake_soon)
 

@@ -83,7 +83,7 @@ class CallRecording:
         self.state = CallRecordingState.OFF
 
     def start(self, *legs: Leg) -> None:
-        """Begin the file. Where it cannot be opened the call goes on, and the failure is a fact of it.
+        """Begin the file. Where it cannot be had the call goes on, and the failure is a fact of it, as the engine tells.
 
         It has 16 kHz where one of the legs speaks a wideband codec now, else 8, and keeps that whatever is spoken later.
         """
@@ -98,9 +98,8 @@ class CallRecording:
         self.location = f"{now:%Y/%m/%d}/{self.id}.wav"
         path = self._equipment.config.recordings / self.location
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._recording = self._equipment.engine.create_recording(path, sample_rate=sample_rate, channels=channels)
-        except (MediaError, OSError) as error:
+        except MediaError as error:
             self.state = CallRecordingState.FAILED
             log.warning("recording_not_started", call_id=self._call_id, error=str(error))
             self._note(RecordingFailed, reason=str(error))

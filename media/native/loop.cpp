@@ -342,9 +342,12 @@ void Loop::close(const std::shared_ptr<Mixer>& mixer) {
 
 std::shared_ptr<Recording> Loop::create_recording(const std::string& path, int channels, int32_t rate) {
     const uint32_t id = next_id_++;
-    const auto recording = std::make_shared<Recording>(std::make_shared<RecordingFile>(id, path, channels, rate), monotonic_ns());
+    const auto file = std::make_shared<RecordingFile>(id, path, channels, rate);
+    const auto recording = std::make_shared<Recording>(file, monotonic_ns());
     const std::lock_guard lock(mutex_);
     if (!accepting_) throw EngineClosedError("the media engine is closed");
+    // Of no length: it creates the file, or tells at once that it cannot be had.
+    writer_->submit({file});
     commands_.push_back([this, recording](int64_t) { recordings_[recording->id() % kSlots].push_back(recording); });
     return recording;
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -48,10 +49,16 @@ size_t WriteJob::bytes() const {
 }
 
 RecordingFile::RecordingFile(uint32_t id, std::string path, int channels, int32_t rate)
-    : id(id), path(std::move(path)), channels(channels), rate(rate), descriptor_(open(this->path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) {
-    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), this->path);
-    // Without room even for this, the first stretch writes it.
-    put_header(0);
+    : id(id), path(std::move(path)), channels(channels), rate(rate) {}
+
+int RecordingFile::create() {
+    if (descriptor_ >= 0) return 0;
+    std::error_code failure;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failure);
+    descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    // What keeps the folder away tells more than that the file cannot be in it.
+    if (descriptor_ < 0) return failure ? failure.value() : errno;
+    return 0;
 }
 
 int RecordingFile::put_header(int64_t frames) {
@@ -59,7 +66,9 @@ int RecordingFile::put_header(int64_t frames) {
     return put(header.data(), header.size(), 0);
 }
 
-RecordingFile::~RecordingFile() { close(descriptor_); }
+RecordingFile::~RecordingFile() {
+    if (descriptor_ >= 0) close(descriptor_);
+}
 
 int RecordingFile::put(const void* data, size_t size, int64_t at) {
     const auto* bytes = static_cast<const uint8_t*>(data);
@@ -75,6 +84,7 @@ int RecordingFile::put(const void* data, size_t size, int64_t at) {
 }
 
 int RecordingFile::write(const WriteJob& job) {
+    if (const int failure = create(); failure != 0) return failure;
     const int64_t frame_bytes = channels * 2;
     const auto header_bytes = static_cast<int64_t>(kWavHeader);
     const int64_t frames = std::max(frames_, in_file(job.start + job.frames));
@@ -93,8 +103,8 @@ int RecordingFile::write(const WriteJob& job) {
 }
 
 int RecordingFile::finish() {
-    const int failure = put_header(frames_);
-    if (failure != 0) return failure;
+    if (const int failure = create(); failure != 0) return failure;
+    if (const int failure = put_header(frames_); failure != 0) return failure;
     if (ftruncate(descriptor_, static_cast<int64_t>(kWavHeader) + frames_ * channels * 2) != 0) return errno;
     if (fsync(descriptor_) != 0) return errno;
     sync_folder(path);

@@ -36,14 +36,14 @@ struct WriteJob {
 // Every stretch has its place by its time: what could not be written is a hole, read as silence, and what follows stays in time.
 class RecordingFile {
 public:
-    // Creates the file; throws std::system_error. An existing file is never overwritten.
+    // Nothing is on the disk before the first write, so that a disk that hangs holds up the writer and nobody else.
     RecordingFile(uint32_t id, std::string path, int channels, int32_t rate);
     ~RecordingFile();
     RecordingFile(const RecordingFile&) = delete;
     RecordingFile& operator=(const RecordingFile&) = delete;
 
     // The rest is the writer's thread's.
-    // Returns an errno, 0 when written.
+    // Creates the file and its folders the first time; an existing file is never overwritten. Returns an errno, 0 when written.
     int write(const WriteJob& job);
     // Makes it durable; returns an errno.
     int finish();
@@ -62,11 +62,12 @@ public:
     std::atomic<int64_t> refused{0};
 
 private:
+    int create();
     int put(const void* data, size_t size, int64_t at);
     int put_header(int64_t frames);
     int64_t in_file(int64_t narrow) const { return narrow * rate / kSampleRate; }
 
-    int descriptor_;
+    int descriptor_ = -1;
     int64_t frames_ = 0;
 };
 

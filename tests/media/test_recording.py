@@ -279,13 +279,36 @@ async def test_a_recording_is_never_laid_over_another(tmp_path: Path) -> None:
     path = tmp_path / "call.wav"
     path.write_bytes(b"precious")
     async with studio() as room:
-        with pytest.raises(RecordingFileError, match="File exists"):
-            room.engine.create_recording(path)
-        with pytest.raises(RecordingFileError, match="No such file"):
-            room.engine.create_recording(tmp_path / "missing" / "call.wav")
+        recording = room.engine.create_recording(path)
+        (failed,) = await room.event(RecordingFailed)
+        assert (failed.recording_id, failed.reason) == (recording.id, "File exists")
+        recording.close()
+        await room.event(RecordingClosed)
         with pytest.raises(RecordingFileError, match="48000"):
             room.engine.create_recording(tmp_path / "x.wav", sample_rate=48000)
     assert path.read_bytes() == b"precious"
+
+
+async def test_a_recording_makes_its_folders(tmp_path: Path) -> None:
+    path = tmp_path / "2026" / "11" / "call.wav"
+    async with studio() as room:
+        recording = room.engine.create_recording(path)
+        recording.close()
+        await room.event(RecordingClosed)
+    assert soundfile.info(path).channels == 2
+
+
+async def test_a_folder_that_cannot_be_had_is_told_and_what_was_said_is_kept_once_it_can(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "recordings"
+    in_the_way.write_bytes(b"")
+    async with studio() as room:
+        recording = room.engine.create_recording(in_the_way / "call.wav")
+        (failed,) = await room.event(RecordingFailed)
+        assert failed.reason == "Not a directory"
+        in_the_way.unlink()
+        recording.close()
+        await room.event(RecordingClosed)
+    assert soundfile.info(in_the_way / "call.wav").channels == 2
 
 
 async def test_a_closed_recording_takes_no_more(tmp_path: Path) -> None:
