@@ -34,6 +34,7 @@ router = APIRouter(prefix="/extensions", tags=["extensions"])
 
 SipPassword = Annotated[str, Field(min_length=8, max_length=128)]
 PromptLanguage = Literal["", "en", "pt-BR", "ru"]
+MessageCount = Annotated[int, Field(ge=0, le=9999)]
 RingSeconds = Annotated[int, Field(ge=0, le=300, description="Seconds it rings before; 0: as the company says.")]
 
 
@@ -110,6 +111,20 @@ class ForwardingOut(Output):
     forward_unavailable_to: TextOrNull
     do_not_disturb: bool
     call_waiting: bool
+
+
+class WaitingMessagesIn(Input):
+    """How many messages wait for an extension now, as the one who takes them counts."""
+
+    new: MessageCount = Field(description="Not heard yet: the lamp is lit while there are any.", examples=[2])
+    old: MessageCount = Field(description="Heard and kept.", examples=[5])
+
+
+class WaitingMessagesOut(Output):
+    """How many messages wait for an extension, as its phones show it."""
+
+    new: int
+    old: int
 
 
 class ExtensionOut(ForwardingOut):
@@ -208,6 +223,28 @@ async def change_forwarding(
     access.require_extension(_find(rooms, extension_id).number)
     given = changes_of(changes, nullable=TARGETS)
     return ForwardingOut.of(await rooms.directory.update_extension(extension_id, **given))
+
+
+@router.get("/{extension_id}/waiting-messages")
+async def get_waiting_messages(
+    extension_id: ThingId, rooms: Rooms, access: Annotated[Access, permit(Resource.WAITING_MESSAGES, Action.READ)]
+) -> WaitingMessagesOut:
+    """Show how many messages wait for an extension; agents see their own."""
+    number = _find(rooms, extension_id).number
+    access.require_extension(number)
+    return WaitingMessagesOut.of(rooms.mailboxes.counts(number))
+
+
+@router.put("/{extension_id}/waiting-messages")
+async def set_waiting_messages(
+    extension_id: ThingId,
+    counts: WaitingMessagesIn,
+    rooms: Rooms,
+    _access: Annotated[Access, permit(Resource.WAITING_MESSAGES, Action.CHANGE)],
+) -> WaitingMessagesOut:
+    """Tell how many messages wait for an extension; its phones are told at once."""
+    await rooms.mailboxes.set_counts(_find(rooms, extension_id).number, new=counts.new, old=counts.old)
+    return WaitingMessagesOut.of(counts)
 
 
 def _find(rooms: Services, extension_id: str) -> Extension:

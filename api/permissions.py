@@ -20,6 +20,7 @@ class Resource(enum.StrEnum):
 
     EXTENSIONS = "extensions"
     FORWARDING = "forwarding"
+    WAITING_MESSAGES = "waiting_messages"
     DEVICES = "devices"
     TRUNKS = "trunks"
     NUMBERS = "numbers"
@@ -87,6 +88,8 @@ TABLE: Final[dict[tuple[Resource, Action], tuple[Scope, Scope, Scope, Scope]]] =
     (_R.EXTENSIONS, _A.CHANGE): (_NO, _NO, _NO, _ALL),
     (_R.EXTENSIONS, _A.DELETE): (_NO, _NO, _NO, _ALL),
     (_R.FORWARDING, _A.CHANGE): (_OWN, _ALL, _NO, _ALL),
+    (_R.WAITING_MESSAGES, _A.READ): (_OWN, _ALL, _ALL, _ALL),
+    (_R.WAITING_MESSAGES, _A.CHANGE): (_NO, _ALL, _NO, _ALL),
     (_R.DEVICES, _A.READ): (_OWN, _ALL, _ALL, _ALL),
     (_R.DEVICES, _A.CREATE): (_NO, _NO, _NO, _ALL),
     (_R.DEVICES, _A.CHANGE): (_NO, _NO, _NO, _ALL),

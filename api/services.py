@@ -20,6 +20,7 @@ from pbx.bans import BanKeeper
 from pbx.call_trace import CallTraces
 from pbx.cdrs.queries import CdrQueries
 from pbx.directory import Directory
+from pbx.mailboxes import Mailboxes
 from pbx.messages import Messages
 from pbx.switch import Switch
 from pbx.trunks import Trunks
@@ -64,6 +65,7 @@ class Services:
     directory: Directory
     switch: Switch
     messages: Messages
+    mailboxes: Mailboxes
     trunks: Trunks
     bans: BanKeeper
     cdrs: CdrQueries

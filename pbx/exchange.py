@@ -111,6 +111,7 @@ class Exchange:
         self.watching = Watching(
             self.sip,
             self.switch,
+            database=database,
             directory=self.directory,
             company=company,
             bus=bus,
@@ -140,6 +141,7 @@ class Exchange:
         await recover(self._journal, self._database, self._config.recordings)
         await asyncio.to_thread(self._prompts.prepare, self._company.settings.country)
         await self.directory.reload()
+        await self.watching.mailboxes.load()
         await self.bans.load()
         stored = await self._registrations.load()
         for username, bindings in stored.items():

@@ -1,14 +1,21 @@
 """What waits in the mailboxes of extensions, and the lamps that tell it (RFC 3842).
 
-The counts are kept here for whoever takes voice messages; until something is set, nothing waits.
+The messages themselves are elsewhere: whoever takes them (a voicemail, a CRM) tells how many wait, and that is kept in the database.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import or_, select, update
+
+from core.database import Database
 from pbx.directory import Directory
+from pbx.errors import UnknownEntryError
+from pbx.snapshot import Snapshot
+from pbx.tables import ExtensionRow
 from pbx.watched import extension_named, standing
 from sip import message_summary
 from sip.event_package import Standing
@@ -21,6 +28,8 @@ from sip.uri import NameAddress, Uri
 if TYPE_CHECKING:
     from sip.stack import SipStack
 
+_NOTHING: Final = MailboxCounts()
+
 
 class Mailboxes:
     """The event package `message-summary`, and the counts behind it."""
@@ -28,37 +37,85 @@ class Mailboxes:
     name = "message-summary"
     content_type = message_summary.CONTENT_TYPE
 
-    def __init__(self, sip: SipStack, directory: Directory, *, domain: str, unsolicited: bool = False) -> None:
-        """Begin with empty mailboxes.
+    def __init__(
+        self, sip: SipStack, database: Database, directory: Directory, *, domain: str, unsolicited: bool = False
+    ) -> None:
+        """Begin with empty mailboxes; `load` takes up what is stored.
 
         Args:
             sip: the stack that notifies.
+            database: where the counts are kept, beside their extensions.
             directory: which extensions there are.
             domain: the host part of our addresses.
             unsolicited: tell also phones that never subscribe.
         """
         self._sip = sip
+        self._database = database
         self._notifier = sip.core.inbound.notifier
         self._directory = directory
         self._domain = domain
         self._unsolicited = unsolicited
+        self._writing = asyncio.Lock()
         self._counts: dict[str, MailboxCounts] = {}
+        """What waits, by the extension's id: it stays with an extension that gets another number."""
+
+    async def load(self) -> None:
+        """Take up what waited when the server ended.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        columns = (ExtensionRow.id, ExtensionRow.waiting_new, ExtensionRow.waiting_old)
+        waiting = select(*columns).where(or_(ExtensionRow.waiting_new > 0, ExtensionRow.waiting_old > 0))
+        async with self._database.reading() as session:
+            self._counts = {id_: MailboxCounts(new, old) for id_, new, old in await session.execute(waiting)}
 
     def counts(self, extension: str) -> MailboxCounts:
-        """Return what waits for an extension."""
-        return self._counts.get(extension, MailboxCounts())
+        """Return what waits for an extension, by its number."""
+        entry = self._directory.snapshot.extensions.get(extension)
+        return _NOTHING if entry is None else self._counts.get(entry.id, _NOTHING)
 
-    def set_counts(self, extension: str, counts: MailboxCounts) -> None:
-        """Take what waits for an extension now, and light or put out its lamps."""
-        if counts == self.counts(extension):
-            return
-        if counts == MailboxCounts():
-            self._counts.pop(extension, None)
-        else:
-            self._counts[extension] = counts
+    async def set_counts(self, extension: str, *, new: int, old: int = 0) -> None:
+        """Keep how many messages wait for an extension now, and light or put out its lamps.
+
+        Args:
+            extension: its number.
+            new: how many were not heard yet; the lamp is lit while there are any.
+            old: how many were heard and kept.
+
+        Raises:
+            UnknownEntryError: there is no such extension.
+            StorageError: the database cannot be written; the lamps stay as they are.
+        """
+        entry = self._directory.snapshot.extensions.get(extension)
+        if entry is None:
+            raise UnknownEntryError("There is no such extension.")
+        counts = MailboxCounts(new, old)
+        # One after the other, so that what is stored last is also what the lamps show.
+        async with self._writing:
+            if counts == self._counts.get(entry.id, _NOTHING):
+                return
+            await self._store(entry.id, counts)
+            if counts == _NOTHING:
+                self._counts.pop(entry.id, None)
+            else:
+                self._counts[entry.id] = counts
         self._notifier.changed(self.name, extension)
         for username in self._directory.snapshot.usernames.get(extension, ()):
             self.registered(username, self._sip.bindings(username))
+
+    async def _store(self, extension_id: str, counts: MailboxCounts) -> None:
+        mine = ExtensionRow.id == extension_id
+        change = update(ExtensionRow).where(mine).values(waiting_new=counts.new, waiting_old=counts.old)
+        async with self._database.transaction() as session:
+            if await session.scalar(change.returning(ExtensionRow.id)) is None:
+                raise UnknownEntryError("There is no such extension.")
+
+    def directory_changed(self, snapshot: Snapshot) -> None:
+        """Forget what waited for extensions that are no more."""
+        if self._counts:
+            there = {entry.id for entry in snapshot.extensions.values()}
+            self._counts = {id_: counts for id_, counts in self._counts.items() if id_ in there}
 
     def registered(self, username: str, bindings: Sequence[Binding]) -> None:
         """Tell the phones of a user what waits, where that is wanted and they have not subscribed."""

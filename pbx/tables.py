@@ -37,6 +37,8 @@ class ExtensionRow(Base):
     supervises: Mapped[bool] = mapped_column(Boolean, default=False)
     dtmf: Mapped[str] = mapped_column(String(8), default="rfc4733")
     encryption: Mapped[str] = mapped_column(String(8), default="optional")
+    waiting_new: Mapped[int] = mapped_column(Integer, default=0)
+    waiting_old: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime]
 
 

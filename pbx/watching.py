@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.bus import EventBus
 from core.clock import Clock
 from core.company import Company
+from core.database import Database
 from pbx.config import PbxConfig
 from pbx.directory import Directory
 from pbx.lamps import Lamps
@@ -27,6 +28,7 @@ class Watching:
         sip: SipStack,
         switch: Switch,
         *,
+        database: Database,
         directory: Directory,
         company: Company,
         bus: EventBus,
@@ -47,7 +49,7 @@ class Watching:
             company=company,
             states=switch.extensions,
         )
-        self.mailboxes = Mailboxes(sip, directory, domain=config.domain, unsolicited=config.unsolicited_mwi)
+        self.mailboxes = Mailboxes(sip, database, directory, domain=config.domain, unsolicited=config.unsolicited_mwi)
         self.messages = Messages(sip, directory, bus, clock, domain=config.domain)
         for package in (self.lamps, self.presence, self.mailboxes):
             self._notifier.offer(package)
@@ -62,6 +64,7 @@ class Watching:
     def directory_changed(self, snapshot: Snapshot) -> None:
         """Work by a new snapshot: who has no login any more watches nothing, what is no more is told so."""
         before, self._snapshot = self._snapshot, snapshot
+        self.mailboxes.directory_changed(snapshot)
         if not len(self._notifier):
             return
         for username, login in before.logins.items():

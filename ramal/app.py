@@ -169,6 +169,7 @@ def _build_services(
         directory=exchange.directory,
         switch=exchange.switch,
         messages=exchange.watching.messages,
+        mailboxes=exchange.watching.mailboxes,
         trunks=exchange.trunks,
         bans=exchange.bans,
         recordings=recordings,

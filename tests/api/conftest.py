@@ -135,6 +135,7 @@ async def server_on(database: Database, folder: Path) -> AsyncIterator[Server]:
         directory=exchange.directory,
         switch=exchange.switch,
         messages=exchange.watching.messages,
+        mailboxes=exchange.watching.mailboxes,
         trunks=exchange.trunks,
         bans=exchange.bans,
         cdrs=CdrQueries(database),

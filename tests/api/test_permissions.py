@@ -51,6 +51,8 @@ def _action(method: str, parts: list[str]) -> Action:
 def _resource(method: str, path: str, resource: Resource) -> Resource:
     if (method, path.rsplit("/", 1)[-1]) == ("patch", "forwarding"):
         return Resource.FORWARDING
+    if path.endswith("/waiting-messages"):
+        return Resource.WAITING_MESSAGES
     return {"lead": Resource.LEADS, "contact": Resource.CONTACTS}.get(path.rsplit("/", 1)[-1], resource)
 
 

@@ -34,7 +34,8 @@ from recordings.storage import RecordingStore
 from recordings.transcripts import Transcripts
 from tests.interop.conftest import PhoneFactory
 from tests.support.audio import make_speech
-from tests.support.ramal_server import RamalServer
+from tests.support.buddy_phone import buddy_phone
+from tests.support.ramal_server import PASSWORD, RamalServer
 
 CUSTOMER = "+79161234567"
 
@@ -70,6 +71,7 @@ async def api(server: RamalServer, tmp_path: Path) -> AsyncIterator[Api]:
         directory=exchange.directory,
         switch=exchange.switch,
         messages=exchange.watching.messages,
+        mailboxes=exchange.watching.mailboxes,
         trunks=exchange.trunks,
         bans=exchange.bans,
         cdrs=CdrQueries(database),
@@ -230,3 +232,17 @@ async def test_calls_that_cannot_be_placed(
     assert answer.status_code == status, answer.text
     assert answer.json()["detail"]
     assert server.exchange.switch.calls() == []
+
+
+async def test_a_voicemail_lights_and_puts_out_the_lamp_of_a_phone(server: RamalServer, api: Api) -> None:
+    voicemail = await api.client(Role.MANAGER)
+    extension = server.exchange.directory.snapshot.extensions["1003"]
+    path = f"/extensions/{extension.id}/waiting-messages"
+    async with buddy_phone(server.address, "1003", PASSWORD) as clara:
+        await clara.until(lambda: "Messages-Waiting: no" in clara.last("mailbox").get("text", ""), "dark")
+        assert (await voicemail.put(path, json={"new": 2, "old": 1})).json() == {"new": 2, "old": 1}
+        await clara.until(lambda: "Messages-Waiting: yes" in clara.last("mailbox")["text"], "lit")
+        assert "Voice-Message: 2/1 (0/0)" in clara.last("mailbox")["text"]
+        assert (await voicemail.put(path, json={"new": 0, "old": 3})).status_code == 200
+        await clara.until(lambda: "Messages-Waiting: no" in clara.last("mailbox")["text"], "dark again")
+        assert "Voice-Message: 0/3 (0/0)" in clara.last("mailbox")["text"]

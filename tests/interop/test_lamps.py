@@ -12,7 +12,6 @@ import pytest
 
 from pbx.errors import InvalidEntryError, UnreachableError
 from pbx.extension_states import ExtensionState
-from sip.message_summary import MailboxCounts
 from sip.presence_document import PresenceState, parse_presence, presence_document
 from sip.xml import Element, parse_xml
 from tests.support.lossy_relay import Weather, lossy_relay
@@ -171,13 +170,13 @@ async def test_the_mailbox_lamp_follows_the_counts_and_is_nobody_elses(server: R
         assert (await watcher.subscribe("message-summary", "1001")).status == 403
         assert (await watcher.subscribe("message-summary", "*97")).status == 200
         await watcher.until(lambda: "Voice-Message: 0/0" in watcher.lamp("message-summary"), "empty")
-        mailboxes.set_counts("1003", MailboxCounts(new=2, old=1))
+        await mailboxes.set_counts("1003", new=2, old=1)
         await watcher.until(lambda: "Messages-Waiting: yes" in watcher.lamp("message-summary"), "two new")
         assert "Voice-Message: 2/1 (0/0)" in watcher.lamp("message-summary")
         told = len(watcher.notifies)
-        mailboxes.set_counts("1003", MailboxCounts(new=2, old=1))
-        mailboxes.set_counts("1001", MailboxCounts(new=5))
-        mailboxes.set_counts("1003", MailboxCounts())
+        await mailboxes.set_counts("1003", new=2, old=1)
+        await mailboxes.set_counts("1001", new=5)
+        await mailboxes.set_counts("1003", new=0)
         await watcher.until(lambda: "Messages-Waiting: no" in watcher.lamp("message-summary"), "none")
         assert len(watcher.notifies) == told + 1
 
@@ -190,8 +189,17 @@ async def test_phones_that_never_subscribe_are_told_of_messages_where_that_is_wa
         async with watching_phone(server, "1001") as phone:
             await phone.register()
             await phone.until(lambda: "Messages-Waiting: no" in phone.lamp("message-summary"), "none waits")
-            server.exchange.watching.mailboxes.set_counts("1001", MailboxCounts(new=1))
+            await server.exchange.watching.mailboxes.set_counts("1001", new=1)
             await phone.until(lambda: "Messages-Waiting: yes" in phone.lamp("message-summary"), "one waits")
+
+
+async def test_the_mailbox_lamp_is_lit_again_after_a_restart(tmp_path: Path, prompts: Path) -> None:
+    async with ramal_server(tmp_path, prompts=prompts) as server:
+        await server.exchange.directory.create_extension(number="1001", name="Ana", password=PASSWORD)
+        await server.exchange.watching.mailboxes.set_counts("1001", new=2, old=1)
+    async with ramal_server(tmp_path, prompts=prompts) as server, watching_phone(server, "1001") as phone:
+        await phone.subscribe("message-summary", "1001")
+        await phone.until(lambda: "Voice-Message: 2/1 (0/0)" in phone.lamp("message-summary"), "what waited before")
 
 
 async def test_texts_reach_all_phones_of_an_extension(server: RamalServer) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sip.message_summary import MailboxCounts
 from tests.support.baresip import Baresip
 from tests.support.buddy_phone import buddy_phone
 from tests.support.ports import free_port
@@ -53,8 +52,8 @@ async def test_pjsua2_publishes_that_it_is_away(server: RamalServer) -> None:
 async def test_pjsua2_lights_its_mailbox_lamp(server: RamalServer) -> None:
     async with buddy_phone(server.address, "1003", PASSWORD) as phone:
         await phone.until(lambda: "Messages-Waiting: no" in phone.last("mailbox").get("text", ""), "an empty mailbox")
-        server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=3, urgent_new=1))
-        await phone.until(lambda: "Voice-Message: 3/0 (1/0)" in phone.last("mailbox")["text"], "three messages")
+        await server.exchange.watching.mailboxes.set_counts("1003", new=3)
+        await phone.until(lambda: "Voice-Message: 3/0 (0/0)" in phone.last("mailbox")["text"], "three messages")
 
 
 async def test_pjsua2_writes_to_a_colleague_and_is_told_that_it_arrived(server: RamalServer) -> None:
@@ -99,7 +98,7 @@ async def test_baresip_watches_a_colleague_and_its_mailbox(server: RamalServer, 
                     await asyncio.sleep(0.05)
 
         await logged("Messages-Waiting: no")
-        server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=1))
+        await server.exchange.watching.mailboxes.set_counts("1003", new=1)
         await logged("Voice-Message: 1/0")
         notifier = server.exchange.sip.core.inbound.notifier
 
@@ -130,9 +129,14 @@ async def test_pjsua2_goes_on_being_told_by_a_server_that_was_killed(tmp_path: P
             phone = await stack.enter_async_context(buddy_phone(server.address, "1003", PASSWORD, watches="1001"))
             await phone.until(lambda: phone.last("buddy").get("subscription") == "ACTIVE", "the subscription")
             await phone.until(lambda: "Messages-Waiting" in phone.last("mailbox").get("text", ""), "the mailbox")
+            await server.exchange.watching.mailboxes.set_counts("1003", new=4)
+            await phone.until(lambda: "Voice-Message: 4/0" in phone.last("mailbox")["text"], "four messages")
+            told = len(phone.events)
             await vanish(server)
         async with ramal_server(tmp_path, prompts=prompts, port=port) as server:
-            server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=2))
+            await phone.until(lambda: any(one["event"] == "mailbox" for one in phone.events[told:]), "what waits")
+            assert "Voice-Message: 4/0" in phone.last("mailbox")["text"], "as before"
+            await server.exchange.watching.mailboxes.set_counts("1003", new=2)
             await phone.until(lambda: "Voice-Message: 2/0" in phone.last("mailbox")["text"], "two messages")
             async with scripted_phone(server, "1001"):
                 await phone.until(lambda: bool(phone.last("buddy")["online"]), "online")
@@ -163,7 +167,7 @@ async def test_baresip_goes_on_being_told_by_a_server_that_was_killed(
                     await asyncio.sleep(0.05)
             await vanish(server)
         async with ramal_server(tmp_path / "server", prompts=prompts, port=port) as server, asyncio.timeout(20):
-            server.exchange.watching.mailboxes.set_counts("1003", MailboxCounts(new=2))
+            await server.exchange.watching.mailboxes.set_counts("1003", new=2)
             while b"Voice-Message: 2/0" not in (phone.folder / "log").read_bytes():
                 await asyncio.sleep(0.05)
 

@@ -1216,6 +1216,30 @@ export interface paths {
         patch: operations["change_forwarding"];
         trace?: never;
     };
+    "/api/v1/extensions/{extension_id}/waiting-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Waiting Messages
+         * @description Show how many messages wait for an extension; agents see their own.
+         */
+        get: operations["get_waiting_messages"];
+        /**
+         * Set Waiting Messages
+         * @description Tell how many messages wait for an extension; its phones are told at once.
+         */
+        put: operations["set_waiting_messages"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -5820,6 +5844,34 @@ export interface components {
             on: boolean;
         };
         /**
+         * WaitingMessagesIn
+         * @description How many messages wait for an extension now, as the one who takes them counts.
+         */
+        WaitingMessagesIn: {
+            /**
+             * New
+             * @description Not heard yet: the lamp is lit while there are any.
+             * @example 2
+             */
+            new: number;
+            /**
+             * Old
+             * @description Heard and kept.
+             * @example 5
+             */
+            old: number;
+        };
+        /**
+         * WaitingMessagesOut
+         * @description How many messages wait for an extension, as its phones show it.
+         */
+        WaitingMessagesOut: {
+            /** New */
+            new: number;
+            /** Old */
+            old: number;
+        };
+        /**
          * WaveformOut
          * @description The loudest sample of each of equal stretches.
          */
@@ -8970,6 +9022,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ForwardingOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_waiting_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingMessagesOut"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_waiting_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id that the list shows. */
+                extension_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WaitingMessagesIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingMessagesOut"];
                 };
             };
             /** @description A problem */
