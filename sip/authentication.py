@@ -42,6 +42,7 @@ _HABITS: Final = (
 """What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
+_COUNT: Final = re.compile(r"[0-9A-Fa-f]{1,8}")
 
 
 @lru_cache(maxsize=1024)
@@ -307,10 +308,8 @@ def _algorithm(name: str) -> Algorithm | None:
 
 
 def _nonce_count(text: str) -> int | None:
-    try:
-        return int(text, 16) if len(text) == 8 and text.isalnum() else None
-    except ValueError:
-        return None
+    """Read `nc`: eight hex digits (RFC 7616 section 3.4), of which some phones leave out the leading zeros."""
+    return int(text, 16) if _COUNT.fullmatch(text) else None
 
 
 def _same_user(digest_uri: str, request_uri: Uri) -> bool:

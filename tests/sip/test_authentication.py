@@ -130,6 +130,33 @@ def test_credentials_are_good_for_one_use_of_a_count_in_any_order() -> None:
     assert verify(server, counted[2]) == Stale("1001")
 
 
+@pytest.mark.parametrize("count", ["1", "0a", "0000001", "00000001"])
+def test_a_count_is_taken_without_its_leading_zeros_and_still_good_for_one_use(count: str) -> None:
+    server = authenticator()
+    challenges = server.challenge(NOW)
+    assert verify(server, counted(challenges, count)) == Verified("1001")
+    for spelling in (count, count.lstrip("0"), count.zfill(8)):
+        assert verify(server, counted(challenges, spelling)) == Stale("1001")
+
+
+@pytest.mark.parametrize("count", ["", "000000001", "-1", "+1", "0x1", "1_0", "1 ", "xyz"])
+def test_what_is_no_count_does_not_pass(count: str) -> None:
+    server = authenticator()
+    assert verify(server, counted(server.challenge(NOW), count)) == Denied("1001")
+
+
+def counted(challenges: list[str], count: str) -> str:
+    """Answer a challenge as a phone that writes `nc` in its own way."""
+    nonce = challenges[0].partition('nonce="')[2].partition('"')[0]
+    ha1 = Algorithm.MD5.hash("1001:ramal:s3cret")
+    ha2 = Algorithm.MD5.hash(f"INVITE:{URI}")
+    response = Algorithm.MD5.hash(f"{ha1}:{nonce}:{count}:c:auth:{ha2}")
+    return (
+        f'Digest username="1001", realm="ramal", nonce="{nonce}", uri="{URI}", algorithm=MD5, '
+        f'qop=auth, nc="{count}", cnonce="c", response="{response}"'
+    )
+
+
 def test_an_old_nonce_is_stale_and_tells_nobody_whether_the_password_is_right() -> None:
     server = authenticator()
     challenges = server.challenge(NOW)
