@@ -229,7 +229,7 @@ class CallLife(PartyVerbs):
 
     def _refuse_requests(self) -> None:
         """Tell those who asked for a transfer that there is nobody left to transfer."""
-        for request in self.inbox.empty():
+        for request in self.inbox.drain():
             if isinstance(request, TransferBlind | TransferJoin | TransferRinging):
                 request.report(487, "The call ended")
 
@@ -252,7 +252,7 @@ class CallLife(PartyVerbs):
         self.changed("call.ended")
         # Legs know their call: what is over must not wait for the collector of cycles.
         self.caller = None
-        self.inbox.empty()
+        self.inbox.drain()
 
     def changed(self, kind: str) -> None:
         """Tell those who look on."""

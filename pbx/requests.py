@@ -112,7 +112,7 @@ class Inbox:
                     self._reader = None
         return self._requests.pop(0)
 
-    def empty(self) -> list[Request]:
+    def drain(self) -> list[Request]:
         """Take out all that nobody will carry out any more."""
         left, self._requests = self._requests, []
         return left

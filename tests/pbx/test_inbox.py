@@ -48,5 +48,5 @@ async def test_what_nobody_will_carry_out_can_be_taken_out_at_once() -> None:
     left: list[Request] = [CompleteTransfer(), CancelTransfer()]
     for request in left:
         inbox.put(request)
-    assert inbox.empty() == left
-    assert inbox.empty() == []
+    assert inbox.drain() == left
+    assert inbox.drain() == []
