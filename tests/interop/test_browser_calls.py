@@ -132,9 +132,12 @@ ASKS, SAYS = (
 
 
 async def listened(
-    tmp_path: Path, *, codecs: tuple[str, ...], conference: bool = False, loss: float = 0.0
+    tmp_path: Path, *, codecs: tuple[str, ...], browser_speaks: str = "", conference: bool = False, loss: float = 0.0
 ) -> tuple[float, float]:
-    """Let a browser and a desk phone say real words to each other; return how much of each is heard at the other side, 0 to 1."""
+    """Let a browser and a desk phone say real words to each other; return how much of each is heard at the other side, 0 to 1.
+
+    The browser offers all its codecs, or only `browser_speaks`, which must be agreed on then.
+    """
     asks = audio.make_speech(tmp_path / "browser.wav", ASKS, sample_rate=16000)
     says = audio.make_speech(tmp_path / "desk.wav", SAYS)
     async with ramal_process(tmp_path) as server, chromium_page(tmp_path, asks) as page:
@@ -157,10 +160,12 @@ async def listened(
                 call = await desk.call("700") if conference else None
                 if call is not None:
                     await call.confirmed()
-                await browser.do("call", to="700" if conference else "1002", by=network.address[1])
+                await browser.do("call", to="700" if conference else "1002", by=network.address[1], only=browser_speaks)
                 if call is None:
                     call = await desk.incoming()
                     await call.answer()
+                if browser_speaks:
+                    await browser.wait_for("agreed", codec=browser_speaks)
                 network.target = ("127.0.0.1", (await browser.wait_for("candidate"))["port"])
                 await call.confirmed()
                 await browser.wait_for("connection", state="connected")
@@ -191,3 +196,12 @@ async def test_real_words_pass_between_a_browser_and_a_desk_phone_of_each_codec(
 async def test_real_words_pass_between_a_browser_and_a_desk_phone_in_a_conference(tmp_path: Path) -> None:
     at_desk, at_browser = await listened(tmp_path, codecs=("PCMU",), conference=True, loss=0.05)
     assert (at_desk > 0.75, at_browser > 0.75) == (True, True), (at_desk, at_browser)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+async def test_real_words_pass_between_a_browser_that_speaks_opus_and_a_desk_phone_that_does_not(
+    tmp_path: Path, loss: float
+) -> None:
+    at_desk, at_browser = await listened(tmp_path, codecs=("PCMA",), browser_speaks="opus", loss=loss)
+    likeness = 0.75 if loss else 0.85
+    assert (at_desk > likeness, at_browser > likeness) == (True, True), (at_desk, at_browser)

@@ -31,6 +31,14 @@ function watch(session) {
   session.on("peerconnection", ({ peerconnection }) => follow(peerconnection));
 }
 
+// An offer of this codec and of keys, with nothing else.
+function offering(codec, sdp) {
+  const wanted = [...sdp.matchAll(/^a=rtpmap:(\d+) ([\w-]+)\//gm)]
+    .filter(([, , name]) => [codec, "telephone-event"].includes(name.toLowerCase()))
+    .map(([, type]) => type);
+  return sdp.replace(/^(m=audio \d+ \S+) .*$/m, `$1 ${wanted.join(" ")}`);
+}
+
 const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const options = () => ({ mediaConstraints: { audio: sound, video: false }, pcConfig: { iceServers: [] } });
 
@@ -47,12 +55,15 @@ window.phone = {
     });
     phone.agent.start();
   },
-  call({ to, replaces, by }) {
+  call({ to, replaces, by, only }) {
     const extraHeaders = replaces ? [`Replaces: ${replaces}`, "Require: replaces"] : [];
     const session = phone.agent.call(`sip:${to}@127.0.0.1`, { ...options(), extraHeaders });
     // What the server says of its port is passed on, and the voice goes by another one.
     session.on("sdp", (description) => {
-      if (!by || description.originator !== "remote") return;
+      if (only && description.originator === "local") description.sdp = offering(only, description.sdp);
+      if (description.originator !== "remote") return;
+      tell("agreed", { codec: /^a=rtpmap:\d+ (\w+)\//m.exec(description.sdp)[1].toLowerCase() });
+      if (!by) return;
       tell("candidate", { port: Number(/^a=candidate:\S+ 1 udp \d+ \S+ (\d+)/m.exec(description.sdp)[1]) });
       description.sdp = description.sdp.replace(/^(a=candidate:\S+ 1 udp \d+ \S+) \d+/m, `$1 ${by}`);
     });
