@@ -12,7 +12,7 @@ import soundfile
 from media.engine import Codec, Recording, RecordingClosed, RecordingFailed
 from media.errors import RecordingFileError
 from media.recording_file import repair
-from tests.media.phone import Phone, Samples, Studio, loudness, pitch, studio, tone
+from tests.media.phone import PATIENCE, Phone, Samples, Studio, loudness, pitch, studio, tone
 
 
 async def closed(room: Studio, recording: Recording) -> tuple[Samples, Samples]:
@@ -240,6 +240,9 @@ async def test_the_file_is_playable_while_it_grows(tmp_path: Path) -> None:
         anna, a = room.party()
         recording = room.engine.create_recording(tmp_path / "call.wav")
         recording.attach(a, 0)
+        async with asyncio.timeout(PATIENCE):
+            while not recording.path.exists() or not recording.path.read_bytes().startswith(b"RIFF"):
+                await asyncio.sleep(0.01)
         assert soundfile.info(recording.path).frames == 0
         await anna.speak(tone(440, 2.6))
         frames = soundfile.info(recording.path).frames
