@@ -8,6 +8,7 @@ the end of the file is cut away at the next start. Sequences are monotonic per n
 from __future__ import annotations
 
 import asyncio
+import bisect
 import collections
 import io
 import itertools
@@ -33,6 +34,8 @@ _GATHER_SECONDS: Final = 0.004
 """How long facts gather for one write; a kill loses at most those."""
 _TAIL_ENTRIES: Final = 32_768
 """The newest entries are kept in memory, so that consumers that keep up never read the file again."""
+_MARK_EVERY: Final = 1_000
+"""Entries between two whose place in the file is remembered, so that one who fell behind need not read it from its beginning."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +74,8 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._listeners: list[Callable[[Entry], None]] = []
         self._tail: collections.deque[Entry] = collections.deque(maxlen=_TAIL_ENTRIES)
+        self._marks: dict[int, list[tuple[int, int]]] = {}
+        """By the first sequence of a segment: sequences and the bytes at which their records begin."""
         self._buffer: list[bytes] = []
         self._buffered_until = 0
         self._grown = asyncio.Event()
@@ -141,11 +146,11 @@ class Journal:
             return newest[: count if limit is None else min(limit, count)]
         entries: list[Entry] = []
         segments = self._segments()
-        for index, (_first, path) in enumerate(segments):
+        for index, (first, path) in enumerate(segments):
             following = segments[index + 1][0] if index + 1 < len(segments) else None
             if following is not None and following <= after + 1:
                 continue
-            for entry, _end in _records(path):
+            for entry, _end in _records(path, self._place(first, after + 1)):
                 if entry.sequence > self.durable_sequence:
                     return entries
                 if entry.sequence > after:
@@ -153,6 +158,18 @@ class Journal:
                     if limit is not None and len(entries) >= limit:
                         return entries
         return entries
+
+    def _mark(self, segment: int, sequence: int, place: int) -> None:
+        """Remember where a record begins in its segment, if none shortly before it is known."""
+        marks = self._marks.setdefault(segment, [])
+        if not marks or sequence - marks[-1][0] >= _MARK_EVERY:
+            marks.append((sequence, place))
+
+    def _place(self, segment: int, sequence: int) -> int:
+        """Return a byte of a segment at which a record at or before this sequence begins."""
+        marks = self._marks.get(segment, [])
+        index = bisect.bisect_right(marks, sequence, key=lambda mark: mark[0]) - 1
+        return marks[index][1] if index >= 0 else 0
 
     async def close(self) -> None:
         """Write out what is buffered and close the file."""
@@ -175,8 +192,9 @@ class Journal:
             self._grown.clear()
             group, until = self._buffer, self._buffered_until
             self._buffer = []
+            data = b"".join(group)
             try:
-                await loop.run_in_executor(None, self._write, b"".join(group))
+                await loop.run_in_executor(None, self._write, data)
             except OSError as error:
                 log.warning("journal_write_failed", error=str(error))
                 self._buffer = group + self._buffer
@@ -184,6 +202,8 @@ class Journal:
                 await asyncio.sleep(1.0)
                 self._grown.set()
                 continue
+            segment = int(Path(os.fsdecode(self._file.name)).stem)
+            self._mark(segment, until - len(group) + 1, self._written - len(data))
             await self._announce(until=until)
 
     async def _announce(self, *, until: int | None = None, failure: BaseException | None = None) -> None:
@@ -236,6 +256,7 @@ class Journal:
             end = 0
             last = max(last, first - 1)
             for entry, record_end in _records(path):
+                self._mark(first, entry.sequence, end)
                 last, end = entry.sequence, record_end
             if end == path.stat().st_size:
                 continue
@@ -248,10 +269,11 @@ class Journal:
         return last
 
 
-def _records(path: Path) -> Iterator[tuple[Entry, int]]:
-    """Yield each whole record with the offset of its end; stop at the first that is torn or damaged."""
-    end = 0
+def _records(path: Path, start: int = 0) -> Iterator[tuple[Entry, int]]:
+    """Yield each whole record from byte `start` on with the offset of its end; stop at the first that is torn or damaged."""
+    end = start
     with path.open("rb") as file:
+        file.seek(start)
         while len(header := file.read(_HEADER.size)) == _HEADER.size:
             length, checksum = _HEADER.unpack(header)
             if length > _MAX_RECORD:

@@ -103,7 +103,6 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         app = create_app(services, ApiSettings(public_url=settings.web.public_url))
         password = await app.state.users.ensure_administrator()
         pauses = LoopPauses()
-        pauses.start()
         stack.push_async_callback(pauses.close)
         readiness.watch_calls(services, ground.journal, exchange, engine, settings.media.pairs)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
@@ -113,6 +112,8 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         watch(app.state.metrics, ground.journal, [*consumers, events], exchange, engine, pauses, tracer)
         await start_web(app, listener, secure, tls, stack)
         tune_garbage_collection()
+        # From now on: what the start itself held up is no call's delay.
+        pauses.start()
         yield Ramal(settings, services, exchange, ground.journal, consumers, tls, password)
 
 

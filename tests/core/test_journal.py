@@ -175,3 +175,39 @@ async def test_the_sequence_goes_on_after_a_restart_between_two_segments(tmp_pat
     assert [entry.sequence for entry in third.read()] == [1, 2]
     assert len(list(tmp_path.glob("*.journal"))) == 2
     await third.close()
+
+
+async def test_one_who_fell_behind_is_read_to_from_near_its_place_and_not_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.journal._TAIL_ENTRIES", 10)
+    journal = Journal(tmp_path, "n1")
+    for index in range(3000):
+        journal.append(ended(f"c{index}"))
+        if index % 100 == 99:
+            await journal.flushed()
+    (segment,) = tmp_path.glob("*.journal")
+    restarted = Journal(tmp_path, "n1")
+    # What is unreadable now would end a reader who came past it.
+    with segment.open("r+b") as file:
+        file.write(bytes(200))
+    for either in (journal, restarted):
+        assert [entry.sequence for entry in either.read(after=2500, limit=400)] == list(range(2501, 2901))
+        assert either.read(after=0) == []
+    await journal.close()
+    await restarted.close()
+
+
+async def test_each_segment_is_read_from_its_own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.journal._TAIL_ENTRIES", 10)
+    journal = Journal(tmp_path, "n1", segment_bytes=50_000)
+    for index in range(4000):
+        journal.append(ended(f"c{index}"))
+        if index % 50 == 49:
+            await journal.flushed()
+    assert len(list(tmp_path.glob("*.journal"))) > 3
+    for after in (0, 1, 999, 1000, 1001, 2345, 3989):
+        assert [entry.sequence for entry in journal.read(after, 1500)] == list(
+            range(after + 1, min(after + 1500, 4000) + 1)
+        )
+    await journal.close()
