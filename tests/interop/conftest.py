@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ramal.softphone.controller import PhoneSetup, SoftPhone
+from core.events import RecordingStarted
+from ramal.softphone.controller import PhoneCall, PhoneSetup, SoftPhone
 from tests.support.ports import free_port
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.tones import write_tone
@@ -18,6 +19,21 @@ TONES = {"1001": 500.0, "1002": 800.0, "1003": 1100.0, "trunk": 1500.0}
 """What each phone says."""
 
 PhoneFactory = Callable[..., Awaitable[SoftPhone]]
+Voices = dict[str, Path]
+NUMBER = "+74951112233"
+
+
+async def customer_calls(
+    server: RamalServer, trunk: SoftPhone, agent: SoftPhone, voices: Voices
+) -> tuple[PhoneCall, PhoneCall]:
+    """Let a customer call in, and the agent take the call and speak, until it is recorded."""
+    customer = await trunk.call(f"sip:{NUMBER}@{server.address}", voices["trunk"])
+    incoming = await agent.incoming()
+    await incoming.answer()
+    await customer.confirmed()
+    await incoming.play(voices[agent.setup.username])
+    await server.fact(RecordingStarted)
+    return customer, incoming
 
 
 @pytest.fixture(scope="session")

@@ -25,26 +25,10 @@ from core.events import (
     TransferResult,
 )
 from pbx.errors import CallStateError, InvalidEntryError, UnreachableError
-from ramal.softphone.controller import PhoneCall, SoftPhone
-from tests.interop.conftest import TONES, PhoneFactory
+from ramal.softphone.controller import SoftPhone
+from tests.interop.conftest import NUMBER, TONES, PhoneFactory, Voices, customer_calls
 from tests.support.ramal_server import RamalServer
 from tests.support.tones import complete, loudness, read, seconds_of
-
-Voices = dict[str, Path]
-NUMBER = "+74951112233"
-
-
-async def customer_calls(
-    server: RamalServer, trunk: SoftPhone, agent: SoftPhone, voices: Voices
-) -> tuple[PhoneCall, PhoneCall]:
-    """Let a customer call in and the agent answer."""
-    customer = await trunk.call(f"sip:{NUMBER}@{server.address}", voices["trunk"])
-    incoming = await agent.incoming()
-    await incoming.answer()
-    await customer.confirmed()
-    await incoming.play(voices[agent.setup.username])
-    await server.fact(RecordingStarted)
-    return customer, incoming
 
 
 async def test_star_5_and_6_note_the_customer_and_only_the_agent_hears_the_confirmation(

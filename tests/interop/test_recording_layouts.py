@@ -9,26 +9,9 @@ import pytest
 
 from core.events import CallEnded, RecordingStarted, RecordingStopped, RecordingTrackBegan
 from ramal.softphone.controller import PhoneCall, SoftPhone
-from tests.interop.conftest import TONES, PhoneFactory
+from tests.interop.conftest import TONES, PhoneFactory, Voices, customer_calls
 from tests.support.ramal_server import RamalServer
 from tests.support.tones import read, seconds_of, share
-
-Voices = dict[str, Path]
-NUMBER = "+74951112233"
-
-
-async def customer_calls(
-    server: RamalServer, trunk: SoftPhone, agent: SoftPhone, voices: Voices
-) -> tuple[PhoneCall, PhoneCall]:
-    """Let a customer call in, and the agent take the call and speak."""
-    customer = await trunk.call(f"sip:{NUMBER}@{server.address}", voices["trunk"])
-    incoming = await agent.incoming()
-    await incoming.answer()
-    await customer.confirmed()
-    await incoming.play(voices[agent.setup.username])
-    await server.fact(RecordingStarted)
-    await asyncio.sleep(2.0)
-    return customer, incoming
 
 
 async def recorded(server: RamalServer, customer: PhoneCall) -> Path:
@@ -53,6 +36,7 @@ async def test_a_conference_is_in_the_file_of_the_call_that_is_transferred_to_it
         waiting.append(await call.confirmed())
     ana = await phone("1001")
     customer, incoming = await customer_calls(server, trunk, ana, voices)
+    await asyncio.sleep(2.0)
     await incoming.hold()
     await asyncio.sleep(0.5)
     await incoming.resume()
@@ -90,6 +74,7 @@ async def test_each_party_has_a_channel_of_its_own_where_the_company_wants_that(
     await server.company.save(settings.model_copy(update={"recording_layout": "parties"}))
     ana, boris = await phone("1001"), await phone("1002")
     customer, incoming = await customer_calls(server, trunk, ana, voices)
+    await asyncio.sleep(2.0)
     await incoming.transfer("1002")
     taken = await boris.incoming()
     await taken.answer()

@@ -23,8 +23,7 @@ from core.events import (
     RecordingStopped,
 )
 from ramal.softphone.controller import SoftPhone
-from tests.interop.conftest import PhoneFactory
-from tests.interop.test_features import NUMBER, customer_calls
+from tests.interop.conftest import NUMBER, PhoneFactory, customer_calls
 from tests.support.ports import free_port
 from tests.support.ramal_server import RamalServer, ramal_server
 

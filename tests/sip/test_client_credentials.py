@@ -57,6 +57,15 @@ class World:
         }
 
 
+def challenge(packet: Packet, by: Address, realm: bytes) -> Packet:
+    """Return what somebody answers to a request who asks for a digest of this realm."""
+    wanted = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
+    kept = [line for line in packet.data.split(b"\r\n") if line.startswith(wanted)]
+    asks = b'Proxy-Authenticate: Digest realm="' + realm + b'", nonce="abc", algorithm=MD5, qop="auth"'
+    head = [b"SIP/2.0 407 Prove It", *kept, asks, b"Content-Length: 0", b"", b""]
+    return Packet(b"\r\n".join(head), by, packet.source)
+
+
 def test_the_peer_that_a_request_was_sent_to_gets_the_proof() -> None:
     world = World()
     world.ask()
@@ -109,11 +118,7 @@ def test_whom_a_contact_leads_to_gets_no_digest_for_the_end_of_a_call() -> None:
         if packet.what == "200 INVITE":
             packet.data = packet.data.replace(b"@10.0.0.2:5060>", b"@9.9.9.9:5060>")
         elif packet.what == "BYE" and packet.destination == STRANGER:
-            wanted = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
-            kept = [line for line in packet.data.split(b"\r\n") if line.startswith(wanted)]
-            asks = b'Proxy-Authenticate: Digest realm="ramal", nonce="abc", algorithm=MD5, qop="auth"'
-            head = [b"SIP/2.0 407 Prove It", *kept, asks, b"Content-Length: 0", b"", b""]
-            world.network.carry(Packet(b"\r\n".join(head), STRANGER, packet.source))
+            world.network.carry(challenge(packet, STRANGER, b"ramal"))
         return False
 
     world.network.drop = meddle
@@ -133,11 +138,7 @@ def test_one_who_is_called_behind_the_carrier_gets_no_digest_for_a_realm_of_thei
 
     def meddle(packet: Packet) -> bool:
         if packet.what == "BYE":
-            wanted = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
-            kept = [line for line in packet.data.split(b"\r\n") if line.startswith(wanted)]
-            asks = b'Proxy-Authenticate: Digest realm="evil", nonce="abc", algorithm=MD5, qop="auth"'
-            head = [b"SIP/2.0 407 Prove It", *kept, asks, b"Content-Length: 0", b"", b""]
-            world.network.carry(Packet(b"\r\n".join(head), CARRIER, packet.source))
+            world.network.carry(challenge(packet, CARRIER, b"evil"))
             return True
         return False
 
