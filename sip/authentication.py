@@ -1,4 +1,6 @@
-"""Digest authentication, asking and being asked: MD5 and SHA-256, `qop=auth` (RFC 3261 section 22, RFC 7616, RFC 8760)."""
+"""Digest authentication (RFC 3261 section 22, RFC 7616, RFC 8760): asking by MD5 and SHA-256, and being asked by those, by
+SHA-512-256, and by the session variants of all three, with `qop` of auth, of auth-int, and without.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +24,36 @@ from sip.uri import Uri
 
 
 class Algorithm(enum.StrEnum):
-    """The hash of a digest, in the spelling of the header."""
+    """The hash of a digest, in the spelling of the header; the strongest first."""
 
+    SHA_512_256 = "SHA-512-256"
     SHA_256 = "SHA-256"
     MD5 = "MD5"
 
     def hash(self, text: str) -> str:
         """Return the hash of a text as lower-case hex."""
-        data = text.encode("utf-8", "replace")
+        return self.hash_bytes(text.encode("utf-8", "replace"))
+
+    def hash_bytes(self, data: bytes) -> str:
+        """Return the hash of bytes as lower-case hex."""
         if self is Algorithm.SHA_256:
             return hashlib.sha256(data).hexdigest()
-        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if self is Algorithm.MD5:
+            return hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return hashlib.new("sha512_256", data).hexdigest()
 
 
+_ASKED: Final = (Algorithm.SHA_256, Algorithm.MD5)
+"""What others are asked for: the algorithms that the digests of passwords are stored by."""
 _HABITS: Final = (
-    (re.compile(r"Ramal softphone|Linphone", re.IGNORECASE), (Algorithm.SHA_256, Algorithm.MD5)),
+    (re.compile(r"Ramal softphone|Linphone", re.IGNORECASE), _ASKED),
     (re.compile(r"baresip v([0-2]\.|3\.([0-9]|10)\.)", re.IGNORECASE), (Algorithm.MD5,)),
 )
 """What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
+_ALGORITHMS: Final = frozenset(Algorithm)
+_SESSION: Final = "-sess"
 _COUNT: Final = re.compile(r"[0-9A-Fa-f]{1,8}")
 
 
@@ -105,7 +117,7 @@ class DigestAuthenticator:
         self,
         realm: str,
         secret: bytes,
-        algorithms: Sequence[Algorithm] = tuple(Algorithm),
+        algorithms: Sequence[Algorithm] = _ASKED,
         *,
         nonce_seconds: int = 300,
         remembered_nonces: int = 100_000,
@@ -116,7 +128,7 @@ class DigestAuthenticator:
         Args:
             realm: what passwords are valid for.
             secret: the key that nonces are signed with; at least 16 random bytes.
-            algorithms: what is taken; each phone is asked in the order that it copes with.
+            algorithms: what is taken, of MD5 and SHA-256; each phone is asked in the order that it copes with.
             nonce_seconds: how long a nonce may be used.
             remembered_nonces: of how many used nonces the counts are kept; when there are more, the oldest turn stale.
             since: when the server started; older nonces are stale, for how they were used is not known any more.
@@ -180,14 +192,14 @@ class DigestAuthenticator:
         self, pairs: dict[str, str], method: str, uri: Uri, lookup: Lookup, now: datetime, host: str
     ) -> Verdict:
         username = _username(pairs)
-        algorithm = _algorithm(pairs.get("algorithm", "MD5"))
+        algorithm, in_session = _algorithm(pairs)
         nonce, digest_uri, qop = pairs.get("nonce", ""), pairs.get("uri", ""), pairs.get("qop", "").lower()
         second = int(now.timestamp())
         # The nonce first, whatever the password: nobody can try passwords, or have others banned, with a nonce that was not
         # given to them at the address they send from.
         if not self._nonces.fresh(nonce, network_of(host), second):
             return Stale(username)
-        if algorithm not in self._algorithms or qop not in ("", "auth"):
+        if algorithm not in self._algorithms or in_session or qop not in ("", "auth"):
             return Denied(username)
         stored = lookup(username)
         # An unknown user costs the same work, against a digest that nobody can know.
@@ -216,7 +228,8 @@ def authorise(
     """Answer a 401 or 407: return the value of Authorization or Proxy-Authorization.
 
     Args:
-        challenges: the values of all WWW-Authenticate or Proxy-Authenticate headers; the strongest is answered.
+        challenges: the values of all WWW-Authenticate or Proxy-Authenticate headers; the strongest is answered, which is a
+            choice of ours: RFC 8760 section 2.4 would have the first that is known, unless there is a policy.
         username: who we are.
         password: our password.
         method: of the request that is sent again.
@@ -228,28 +241,33 @@ def authorise(
     Raises:
         UnusableChallengeError: no challenge can be read, or none is of an algorithm that is spoken here.
     """
-    algorithm, pairs = _strongest(challenges)
-    offered = [item.strip().lower() for item in pairs.get("qop", "").split(",") if item.strip()]
+    algorithm, in_session, pairs = _strongest(challenges)
+    offered = _offered(pairs)
     qop = "auth" if "auth" in offered or not offered else "auth-int"
-    if offered and qop not in offered:
-        raise UnusableChallengeError("The peer asks for a quality of protection that is not known here.")
     realm, nonce = pairs.get("realm", ""), pairs.get("nonce", "")
     answer = {"nonce": nonce, "nc": f"{nonce_count:08x}", "cnonce": cnonce or secrets.token_hex(8)}
     ha1 = algorithm.hash(f"{username}:{realm}:{password}")
+    if in_session:
+        ha1 = algorithm.hash(f"{ha1}:{nonce}:{answer['cnonce']}")
     response = _response(algorithm, ha1, answer, method, str(uri), qop if offered else "", body)
+    hidden = pairs.get("userhash", "").lower() == "true"
     fields = [
-        f"username={_quote(username)}",
+        f"username={_quote(algorithm.hash(f'{username}:{realm}') if hidden else username)}",
         f"realm={_quote(realm)}",
         f"nonce={_quote(nonce)}",
         f"uri={_quote(str(uri))}",
         f'response="{response}"',
     ]
     if "algorithm" in pairs:
-        fields.append(f"algorithm={algorithm}")
+        fields.append(f"algorithm={algorithm}{_SESSION if in_session else ''}")
+    if offered or in_session:
+        fields.append(f'cnonce="{answer["cnonce"]}"')
     if offered:
-        fields += [f'cnonce="{answer["cnonce"]}"', f"qop={qop}", f"nc={answer['nc']}"]
+        fields += [f"qop={qop}", f"nc={answer['nc']}"]
     if "opaque" in pairs:
         fields.append(f"opaque={_quote(pairs['opaque'])}")
+    if hidden:
+        fields.append("userhash=true")
     return "Digest " + ", ".join(fields)
 
 
@@ -259,17 +277,28 @@ def realm_of(challenge: str) -> str | None:
     return None if pairs is None else pairs.get("realm")
 
 
-def _strongest(challenges: Sequence[str]) -> tuple[Algorithm, dict[str, str]]:
-    usable: dict[Algorithm, dict[str, str]] = {}
+def _strongest(challenges: Sequence[str]) -> tuple[Algorithm, bool, dict[str, str]]:
+    """Return the algorithm that is answered, whether in its session variant, and its challenge: the first of the strongest."""
+    usable: dict[Algorithm, tuple[bool, dict[str, str]]] = {}
     for value in challenges:
         pairs = _credentials(value)
-        algorithm = _algorithm(pairs.get("algorithm", "MD5")) if pairs is not None else None
-        if pairs is not None and algorithm is not None:
-            usable.setdefault(algorithm, pairs)
+        if pairs is None:
+            continue
+        algorithm, in_session = _algorithm(pairs)
+        offered = _offered(pairs)
+        if algorithm is not None and (not offered or "auth" in offered or "auth-int" in offered):
+            usable.setdefault(algorithm, (in_session, pairs))
     for algorithm in Algorithm:
         if algorithm in usable:
-            return algorithm, usable[algorithm]
-    raise UnusableChallengeError("The peer asks for credentials by no algorithm that is known here.")
+            return algorithm, *usable[algorithm]
+    raise UnusableChallengeError(
+        "The peer asks for credentials by no algorithm and quality of protection that are known here."
+    )
+
+
+def _offered(pairs: dict[str, str]) -> list[str]:
+    """Return the qualities of protection that a challenge offers; none: it is answered as in RFC 2069."""
+    return [item.strip().lower() for item in pairs.get("qop", "").split(",") if item.strip()]
 
 
 def _response(
@@ -278,8 +307,7 @@ def _response(
     """Return the digest of RFC 7616 section 3.4.1; without qop that of RFC 2069."""
     a2 = f"{method}:{uri}"
     if qop == "auth-int":
-        digest = hashlib.sha256(body) if algorithm is Algorithm.SHA_256 else hashlib.md5(body, usedforsecurity=False)
-        a2 += ":" + digest.hexdigest()
+        a2 += ":" + algorithm.hash_bytes(body)
     middle = f"{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:{qop}:" if qop else ""
     return algorithm.hash(f"{ha1}:{pairs.get('nonce', '')}:{middle}{algorithm.hash(a2)}")
 
@@ -302,9 +330,11 @@ def _username(pairs: dict[str, str]) -> str:
     return unquote(rest.partition("'")[2]) if encoding.lower() == "utf-8" else ""
 
 
-def _algorithm(name: str) -> Algorithm | None:
-    upper = name.upper()
-    return Algorithm(upper) if upper in ("MD5", "SHA-256") else None
+def _algorithm(pairs: dict[str, str]) -> tuple[Algorithm | None, bool]:
+    """Return the algorithm, None where it is not known, and whether it is its session variant (RFC 7616 section 3.4.2)."""
+    name = pairs.get("algorithm", Algorithm.MD5).upper()
+    plain = name.removesuffix(_SESSION.upper())
+    return (Algorithm(plain) if plain in _ALGORITHMS else None), plain != name
 
 
 def _nonce_count(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,8 +64,71 @@ def test_the_digests_are_those_of_rfc_7616() -> None:
         assert f'response="{expected}"' in value
 
 
+def test_the_digest_by_sha_512_256_is_that_of_rfc_7616_as_erratum_4897_has_it() -> None:
+    value = authorise(
+        [
+            'Digest realm="api@example.org", qop="auth", algorithm=SHA-512-256, '
+            'nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", '
+            'opaque="HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS", charset=UTF-8, userhash=true'
+        ],
+        "J\u00e4s\u00f8n Doe",
+        "Secret, or not?",
+        "GET",
+        "/doe.json",
+        cnonce="NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+    )
+    assert 'username="793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b"' in value
+    assert 'response="3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"' in value
+    assert 'opaque="HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS"' in value
+    assert value.endswith("userhash=true")
+
+
+@pytest.mark.parametrize("qop", ["", "auth", "auth-int"])
+@pytest.mark.parametrize(
+    ("algorithm", "name"),
+    [("MD5", "md5"), ("SHA-256", "sha256"), ("SHA-512-256", "sha512_256"), ("md5", "md5"), ("sha-256", "sha256")],
+)
+@pytest.mark.parametrize("session", ["", "-sess", "-SESS"])
+def test_a_carrier_that_asks_by_any_algorithm_of_the_rfcs_is_answered(
+    algorithm: str, name: str, session: str, qop: str
+) -> None:
+    challenge = f'Digest realm="carrier", nonce="n0nce", algorithm={algorithm}{session}'
+    challenge += f', qop="{qop}"' if qop else ""
+    value = authorise([challenge], "us", "s3cret", "INVITE", URI, b"v=0\r\n", cnonce="c1ient", nonce_count=2)
+
+    def digest(*parts: str) -> str:
+        """Return the hash of parts with colons between them, as RFC 7616 section 3.4 writes them."""
+        return hashlib.new(name, ":".join(parts).encode()).hexdigest()
+
+    secret = digest("us", "carrier", "s3cret")
+    if session:
+        secret = digest(secret, "n0nce", "c1ient")
+    what = digest("INVITE", str(URI), *([digest("v=0\r\n")] if qop == "auth-int" else []))
+    middle = ("00000002", "c1ient", qop) if qop else ()
+    assert f'response="{digest(secret, "n0nce", *middle, what)}"' in value
+    assert f"algorithm={algorithm.upper()}{session.lower()}" in value
+    assert ("nc=00000002" in value) == ("qop=" in value) == bool(qop)
+    assert ('cnonce="c1ient"' in value) == bool(qop or session)
+
+
+def test_the_strongest_challenge_that_can_be_met_is_answered_wherever_it_stands() -> None:
+    asked = ["SHA3-256", "MD5", "MD5-sess", "SHA-256-sess", "SHA-512-256", "SHA-256"]
+    challenges = [f'Digest realm="r", nonce="{name}", algorithm={name}, qop="auth"' for name in asked]
+    challenges[4] = challenges[4].replace('"auth"', '"auth-conf"')
+    assert 'nonce="SHA-256-sess"' in answer(challenges)
+    assert 'nonce="SHA-256"' in answer(challenges[::-1])
+    assert 'nonce="MD5"' in answer(challenges[:3])
+
+
+def test_a_phone_that_answers_by_an_algorithm_that_it_was_not_asked_for_does_not_pass() -> None:
+    server = authenticator()
+    for algorithm in ("MD5-sess", "SHA-256-sess", "SHA-512-256"):
+        asked = server.challenge(NOW)[0].replace("algorithm=MD5", f"algorithm={algorithm}")
+        assert verify(server, answer([asked])) == Denied("1001")
+
+
 @pytest.mark.parametrize("username", ["1001", 'o"neil'])
-@pytest.mark.parametrize("algorithm", list(Algorithm))
+@pytest.mark.parametrize("algorithm", [Algorithm.SHA_256, Algorithm.MD5])
 def test_the_right_password_passes_by_both_algorithms(username: str, algorithm: Algorithm) -> None:
     server = authenticator()
     challenges = [value for value in server.challenge(NOW) if f"algorithm={algorithm}," in value]
@@ -263,7 +327,15 @@ def test_a_peer_that_insists_on_integrity_gets_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "challenge", ["", "Basic realm=x", "Digest realm", 'Digest realm="r", nonce="n", algorithm=MD5-sess']
+    "challenge",
+    [
+        "",
+        "Basic realm=x",
+        "Digest realm",
+        'Digest realm="r", nonce="n", algorithm=SHA3-256',
+        'Digest realm="r", nonce="n", algorithm=-sess',
+        'Digest realm="r", nonce="n", qop="auth-conf"',
+    ],
 )
 def test_a_challenge_that_cannot_be_met_is_told(challenge: str) -> None:
     with pytest.raises(UnusableChallengeError):
