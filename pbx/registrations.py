@@ -53,6 +53,7 @@ _LOAD: Final = select(
     _TABLE.c.expires_at,
     _TABLE.c.reg_id,
     _TABLE.c.q,
+    _TABLE.c.direct,
 )
 _REFRESH: Final = (
     update(_TABLE)
@@ -230,6 +231,7 @@ def _row(node: str, username: str, binding: Binding) -> dict[str, Any]:
         "cseq": binding.cseq,
         "reg_id": binding.reg_id,
         "q": binding.q,
+        "direct": binding.direct,
         "refreshed_at": binding.refreshed_at,
         "expires_at": binding.expires_at,
     }
@@ -252,6 +254,7 @@ def _binding(row: Sequence[Any]) -> Binding | None:
         expires,
         reg_id,
         q,
+        direct,
     ) = row
     try:
         host, port = source.split(" ")
@@ -267,6 +270,7 @@ def _binding(row: Sequence[Any]) -> Binding | None:
             instance=instance,
             reg_id=reg_id,
             q=q,
+            direct=direct,
             row=ident,
         )
     except (SipError, ValueError) as error:

@@ -158,6 +158,7 @@ class RegistrationRow(Base):
     cseq: Mapped[int] = mapped_column(BigInteger, default=0)
     reg_id: Mapped[str] = mapped_column(String(10), default="")
     q: Mapped[float] = mapped_column(Float, default=1.0)
+    direct: Mapped[bool] = mapped_column(Boolean, default=False)
     refreshed_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

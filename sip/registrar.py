@@ -73,7 +73,8 @@ class Binding:
             and self.call_id == other.call_id
             and self.user_agent == other.user_agent
             and self.path == other.path
-            and (self.instance, self.reg_id, self.q) == (other.instance, other.reg_id, other.q)
+            and (self.instance, self.reg_id, self.q, self.direct)
+            == (other.instance, other.reg_id, other.q, other.direct)
         )
 
 

@@ -14,8 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.clock import ManualClock
 from core.database import Database
 from pbx.registrations import RegistrationStore
-from sip.registrar import Binding
+from sip.address import Address
+from sip.message import Request
+from sip.registrar import Binding, Registrar
 from sip.uri import Uri
+from tests.sip.network import Network, PhoneApplication
 
 
 def binding(clock: ManualClock, uri: str, seconds: float = 300) -> Binding:
@@ -42,6 +45,35 @@ async def test_what_is_registered_comes_back(database: Database) -> None:
     await store.flush()
     assert await RegistrationStore(database, clock, node="node1").load() == {"1001": [held]}
     assert await RegistrationStore(database, clock, node="node2").load() == {}
+
+
+@pytest.mark.parametrize(
+    ("via", "way"),
+    [("192.0.2.7:40000", Address("192.0.2.7", 5062)), ("10.0.0.7:5062", Address("192.0.2.7", 40000))],
+)
+async def test_a_phone_is_rung_after_a_restart_where_it_was_before_whether_behind_a_nat_or_not(
+    database: Database, via: str, way: Address
+) -> None:
+    clock = ManualClock()
+    request = Request.build(
+        "REGISTER",
+        "sip:ramal.example",
+        via=f"SIP/2.0/UDP {via};branch=z9hG4bK1",
+        from_="<sip:1001@ramal.example>;tag=1",
+        to="<sip:1001@ramal.example>",
+        call_id="abc",
+        cseq=1,
+        headers=[("Contact", "<sip:1001@192.0.2.7:5062>")],
+    )
+    registrar = Registrar()
+    registrar.register("1001", request, ("192.0.2.7", 40000, "udp"), clock.now())
+    before = RegistrationStore(database, clock, node="node1")
+    before.note("1001", registrar.bindings("1001", clock.now()))
+    await before.flush()
+    held = await RegistrationStore(database, clock, node="node1").load()
+    core = Network().add("192.0.2.1", PhoneApplication())
+    assert [core.way_to(one) for one in held["1001"]] == [way]
+    assert held["1001"] == registrar.bindings("1001", clock.now())
 
 
 async def test_the_last_word_counts_and_a_leaving_phone_is_forgotten(database: Database) -> None:

@@ -202,6 +202,19 @@ def test_a_phone_that_takes_connections_itself_outlives_its_own(contact: str, ke
     assert len(hosts(registrar)) == kept
 
 
+def test_a_phone_that_moves_behind_a_nat_is_a_changed_contact_to_whoever_stores_it() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@h:5062>", "<sip:1001@h:5064>", source=("h", 5060, "udp"))
+    before = registrar.bindings(AOR, NOW)
+    result = register(registrar, "<sip:1001@h:5062>", "<sip:1001@h:5064>", source=("h", 5060, "udp"), cseq=2)
+    assert [binding is held for binding, held in zip(registrar.bindings(AOR, NOW), before, strict=True)] == [True, True]
+    assert [change.binding.direct for change in result.changes] == [True, True]
+    for held in before:
+        held.direct = False
+    register(registrar, "<sip:1001@h:5062>", "<sip:1001@h:5064>", source=("h", 5060, "udp"), cseq=3)
+    assert [binding.direct for binding in registrar.bindings(AOR, NOW)] == [True, True]
+
+
 def test_restored_contacts_live_on_and_run_out() -> None:
     before, after = Registrar(), Registrar()
     register(before, "<sip:1001@a>;expires=60")
