@@ -194,6 +194,23 @@ class Leg(LegVoice):
         if self._session is None:
             self._begin(session)
 
+    def offer_towards(self, way: Address) -> bytes | None:
+        """Return our offer for another server that the unanswered INVITE goes to: voice comes to the address of ours that it reaches.
+
+        None where there is no port for it: what was offered stands.
+        """
+        before = self.media.endpoint
+        self.media.security.spoken_to_by(way.transport)
+        try:
+            offer = self.media.offer_from(self._equipment.sip.hosts_towards(way))
+        except NoMediaError as error:
+            log.warning("offer_not_moved", call_id=self.owner.id, leg_id=self.id, error=error.message)
+            return None
+        if before is not None and self.media.endpoint is not None:
+            self._equipment.legs_by_endpoint.pop(before.id, None)
+            self._equipment.legs_by_endpoint[self.media.endpoint.id] = self
+        return offer
+
     def _begin(self, session: InviteSession) -> None:
         self._session = session
         session.context = self

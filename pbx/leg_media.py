@@ -170,6 +170,26 @@ class LegMedia:
         negotiation.protection = self.security.offer(self.open())
         return negotiation.offer()
 
+    def offer_from(self, at: tuple[str, str]) -> bytes:
+        """Return the same offer as one that is heard at another address of this machine; it was answered by nobody yet.
+
+        Raises:
+            NoPortError: no port is free there; nothing has changed then.
+        """
+        negotiation, endpoint, before = self._opened(), self.endpoint, self.at
+        if endpoint is not None and at != before:
+            self.endpoint, self.at = None, at
+            try:
+                self.open()
+            except NoPortError:
+                self.endpoint, self.at = endpoint, before
+                raise
+            endpoint.close()
+        moved = self._opened()
+        moved.codecs = negotiation.codecs
+        moved.protection = self.security.offer(self.open())
+        return moved.offer()
+
     def offer_like(self, other: LegMedia) -> bytes | None:
         """Return an offer of the codec that the other side speaks, or None where the party is not known to speak it.
 

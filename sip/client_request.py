@@ -94,9 +94,9 @@ class SessionHost(Protocol):
         ...
 
 
-FailedOver = Callable[[Address, int, int], None]
+FailedOver = Callable[[Address, int, int], bytes | None]
 """Called with a server that was given up for the next one, the status that said so (its 503, or 408 or 503 made here), and the seconds
-of its Retry-After, or 0."""
+of its Retry-After, or 0. Returns what the next server is to be sent instead of the body, or None: the same."""
 
 
 class ClientRequest:
@@ -217,7 +217,7 @@ class ClientRequest:
         # The next server challenges on its own account.
         self._attempts = 1
         if self._on_failover is not None:
-            self._on_failover(given_up, response.status, retry_after_of(response) or 0)
+            request.body = self._on_failover(given_up, response.status, retry_after_of(response) or 0) or previous.body
         self.transaction = self._host.send_request(request, self.destination, self._responded)
         if self._silence_limit:
             self._watch_silence()

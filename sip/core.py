@@ -273,7 +273,7 @@ class SipCore:
             contact_user: the user of our Contact; empty: that of `from_`.
             max_forwards: how many servers it may pass.
             alternatives: the servers to try after `destination`, until one rings or answers (RFC 3263 section 4.3).
-            on_failover: hears of each server that was given up.
+            on_failover: hears of each server that was given up, and may return another offer for the next one.
         """
         where = Address(*destination) if destination is not None else address_of(target)
         contact = self.contact(where, contact_user or from_.uri.user)

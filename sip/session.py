@@ -118,12 +118,13 @@ class InviteSession(PeerRequests):
         """Send the INVITE of an outgoing session."""
         self._invite = OutgoingInvite(self, self.request, self.source, self.credentials, self._alternatives)
 
-    def failed_over(self, given_up: Address, status: int, retry_after: int) -> None:
-        """Take note that the INVITE goes to the next server."""
+    def failed_over(self, given_up: Address, status: int, retry_after: int) -> bytes | None:
+        """Take note that the INVITE goes to the next server, and return the offer for that one where it is another."""
         if self._invite is not None:
             self.source, self._contact = self._invite.client.destination, ""
-        if self._on_failover is not None:
-            self._on_failover(given_up, status, retry_after)
+        offer = self._on_failover(given_up, status, retry_after) if self._on_failover is not None else None
+        self.local_sdp = offer or self.local_sdp
+        return offer
 
     @property
     def heard(self) -> bool:

@@ -152,6 +152,7 @@ class _Attempts:
 
         return invite
 
-    def _failed_over(self, server: Address, _status: int, retry_after: int) -> None:
+    def _failed_over(self, server: Address, _status: int, retry_after: int) -> bytes | None:
         self._at += 1
         self._call.equipment.trunks.call_failed(self._step.trunk, server, retry_after)
+        return self._leg.offer_towards(self._servers[self._at]) if self._leg is not None else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.events import MediaAlive
+from core.events import LegCreated, MediaAlive
 from ramal.softphone.controller import PhoneSetup, SoftPhone
 from sip.address import Address
 from sip.sdp import SessionDescription
@@ -20,8 +20,10 @@ from tests.support.baresip import Baresip
 from tests.support.ports import free_port
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedPhone, description, scripted_phone
+from tests.support.sipp import run_sipp
 from tests.support.tones import complete, loudness, seconds_of
 
+REFUSE = Path(__file__).with_name("scenarios") / "refuse.xml"
 BOTH = ("127.0.0.1", "::1")
 
 
@@ -96,6 +98,33 @@ async def test_a_family_without_voice_is_refused_before_anybody_is_rung(tmp_path
         call = ana.call("1002", sdp=description(host="::1").replace(b"IN IP4", b"IN IP6"))
         assert await call.over() == 488
         assert boris.untouched
+
+
+async def test_a_call_that_fails_over_to_the_other_family_is_offered_voice_in_that_family(
+    tmp_path: Path, prompts: Path, voices: dict[str, Path]
+) -> None:
+    first, second = free_port(), free_port()
+    refused = asyncio.create_task(run_sipp(REFUSE, folder=tmp_path, port=first))
+    echoed = asyncio.create_task(run_sipp("uas", folder=tmp_path, address="::1", port=second, extra=["-rtp_echo"]))
+    async with company(tmp_path, prompts, *BOTH) as server, softphone(server, "1001") as ana:
+        directory = server.exchange.directory
+        hosts = [f"[::1]:{second}"]
+        await directory.create_trunk(
+            name="carrier", host="127.0.0.1", port=first, backup_hosts=hosts, ping_seconds=0, codecs=["PCMU"]
+        )
+        await directory.create_route(name="all", prefix="+", trunks=["carrier"])
+        call = await ana.call("+74951112233")
+        await call.confirmed()
+        await call.play(voices["1001"])
+        await call.record(tmp_path / "ana-hears.wav")
+        await server.fact(MediaAlive)
+        await asyncio.sleep(1.0)
+        await call.hang_up()
+        await server.quiet()
+        assert len(server.told(LegCreated, trunk="carrier")) == 1
+    for result in await asyncio.gather(refused, echoed):
+        assert (result.code, result.successful) == (0, 1), result.log
+    assert seconds_of(await complete(tmp_path / "ana-hears.wav"), TONES["1001"]) > 0.5
 
 
 async def test_a_phone_of_ipv4_and_one_of_ipv6_hear_each_other(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import pytest
 
 from media.dtls import DtlsIdentity
 from media.engine import Engine
+from pbx.errors import NoPortError
 from pbx.leg_media import LegMedia, Names
 from sip.offer_answer import understand
 from tests.media.phone import free_ports
@@ -93,3 +95,32 @@ def test_a_party_is_asked_for_another_codec_only_where_it_is_known_to_speak_it()
         assert browser.offer_like(browser) is None
     finally:
         engine.close()
+
+
+async def test_an_offer_moves_to_another_address_of_this_machine_with_its_codecs_or_stays_whole() -> None:
+    low, _ = free_ports(1)
+    engine = Engine(addresses=("127.0.0.1", "127.0.0.2", "127.0.0.3"), port_range=(low, low + 1))
+    engine.start(asyncio.get_running_loop())
+    try:
+        leg = LegMedia(engine, cast("Names", None), DtlsIdentity())
+        leg.at = ("127.0.0.1", "127.0.0.1")
+        first = leg.offer(("PCMU",))
+        assert leg.offer_from(leg.at) == first
+        taken = engine.create_endpoint("127.0.0.3")
+        with pytest.raises(NoPortError):
+            leg.offer_from(("127.0.0.3", "127.0.0.3"))
+        assert leg.at == ("127.0.0.1", "127.0.0.1")
+        assert leg.offer_from(leg.at) == first
+        before = leg.endpoint
+        moved = leg.offer_from(("127.0.0.2", "192.0.2.2"))
+        assert leg.endpoint is not before
+        assert b"c=IN IP4 192.0.2.2" in moved
+        assert media_lines(moved) == media_lines(first)
+        taken.close()
+        leg.close()
+    finally:
+        engine.close()
+
+
+def media_lines(sdp: bytes) -> bytes:
+    return sdp.partition(b"\r\nm=")[2]

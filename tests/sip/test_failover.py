@@ -31,6 +31,7 @@ class Servers:
         self.final: list[int] = []
         self.given_up: list[tuple[str, int]] = []
         self.wait = 0
+        self.next_offer: bytes | None = None
 
     def request(self, method: str = "OPTIONS", *, silence_limit: float = 0.0) -> ClientRequest:
         return self.us.request(
@@ -62,9 +63,10 @@ class Servers:
         if response.status >= 200:
             self.final.append(response.status)
 
-    def failed_over(self, server: Address, status: int, retry_after: int) -> None:
+    def failed_over(self, server: Address, status: int, retry_after: int) -> bytes | None:
         self.given_up.append((server.host, status))
         self.wait = retry_after
+        return self.next_offer
 
     def dead(self, *addresses: Address) -> None:
         self.network.drop = lambda packet: packet.destination in addresses
@@ -146,6 +148,18 @@ def test_a_call_that_is_refused_with_503_goes_to_the_next_server(servers: Server
     servers.network.run(40)
     assert servers.asked("BYE") == ["10.0.0.3"]
     assert all(not core.sessions and core.transactions.live == 0 for core in servers.cores)
+
+
+def test_the_next_server_may_be_made_another_offer(servers: Servers) -> None:
+    servers.applications[0].on_invite = lambda session: session.reject(503)
+    servers.applications[1].on_invite = lambda session: session.answer(ANSWER)
+    servers.next_offer = OFFER.replace(b"10.0.0.1", b"10.0.0.11") + b"a=x-next\r\n"
+    session = servers.invite(Listener())
+    servers.network.run(1)
+    offers = [packet.message for packet in servers.network.sent if packet.what == "INVITE"]
+    assert [message.body for message in offers] == [OFFER, servers.next_offer]
+    assert [message.get("Content-Type") for message in offers] == ["application/sdp"] * 2
+    assert session.local_sdp == servers.next_offer
 
 
 def test_only_503_makes_a_call_go_on_and_a_server_that_rang_keeps_it(servers: Servers) -> None:
