@@ -34,7 +34,9 @@ class RouteIn(Input):
     """A new outbound route."""
 
     name: RouteName
-    prefix: Digits = Field("", description="How the E.164 number begins; empty for all numbers.")
+    prefix: Digits = Field(
+        "", description="How the E.164 number begins; empty for all numbers, 00 for all numbers of other countries."
+    )
     trunks: TrunkNames = Field(description="Trunks to try, in their order: by name or by id.")
     strip: Strip = Field(0, description="Characters taken away from the front of the E.164 number.")
     prepend: Digits = Field("", description="Put before what is left.")

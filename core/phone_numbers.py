@@ -85,6 +85,12 @@ def national(number: str, country: str) -> str:
     return "".join(character for character in text if character.isdigit())
 
 
+@functools.lru_cache(maxsize=8192)
+def is_abroad(number: str, country: str) -> bool:
+    """Tell whether an E.164 number is dialled with the prefix for calls abroad (00, or what the country has) in a country."""
+    return not number.startswith(f"+{phonenumbers.country_code_for_region(country.upper())}")
+
+
 def is_public(text: str, country: str) -> bool:
     """Tell whether the text can be read as a public number."""
     try:

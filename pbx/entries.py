@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from core.phone_numbers import is_abroad
 from pbx import patterns
 from pbx.hours import Span
 from pbx.hours import parse as parse_span
@@ -230,9 +231,13 @@ class InboundNumber:
     greeting: str
 
 
+ABROAD: Final = "00"
+"""The prefix of a route for all numbers of other countries, however they were dialled."""
+
+
 @dataclass(slots=True, frozen=True)
 class OutboundRoute:
-    """Calls to numbers beginning with `prefix` (of the E.164 form, `+` included) go to `trunks` in order.
+    """Calls to numbers beginning with `prefix` (of the E.164 form, `+` included, or `ABROAD`) go to `trunks` in order.
 
     What is sent is the E.164 number without its first `strip` characters and with `prepend` before it. Of several routes the longest
     prefix wins, then the smallest priority. A route with a `pattern` is for numbers that are wholly as it says, and counts as long as
@@ -262,9 +267,11 @@ class OutboundRoute:
         """How much it says of a number: the routes that say more are tried first."""
         return patterns.parse(self.pattern).fixed if self.pattern else len(self.prefix)
 
-    def leads_to(self, number: str) -> bool:
-        """Tell whether it is for this E.164 number."""
-        return patterns.parse(self.pattern).matches(number) if self.pattern else number.startswith(self.prefix)
+    def leads_to(self, number: str, country: str) -> bool:
+        """Tell whether it is for this E.164 number, in a company of this country (ISO 3166-1 alpha-2)."""
+        if self.pattern:
+            return patterns.parse(self.pattern).matches(number)
+        return number.startswith(self.prefix) or (self.prefix == ABROAD and is_abroad(number, country))
 
 
 @dataclass(slots=True, frozen=True)

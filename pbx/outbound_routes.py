@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pbx import hours, patterns
-from pbx.entries import OutboundRoute, Trunk
+from pbx.entries import ABROAD, OutboundRoute, Trunk
 from pbx.explanation import Explanation
 from pbx.snapshot import Snapshot
 
@@ -32,12 +32,15 @@ class Found:
     withheld: bool
 
 
-def find(snapshot: Snapshot, number: str, *, payer: str, at: LocalTime | None, lines: Explanation) -> Found:
+def find(
+    snapshot: Snapshot, number: str, *, country: str, payer: str, at: LocalTime | None, lines: Explanation
+) -> Found:
     """Return the steps that lead to a number, best first.
 
     Args:
         snapshot: the directory to decide by.
         number: E.164.
+        country: the company's, ISO 3166-1 alpha-2.
         payer: the extension at whose cost the call goes: who calls, or who sent the call on; empty for nobody's.
         at: the time; None: routes count as open.
         lines: takes the explanation.
@@ -45,7 +48,7 @@ def find(snapshot: Snapshot, number: str, *, payer: str, at: LocalTime | None, l
     steps: list[OutboundStep] = []
     withheld = False
     for route in snapshot.routes:
-        if not route.leads_to(number):
+        if not route.leads_to(number, country):
             if lines.thorough:
                 lines.append(f"route “{route.name}” ({_what_for(route)}) is not for {number}")
             continue
@@ -84,4 +87,6 @@ def _withheld(route: OutboundRoute, payer: str, at: LocalTime | None) -> str:
 
 
 def _what_for(route: OutboundRoute) -> str:
-    return f"pattern {route.pattern}" if route.pattern else f"prefix {route.prefix or 'any'}"
+    if route.pattern:
+        return f"pattern {route.pattern}"
+    return f"prefix {route.prefix or 'any'}" + (", all numbers abroad" if route.prefix == ABROAD else "")

@@ -141,7 +141,7 @@ def route(
         lines.append("no extension and no possible public number: 404")
         return Refused(404, "Unknown number", lines)
     lines.append(f"read as the public number {read.number} ({country})")
-    return _to_public(snapshot, read.number, lines, payer=from_extension, at=at)
+    return _to_public(snapshot, read.number, lines, country=country, payer=from_extension, at=at)
 
 
 def _by_star_code(snapshot: Snapshot, code: str, argument: str, from_extension: str, lines: Explanation) -> Decision:
@@ -203,7 +203,7 @@ def route_onward(
     if classify(public.number, country) is NumberKind.PREMIUM:
         lines.append(f"{public.number} is a premium number, to which no call is sent on: 403")
         return Refused(403, "Not sent on to a premium number", lines, Outcome.NOT_ALLOWED)
-    return _to_public(snapshot, public.number, lines, way, payer=by or from_extension, at=at)
+    return _to_public(snapshot, public.number, lines, way, country=country, payer=by or from_extension, at=at)
 
 
 def route_inbound(snapshot: Snapshot, dialled: str, *, country: str, lines: Explanation | None = None) -> Decision:
@@ -260,7 +260,14 @@ def _to_extension(
 
 
 def _to_public(
-    snapshot: Snapshot, number: str, lines: Explanation, way: Way = (), *, payer: str, at: LocalTime | None
+    snapshot: Snapshot,
+    number: str,
+    lines: Explanation,
+    way: Way = (),
+    *,
+    country: str,
+    payer: str,
+    at: LocalTime | None,
 ) -> Decision:
     own = snapshot.number_for(number)
     if own is not None:
@@ -268,7 +275,7 @@ def _to_public(
         if own.kind is DestinationKind.NUMBER:
             lines.append(f"it leads outside to {own.target}")
         return ToInboundNumber(own, lines, way)
-    found = outbound_routes.find(snapshot, number, payer=payer, at=at, lines=lines)
+    found = outbound_routes.find(snapshot, number, country=country, payer=payer, at=at, lines=lines)
     if found.steps:
         return ToOutside(number, found.steps, lines, way)
     if found.withheld:
@@ -314,4 +321,5 @@ def reach_inbound_target(
                 lines.append(f"{entry.number} leads to an own number: 482")
                 return Refused(482, "Loop detected", lines)
             lines.append(f"{entry.number} leads outside to {entry.target}")
-            return _to_public(snapshot, entry.target, lines, way, payer=forwarding.forwarder(way), at=at)
+            payer = forwarding.forwarder(way)
+            return _to_public(snapshot, entry.target, lines, way, country=country, payer=payer, at=at)

@@ -134,9 +134,7 @@ def set_route(row: OutboundRouteRow, fields: RouteFields, snapshot: Snapshot) ->
     """
     given: Mapping[str, Any] = fields
     if "prefix" in fields:
-        digits = validation.dial_digits("prefix", fields["prefix"])
-        # It is compared with E.164 numbers, which all begin with a plus.
-        row.prefix = f"+{digits.removeprefix('+')}" if digits else ""
+        row.prefix = validation.route_prefix(fields["prefix"])
     if "trunks" in fields:
         row.trunks = validation.trunk_list(fields["trunks"], snapshot.trunks)
     for name, rule in _ROUTE_RULES.items():

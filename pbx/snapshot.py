@@ -49,10 +49,6 @@ class Snapshot:
     usernames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The enabled logins of each enabled extension."""
 
-    def routes_for(self, number: str) -> list[OutboundRoute]:
-        """Return the routes whose prefix the E.164 number has, or whose pattern it follows, best first."""
-        return [route for route in self.routes if route.leads_to(number)]
-
     @property
     def all_numbers(self) -> list[InboundNumber]:
         """The company's numbers and its patterns of numbers."""

@@ -9,6 +9,7 @@ from typing import Final
 from core import phone_numbers
 from pbx import hours, patterns
 from pbx.entries import (
+    ABROAD,
     CallerIdPolicy,
     DestinationKind,
     Encryption,
@@ -316,6 +317,19 @@ def dial_digits(field: str, text: str) -> str:
     if not _DIGITS.fullmatch(text):
         raise InvalidEntryError(f"{field}: an optional + and at most 19 digits.")
     return text
+
+
+def route_prefix(text: str) -> str:
+    """Return how the numbers of a route begin, in E.164 (`+7495` of `7495` or `007495`), or `ABROAD`, or an empty text for all."""
+    if dial_digits("prefix", text) in ("", "+", ABROAD):
+        return text
+    digits = text.removeprefix("+").removeprefix(ABROAD)
+    if digits.startswith("0"):
+        raise InvalidEntryError(
+            "prefix: numbers are routed in their international form, which never begins with 0.",
+            hint="Write + and the country's code, such as +7495, or 00 for all numbers abroad.",
+        )
+    return f"+{digits}"
 
 
 def strip(value: int) -> int:

@@ -271,6 +271,28 @@ async def test_a_route_keeps_its_pattern_hours_and_extensions(directory: Directo
     assert (changed.prefix, changed.pattern, changed.hours, changed.extensions) == ("+7", "", (), ())
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("", ""), ("+", "+"), ("7495", "+7495"), ("+7495", "+7495"), ("007495", "+7495"), ("00", "00"), ("+0055", "+55")],
+)
+async def test_a_prefix_is_kept_as_numbers_are_routed_however_it_is_written(
+    directory: Directory, written: str, kept: str
+) -> None:
+    await directory.create_trunk(name="a", host="192.0.2.1")
+    route = await directory.create_route(name="some", trunks=["a"], prefix=written)
+    assert route.prefix == kept
+
+
+@pytest.mark.parametrize("prefix", ["0", "011", "+0", "000", "08005"])
+async def test_a_prefix_that_no_number_can_have_is_refused_with_what_to_write(
+    directory: Directory, prefix: str
+) -> None:
+    await directory.create_trunk(name="a", host="192.0.2.1")
+    with pytest.raises(InvalidEntryError, match="never begins with 0") as refused:
+        await directory.create_route(name="some", trunks=["a"], prefix=prefix)
+    assert "or 00 for all numbers abroad" in refused.value.hint
+
+
 async def test_a_pattern_of_numbers_leads_to_extensions_by_their_last_digits(directory: Directory) -> None:
     await ana(directory)
     rule = await directory.create_number(number="+749511122XX", kind="extension", target="10{2}")

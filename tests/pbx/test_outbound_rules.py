@@ -58,6 +58,14 @@ def test_a_pattern_is_for_numbers_that_are_wholly_so_and_what_fixes_more_goes_fi
     assert routes_of(decide("+74991234567", routes=routes)) == ["world"]
 
 
+@pytest.mark.parametrize("dialled", ["00551133334444", "+551133334444", "810551133334444"])
+def test_a_route_for_00_takes_the_calls_abroad_however_they_are_dialled(dialled: str) -> None:
+    routes = [route("abroad", "00", "a"), route("brazil", "+55", "b"), route("all", "", "a")]
+    assert routes_of(decide(dialled, routes=routes)) == ["brazil", "abroad", "all"]
+    for at_home in ("84951234567", "+74951234567", "+77011112233"):
+        assert routes_of(decide(at_home, routes=routes)) == ["all"]
+
+
 def test_a_route_with_hours_is_closed_outside_of_them() -> None:
     routes = [limited("day", spans=["mon-fri 09:00-18:00"]), route("world", "+", "b", priority=5)]
     assert routes_of(decide_at(MONDAY_MORNING, "84951234567", routes=routes)) == ["day", "world"]
@@ -281,6 +289,15 @@ async def test_a_call_to_the_outside_is_explained_to_the_last_line() -> None:
     ]
     assert (told.result, told.target, told.status) == ("outside", "+551133334444", 0)
     assert [(one.trunk, one.usable) for one in told.tries] == [("a", False), ("b", True)]
+
+
+async def test_a_route_for_calls_abroad_is_explained() -> None:
+    entries = directory(routes=[route("abroad", "00", "a")])
+    told = await explained("00551133334444", entries)
+    assert "route “abroad” (prefix 00, all numbers abroad) sends +551133334444" in told.lines
+    told = await explained("84957654321", entries)
+    assert "route “abroad” (prefix 00, all numbers abroad) is not for +74957654321" in told.lines
+    assert told.status == 404
 
 
 async def test_what_is_explained_is_what_routing_decides() -> None:

@@ -4641,7 +4641,7 @@ export interface components {
             name: string;
             /**
              * Prefix
-             * @description How the E.164 number begins; empty for all numbers.
+             * @description How the E.164 number begins; empty for all numbers, 00 for all numbers of other countries.
              * @default
              * @example +7495
              */

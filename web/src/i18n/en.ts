@@ -369,7 +369,7 @@ export const en = {
       [strip ? `first ${strip} cut` : "", prepend ? `${prepend} put before` : ""].filter(Boolean).join(", ") || "—",
     priority: "Priority",
     priorityHelp: "Between equal prefixes, the lowest is tried first.",
-    prefixHelp: "What the number begins with, such as +7 or +55. Empty fits every number.",
+    prefixHelp: "What the number begins with, such as +7 or +55. 00 fits every number abroad, empty every number.",
     trunksHelp: "Tried in this order.",
     strip: "Digits to cut",
     stripHelp: "How many characters to take from the beginning (+ included) before it is sent.",

@@ -373,7 +373,7 @@ export const ptBR: Dictionary = {
         .join(", ") || "—",
     priority: "Prioridade",
     priorityHelp: "Entre prefixos iguais, o menor valor é tentado primeiro.",
-    prefixHelp: "Como o número começa, por exemplo +55 ou +7. Vazio vale para todos.",
+    prefixHelp: "Como o número começa, por exemplo +55 ou +7. 00 vale para todos do exterior, vazio para todos.",
     trunksHelp: "Tentados nesta ordem.",
     strip: "Dígitos a cortar",
     stripHelp: "Quantos caracteres retirar do início (o + conta) antes do envio.",
