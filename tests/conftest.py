@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 pytest_plugins = ("tests.support.databases",)
 
+LAST_WORDS = "RAMAL_LAST_WORDS"
+"""Names the folder where a test run leaves what is to be told when its process is killed."""
+
 _HERE = Path(__file__).parent
+_STACK = pytest.StashKey[TextIO]()
 _WITH_REAL_PEERS = {
     _HERE / "faults",
     _HERE / "interop",
@@ -26,3 +33,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _WITH_REAL_PEERS.intersection((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the stack of a fault of native code where it outlives the process."""
+    folder = os.environ.get(LAST_WORDS)
+    if folder is not None:
+        config.stash[_STACK] = Path(folder, "stack").open("w")  # noqa: SIM115 - it stays open as long as the process
+        faulthandler.enable(config.stash[_STACK])
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Leave a note of the test that runs."""
+    folder = os.environ.get(LAST_WORDS)
+    if folder is not None:
+        Path(folder, "test").write_text(nodeid)
