@@ -142,6 +142,7 @@ class ExtensionOut(ForwardingOut):
     state: ExtensionState
     registered: bool = Field(description="Whether a phone is registered for it.")
     contacts: list[RegisteredPhoneOut] = Field(description="The registered phones; agents see their own only.")
+    waiting_messages: WaitingMessagesOut | None = Field(description="Null where agents see another one's extension.")
 
 
 class NewExtensionOut(ExtensionOut):
@@ -262,4 +263,5 @@ def _show(rooms: Services, access: Access, extension: Extension) -> ExtensionOut
         state=rooms.switch.extensions.state(extension.number),
         registered=bool(contacts),
         contacts=contacts if visible else [],
+        waiting_messages=WaitingMessagesOut.of(rooms.mailboxes.counts(extension.number)) if visible else None,
     )

@@ -33,6 +33,13 @@ async def test_what_waits_is_told_by_managers_and_shown_to_agents_as_their_own(
             assert (await client.get(path)).json() == {"new": 2, "old": 9999}
     async with await server.as_role(Role.AGENT, "1002") as other:
         assert (await other.get(path)).status_code == 403
+    for client, shown in (
+        (admin, {"new": 2, "old": 9999}),
+        (await server.as_role(Role.AGENT, "1001"), {"new": 2, "old": 9999}),
+        (await server.as_role(Role.AGENT, "1002"), None),
+    ):
+        (listed,) = (await client.get("/api/v1/extensions")).json()["items"]
+        assert listed["waiting_messages"] == shown
     assert (await admin.put(path, json={"new": 0, "old": 0})).json() == {"new": 0, "old": 0}
     assert (await admin.get(path)).json() == {"new": 0, "old": 0}
 

@@ -315,6 +315,19 @@ async def test_a_new_extensions_password_is_shown_once(visits: Visits) -> None:
     await expect(secret).to_have_count(0)
 
 
+async def test_the_messages_that_wait_are_counted_where_extensions_are_listed(visits: Visits, shop: Shop) -> None:
+    await shop.api.post("extensions", number="1044", name="Reception")
+    mailboxes = shop.ramal.services.mailboxes
+    await mailboxes.set_counts("1044", new=2, old=5)
+    page = await visits.sign_in("boss", "/setup/extensions")
+    row = page.get_by_role("row").filter(has_text="1044")
+    await expect(row.get_by_role("cell", name="2 new, 5 heard")).to_be_visible()
+    await mailboxes.set_counts("1044", new=0, old=0)
+    await page.reload()
+    await expect(row).to_be_visible()
+    await expect(row.get_by_text("heard")).to_have_count(0)
+
+
 async def test_what_an_extension_may_and_where_its_calls_go_is_set(visits: Visits, shop: Shop) -> None:
     made = await shop.api.post("extensions", number="1043", name="Warehouse")
     page = await visits.sign_in("boss", "/setup/extensions")

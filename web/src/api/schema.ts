@@ -3535,6 +3535,8 @@ export interface components {
              * @description The registered phones; agents see their own only.
              */
             contacts: components["schemas"]["RegisteredPhoneOut"][];
+            /** @description Null where agents see another one's extension. */
+            waiting_messages: components["schemas"]["WaitingMessagesOut"] | null;
         };
         /**
          * ExtensionPage
@@ -4048,6 +4050,8 @@ export interface components {
              * @description The registered phones; agents see their own only.
              */
             contacts: components["schemas"]["RegisteredPhoneOut"][];
+            /** @description Null where agents see another one's extension. */
+            waiting_messages: components["schemas"]["WaitingMessagesOut"] | null;
             /**
              * Password
              * @description The generated password, shown this once; null if one was given.

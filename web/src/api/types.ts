@@ -22,6 +22,7 @@ export type Rate = Schemas["RateOut"];
 export type RateImportResult = Schemas["ImportOut"];
 export type RateRemoval = Schemas["RateRemoval"];
 export type Extension = Schemas["ExtensionOut"];
+export type WaitingMessages = Schemas["WaitingMessagesOut"];
 export type NewExtension = Schemas["NewExtensionOut"];
 export type Trunk = Schemas["TrunkOut"];
 export type InboundNumber = Schemas["NumberOut"];

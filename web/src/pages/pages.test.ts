@@ -9,6 +9,7 @@ import { queryOf, readFilters, writeFilters } from "./calls/filters";
 import { sourceText } from "./people/people";
 import { decimalText, filled } from "./setup/bodies";
 import { lineErrors } from "./setup/line-errors";
+import { waitingText } from "./setup/waiting";
 import { hoursOf } from "./visitors/hours";
 
 const session = (permissions: Session["permissions"]): Session => ({
@@ -130,6 +131,24 @@ describe("a problem", () => {
 
   it("of an unknown kind is shown as it came", () => {
     expect(problemText(new ApiError(418, { type: "urn:other", detail: "Teapot" }), i18n("ru"))).toBe("Teapot");
+  });
+});
+
+describe("the messages that wait for an extension", () => {
+  const said = (language: Language, heardNot: number, heard: number) =>
+    waitingText({ new: heardNot, old: heard }, dictionaries[language]);
+
+  it("are counted in words of each language", () => {
+    expect(said("en", 2, 5)).toBe("2 new, 5 heard");
+    expect([said("pt-BR", 1, 1), said("pt-BR", 2, 5)]).toEqual(["1 nova, 1 ouvida", "2 novas, 5 ouvidas"]);
+    expect([said("ru", 1, 21), said("ru", 2, 5)]).toEqual([
+      "1 новое, 21 прослушанное",
+      "2 новых, 5 прослушанных",
+    ]);
+  });
+
+  it("are not spoken of where there are none", () => {
+    expect([said("en", 0, 0), said("en", 3, 0), said("en", 0, 4)]).toEqual(["", "3 new", "4 heard"]);
   });
 });
 

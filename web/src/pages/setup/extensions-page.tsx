@@ -7,6 +7,7 @@ import { ResourcePage } from "../../components/resource-page";
 import { SecretDialog } from "../../components/secret-dialog";
 import { useI18n } from "../../i18n/i18n";
 import { filled } from "./bodies";
+import { waitingText } from "./waiting";
 
 /** Milliseconds between readings: phones come and go by themselves. */
 const REFRESH_MS = 10_000;
@@ -40,6 +41,11 @@ export function ExtensionsPage() {
             },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
             { key: "forward", title: t.extensions.forwardTo, cell: (row) => row.forward_to ?? "—" },
+            {
+              key: "messages",
+              title: t.extensions.messages,
+              cell: (row) => <Messages counts={row.waiting_messages} />,
+            },
             { key: "state", title: t.fields.state, cell: (row) => <Registered extension={row} /> },
           ],
           fields: [
@@ -134,6 +140,16 @@ export function ExtensionsPage() {
         />
       )}
     </>
+  );
+}
+
+function Messages({ counts }: { counts: Extension["waiting_messages"] }) {
+  const { t } = useI18n();
+  const text = counts ? waitingText(counts, t) : "";
+  return (
+    <Text size="sm" fw={counts && counts.new > 0 ? 600 : 400}>
+      {text || "—"}
+    </Text>
   );
 }
 
