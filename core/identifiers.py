@@ -19,12 +19,17 @@ _used = 0
 
 def random_bytes(count: int) -> bytes:
     """Return bytes that nobody can guess, from the kernel's generator; `count` is at most 64."""
-    global _pool, _used  # noqa: PLW0603 - the one store of random bytes
     with _lock:
-        if _used + count > len(_pool):
-            _pool, _used = os.urandom(_POOL), 0
-        found = _pool[_used : _used + count]
-        _used += count
+        return _drawn(count)
+
+
+def _drawn(count: int) -> bytes:
+    """Take bytes out of the pool; the lock is held."""
+    global _pool, _used  # noqa: PLW0603 - the one store of random bytes
+    if _used + count > len(_pool):
+        _pool, _used = os.urandom(_POOL), 0
+    found = _pool[_used : _used + count]
+    _used += count
     return found
 
 
@@ -40,16 +45,10 @@ def new_id() -> str:
         # 48 bits of milliseconds, then 12 bits that count within the millisecond (RFC 9562 section 6.2, method 1).
         stamp = time.time_ns() // 1_000_000 << 12
         _last = stamp if stamp > _last else _last + 1
-        milliseconds, counter = _last >> 12, _last & 0xFFF
-    value = (
-        (milliseconds & 0xFFFF_FFFF_FFFF) << 80
-        | 0x7 << 76
-        | counter << 64
-        | 0b10 << 62
-        | int.from_bytes(random_bytes(8)) >> 2
-    )
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        counted, drawn = f"{_last:015x}", _drawn(8)
+    # The variant's two bits are 10.
+    random = f"{int.from_bytes(drawn) >> 2 | 1 << 63:016x}"
+    return f"{counted[:8]}-{counted[8:12]}-7{counted[12:]}-{random[:4]}-{random[4:]}"
 
 
 def time_of(text: str) -> float | None:
