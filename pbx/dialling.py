@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from core.events import PartyRole
 from pbx.bridge import Bridge
@@ -21,8 +22,7 @@ from sip.uri import Uri
 _GLOBAL_FAILURE: Final = 600
 
 
-@dataclass(slots=True, frozen=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One device or trunk to be rung."""
 
     party: Party
@@ -33,8 +33,7 @@ class Attempt:
     """Where the INVITE goes; None: not known."""
 
 
-@dataclass(slots=True, frozen=True)
-class DialResult:
+class DialResult(msgspec.Struct, frozen=True):
     """Who answered, or why nobody did."""
 
     leg: Leg | None = None
@@ -56,8 +55,7 @@ class DialResult:
         return self.leg
 
 
-@dataclass(slots=True, frozen=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long a trunk may take to show that it works on a call, in seconds."""
 
     response: float
@@ -78,8 +76,11 @@ class Dialling:
         """
         self._equipment = equipment
         self._listener = listener
-        self._winner: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
-        self._sign: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
+        self._decided = False
+        self._winner: Leg | None = None
+        self._sign = False
+        self._wants_sign = False
+        self._waiter: asyncio.Future[None] | None = None
         self._early: Bridge | None = None
         self._started = False
         self.legs: list[Leg] = []
@@ -92,7 +93,7 @@ class Dialling:
     @property
     def ringing(self) -> bool:
         """Whether the answer is still open."""
-        return not self._winner.done()
+        return not self._decided
 
     def started(self) -> None:
         """Take note that all legs were opened, of which some may have failed already."""
@@ -140,7 +141,7 @@ class Dialling:
     def answered(self, leg: Leg) -> None:
         """A leg of ours, or one that picks the call up, was answered."""
         if self.ringing:
-            self._winner.set_result(leg)
+            self._decide(leg)
         else:
             leg.hang_up(elsewhere=True)
 
@@ -156,7 +157,7 @@ class Dialling:
                 self._causes[status] = leg.cause
             self._redirects = leg.redirects
         if self.ringing and (status >= _GLOBAL_FAILURE or self._redirects):
-            self._winner.set_result(None)
+            self._decide(None)
         self._finish_if_all_failed()
 
     async def result(self, seconds: float, patience: Patience | None = None) -> DialResult:
@@ -169,12 +170,12 @@ class Dialling:
         try:
             if patience is not None and not await self._lives(patience):
                 return DialResult(outcome=Outcome.FAILED, status=408)
-            await asyncio.wait({self._winner}, timeout=seconds)
+            if self.ringing:
+                await self._wait(seconds)
             if self.ringing:
                 return DialResult(outcome=Outcome.NO_ANSWER, status=480)
-            winner = self._winner.result()
-            if winner is not None:
-                return DialResult(winner)
+            if self._winner is not None:
+                return DialResult(self._winner)
             status = best_response(self.statuses)
             return DialResult(
                 outcome=of_phones(self.statuses),
@@ -191,22 +192,47 @@ class Dialling:
         return any(leg.heard for leg in self.legs) and await self._sign_within(patience.progress)
 
     async def _sign_within(self, seconds: float) -> bool:
-        done, _ = await asyncio.wait({self._sign, self._winner}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return bool(done)
+        if self.ringing and not self._sign:
+            self._wants_sign = True
+            try:
+                await self._wait(seconds)
+            finally:
+                self._wants_sign = False
+        return self._sign or not self.ringing
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until there is a decision, or a sign where one is wanted, or the time is over."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _note_sign(self) -> None:
-        if not self._sign.done():
-            self._sign.set_result(None)
+        self._sign = True
+        if self._wants_sign:
+            self._wake()
+
+    def _decide(self, winner: Leg | None) -> None:
+        self._decided, self._winner = True, winner
+        self._wake()
 
     def _finish_if_all_failed(self) -> None:
         if self._started and self.ringing and not any(leg.alive for leg in self.legs):
-            self._winner.set_result(None)
+            self._decide(None)
 
     def _stop(self) -> None:
         """Leave only the winner; whoever answers from now on comes too late."""
-        winner = self._winner.result() if self._winner.done() and not self._winner.cancelled() else None
-        if not self._winner.done():
-            self._winner.set_result(None)
+        if self.ringing:
+            self._decide(None)
+        winner = self._winner
         if self._early is not None:
             self._early.cut()
         if self._listener is not None:
