@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -56,8 +55,7 @@ def _mos_of_rating(rating: float) -> float:
     return max(1.0, 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6)
 
 
-@dataclass(slots=True, frozen=True)
-class EndpointStatistics:
+class EndpointStatistics(msgspec.Struct, frozen=True, gc=False):
     """The figures of one endpoint since it was created."""
 
     packets_received: int

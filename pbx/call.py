@@ -132,13 +132,16 @@ class Call(CallLife):
         """Find out whether a person or a machine took a leg, and note it."""
         answerer = await leg.judge_answerer()
         if leg.alive:
-            self.note(AnswererJudged, leg_id=leg.id, answerer=answerer.value)
+            self.note(
+                AnswererJudged(at=self.equipment.clock.now(), call_id=self.id, leg_id=leg.id, answerer=answerer.value)
+            )
             self.changed("call.answerer")
 
     def supervise(self, leg: Leg, supervisor: Supervisor) -> None:
         """Let a leg of another call hear this one, and be heard as the mode says."""
         self.supervisors[leg] = supervisor
-        self.note(CallSupervised, by_extension=leg.party.extension, mode=supervisor.mode)
+        at, by = self.equipment.clock.now(), leg.party.extension
+        self.note(CallSupervised(at=at, call_id=self.id, by_extension=by, mode=supervisor.mode))
         if self.conversation is not None:
             self.conversation.supervised()
 
@@ -166,8 +169,8 @@ class Call(CallLife):
     def answered_by(self, leg: Leg) -> None:
         """Note that a person took the call, the first time."""
         if self.answered_at is None:
-            self.answered_at = self.equipment.clock.now()
-            self.note(CallAnswered, leg_id=leg.id, extension=leg.party.extension)
+            at = self.answered_at = self.equipment.clock.now()
+            self.note(CallAnswered(at=at, call_id=self.id, leg_id=leg.id, extension=leg.party.extension))
 
     def role_of(self, party: Party, other: Leg | None) -> PartyRole:
         """Return which side of the recording a new party is on, who is to talk with `other`."""
@@ -182,7 +185,7 @@ class Call(CallLife):
         if self.customer is not None:
             leg.role = PartyRole.AGENT
         self.legs.append(leg)
-        self.note(LegMoved, leg_id=leg.id, from_call_id=other_call)
+        self.note(LegMoved(at=self.equipment.clock.now(), call_id=self.id, leg_id=leg.id, from_call_id=other_call))
 
     def let_go(self, leg: Leg) -> None:
         """Give a leg to another call; what is left of this one ends."""
@@ -321,7 +324,7 @@ class Call(CallLife):
             return
         alive = tuple([leg.id for leg in self.legs if leg.heard_since(since, now)])
         if alive:
-            self.note(MediaAlive, leg_ids=alive)
+            self.note(MediaAlive(at=self.equipment.clock.now(), call_id=self.id, leg_ids=alive))
 
     def probe(self, now: float, every: float) -> None:
         """Ask the phones that may be silent whether they are still there; monotonic time and interval in seconds."""

@@ -141,16 +141,19 @@ class CallLife(PartyVerbs):
     def offer(self, *, sip_call_id: str = "") -> None:
         """Put the call's beginning into the journal."""
         self.note(
-            CallOffered,
-            direction=self.direction,
-            from_number=self.from_party.number,
-            to_number=self.to_number,
-            dialled=self.dialled,
-            from_name=self.from_party.name,
-            from_extension=self.from_party.extension,
-            trunk=self.from_party.trunk,
-            sip_call_id=sip_call_id,
-            diverted_from=self.way[0].number if self.way else "",
+            CallOffered(
+                at=self.equipment.clock.now(),
+                call_id=self.id,
+                direction=self.direction,
+                from_number=self.from_party.number,
+                to_number=self.to_number,
+                dialled=self.dialled,
+                from_name=self.from_party.name,
+                from_extension=self.from_party.extension,
+                trunk=self.from_party.trunk,
+                sip_call_id=sip_call_id,
+                diverted_from=self.way[0].number if self.way else "",
+            )
         )
 
     def adopt_caller(self, leg: Leg) -> None:
@@ -246,9 +249,7 @@ class CallLife(PartyVerbs):
             self._status = self._status or 487
         status = 0 if self.answered_at is not None else self._status
         reason = self._reason or (ENDINGS[self.outcome].reason if self.outcome else "")
-        self.equipment.journal.append(
-            CallEnded(at=at, call_id=self.id, disposition=disposition, sip_status=status, reason=reason)
-        )
+        self.note(CallEnded(at=at, call_id=self.id, disposition=disposition, sip_status=status, reason=reason))
         self.changed("call.ended")
         # Legs know their call: what is over must not wait for the collector of cycles.
         self.caller = None
@@ -258,6 +259,6 @@ class CallLife(PartyVerbs):
         """Tell those who look on."""
         self._on_change(cast("Call", self), kind)
 
-    def note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
+    def note(self, fact: CallFact) -> None:
         """Append a fact of this call to the journal."""
-        self.equipment.journal.append(fact(at=self.equipment.clock.now(), call_id=self.id, **fields))
+        self.equipment.journal.append(fact)

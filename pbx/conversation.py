@@ -95,7 +95,7 @@ class Conversation:
         if self._bridge.held_by_us is None:
             self._bridge.held_by_us = holder
             self._bridge.update()
-            self._call.note(LegHeld, leg_id=holder.id, by_extension=holder.party.extension)
+            self._note_hold(LegHeld, holder)
             self._call.changed("call.held")
 
     def resume(self) -> None:
@@ -108,7 +108,11 @@ class Conversation:
     def _end_hold(self) -> None:
         holder, self._bridge.held_by_us = self._bridge.held_by_us, None
         if holder is not None:
-            self._call.note(LegResumed, leg_id=holder.id, by_extension=holder.party.extension)
+            self._note_hold(LegResumed, holder)
+
+    def _note_hold(self, fact: type[LegHeld | LegResumed], holder: Leg) -> None:
+        call, by = self._call, holder.party.extension
+        call.note(fact(at=call.equipment.clock.now(), call_id=call.id, leg_id=holder.id, by_extension=by))
 
     def pressed(self, leg: Leg, key: str, milliseconds: int) -> None:
         """Take a key: part of an agent's star code, or one for the other party."""

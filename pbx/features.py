@@ -27,7 +27,8 @@ def request_lead(call: Call, by_extension: str) -> None:
     """
     customer = _customer(call)
     name = call.from_party.name if customer is call.caller else ""
-    call.note(LeadRequested, by_extension=by_extension, phone=customer.party.number, name=name)
+    at, phone = call.equipment.clock.now(), customer.party.number
+    call.note(LeadRequested(at=at, call_id=call.id, by_extension=by_extension, phone=phone, name=name))
     call.changed("call.lead_requested")
 
 
@@ -39,7 +40,8 @@ def request_contact(call: Call, by_extension: str) -> None:
     """
     customer = _customer(call)
     name = call.from_party.name if customer is call.caller else ""
-    call.note(ContactRequested, by_extension=by_extension, phone=customer.party.number, name=name)
+    at, phone = call.equipment.clock.now(), customer.party.number
+    call.note(ContactRequested(at=at, call_id=call.id, by_extension=by_extension, phone=phone, name=name))
     call.changed("call.contact_requested")
 
 

@@ -215,18 +215,23 @@ class Leg(LegVoice):
         self._session = session
         session.context = self
         self.sip_call_id = session.call_id
+        party = self.party
         self._note(
-            LegCreated,
-            role=self.role,
-            number=self.party.number,
-            incoming=self.incoming,
-            extension=self.party.extension,
-            trunk=self.party.trunk,
-            sip_call_id=session.call_id,
-            forwarded_by=self.party.forwarded_by,
+            LegCreated(
+                at=self._equipment.clock.now(),
+                call_id=self.owner.id,
+                leg_id=self.id,
+                role=self.role,
+                number=party.number,
+                incoming=self.incoming,
+                extension=party.extension,
+                trunk=party.trunk,
+                sip_call_id=self.sip_call_id,
+                forwarded_by=party.forwarded_by,
+            )
         )
-        if self.party.trunk:
-            self._equipment.trunks.call_began(self.party.trunk, incoming=self.incoming)
+        if party.trunk:
+            self._equipment.trunks.call_began(party.trunk, incoming=self.incoming)
 
     # --- what we do to the party -------------------------------------------------------------------------------------------
 
@@ -234,7 +239,7 @@ class Leg(LegVoice):
         """Tell the caller that it rings (180)."""
         if self._move(LegState.RINGING):
             self.session.progress(180)
-            self._note(LegRinging)
+            self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
 
     def forwarded(self, headers: Headers) -> None:
         """Tell the caller that the call is sent on (181), and by whom."""
@@ -379,12 +384,12 @@ class Leg(LegVoice):
     def _progressed(self, event: Progressed) -> None:
         if event.sdp and self._accept_answer(event.sdp):
             if self._move(LegState.RINGING):
-                self._note(LegRinging)
+                self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
             self.owner.leg_early_media(self)
             return
         # 181 to 183 without voice tell of progress as well; the one who waits hears ringing all the same.
         if self._move(LegState.RINGING):
-            self._note(LegRinging)
+            self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
             self.owner.leg_ringing(self)
 
     def _remote_answered(self, event: Answered) -> None:
@@ -440,7 +445,9 @@ class Leg(LegVoice):
         if not self.answered or self.media.held_by_party == self.held:
             return
         self.held = self.media.held_by_party
-        self._note(LegHeld if self.held else LegResumed, by_extension=self.party.extension)
+        fact = LegHeld if self.held else LegResumed
+        at, by = self._equipment.clock.now(), self.party.extension
+        self._note(fact(at=at, call_id=self.owner.id, leg_id=self.id, by_extension=by))
         (self.owner.leg_held if self.held else self.owner.leg_resumed)(self)
 
     def _referred(self, event: Referred) -> None:
@@ -519,7 +526,7 @@ class Leg(LegVoice):
     def _answered(self) -> None:
         if self._move(LegState.ANSWERED):
             self.answered_at = self._equipment.clock.now()
-            self._note(LegAnswered)
+            self._note(LegAnswered(at=self.answered_at, call_id=self.owner.id, leg_id=self.id))
             self.owner.leg_answered(self)
 
     def _end(self, status: int, reason: str) -> None:
@@ -535,7 +542,15 @@ class Leg(LegVoice):
             self._note_statistics(endpoint.statistics())
         self.owner.leg_ended(self)
         self._close_media()
-        self._note(LegEnded, sip_status=self.sip_status, reason=reason)
+        self._note(
+            LegEnded(
+                at=self._equipment.clock.now(),
+                call_id=self.owner.id,
+                leg_id=self.id,
+                sip_status=self.sip_status,
+                reason=reason,
+            )
+        )
 
     def _move(self, state: LegState) -> bool:
         if state not in TRANSITIONS[self.state]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -181,23 +180,29 @@ class LegVoice:
         """Put into the journal how the leg sounded until now, as far as that was not done."""
         samples = self.quality.untold() if self.quality is not None else ()
         if samples:
-            self._note(LegQuality, samples=samples)
+            self._note(
+                LegQuality(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id, samples=samples)
+            )
 
     def _note_statistics(self, figures: EndpointStatistics) -> None:
+        now = self._equipment.clock.now()
         if self.quality is not None:
-            self.quality.take(figures, self._equipment.clock.monotonic(), self._equipment.clock.now())
+            self.quality.take(figures, self._equipment.clock.monotonic(), now)
             self.note_quality()
         self._note(
-            LegStatistics,
-            packets_received=figures.packets_received,
-            packets_sent=figures.packets_sent,
-            packets_lost=figures.packets_lost,
-            packets_rejected=figures.packets_rejected,
-            jitter_ms=round(figures.jitter_ms, 2),
-            mos=figures.mos,
+            LegStatistics(
+                at=now,
+                call_id=self.owner.id,
+                leg_id=self.id,
+                packets_received=figures.packets_received,
+                packets_sent=figures.packets_sent,
+                packets_lost=figures.packets_lost,
+                packets_rejected=figures.packets_rejected,
+                jitter_ms=round(figures.jitter_ms, 2),
+                mos=figures.mos,
+            )
         )
 
-    def _note(self, fact: Callable[..., CallFact], **fields: Any) -> None:
-        self._equipment.journal.append(
-            fact(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id, **fields)
-        )
+    def _note(self, fact: CallFact) -> None:
+        """Append a fact of this leg to the journal."""
+        self._equipment.journal.append(fact)

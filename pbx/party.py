@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 
 class LegState(enum.StrEnum):
@@ -24,8 +25,7 @@ TRANSITIONS: Final[dict[LegState, frozenset[LegState]]] = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Party:
+class Party(msgspec.Struct, frozen=True, gc=False):
     """Who is at the other end of a leg: exactly one of `extension` and `trunk` is set."""
 
     number: str

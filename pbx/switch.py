@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
+import msgspec
 import structlog
 
 from core.events import Direction, TransferKind
@@ -169,7 +169,7 @@ class Switch:
         dialled = session.request.uri.user
         wanted = numbers.without_privacy(dialled)
         if wanted is not None or identity.hides(session.request):
-            party = replace(party, private=True)
+            party = msgspec.structs.replace(party, private=True)
         wanted = dialled if wanted is None else wanted
         decision = routing.route(
             snapshot,

@@ -168,16 +168,20 @@ def join(call: Call, by: Leg, consulted: Leg, other: Call, report: Report) -> Le
 
 def note(call: Call, kind: TransferKind, by: Leg, target: str, result: DialResult, *, other_call_id: str = "") -> None:
     """Put what became of a transfer into the journal."""
+    failed = result.leg is None and result.room is None
     call.note(
-        CallTransferred,
-        transfer_id=new_id(),
-        kind=kind,
-        result=TransferResult.FAILED if result.leg is None and result.room is None else TransferResult.COMPLETED,
-        from_extension=by.party.extension,
-        to_number=target if result.leg is None else result.leg.party.number,
-        new_leg_id="" if result.leg is None else result.leg.id,
-        other_call_id=other_call_id,
-        sip_status=ENDINGS[result.outcome].status if result.leg is None and result.room is None else 0,
+        CallTransferred(
+            at=call.equipment.clock.now(),
+            call_id=call.id,
+            transfer_id=new_id(),
+            kind=kind,
+            result=TransferResult.FAILED if failed else TransferResult.COMPLETED,
+            from_extension=by.party.extension,
+            to_number=target if result.leg is None else result.leg.party.number,
+            new_leg_id="" if result.leg is None else result.leg.id,
+            other_call_id=other_call_id,
+            sip_status=ENDINGS[result.outcome].status if failed else 0,
+        )
     )
     call.changed("call.transferred")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
+import msgspec
 import structlog
 
 from core.events import CallerNamed
@@ -64,5 +64,5 @@ async def _name_caller(call: Call) -> None:
         log.warning("caller_not_looked_up", call_id=call.id, error=f"{type(error).__name__}: {error}")
         return
     if name:
-        call.from_party = call.calling.party = replace(call.from_party, name=name)
-        call.note(CallerNamed, name=name)
+        call.from_party = call.calling.party = msgspec.structs.replace(call.from_party, name=name)
+        call.note(CallerNamed(at=equipment.clock.now(), call_id=call.id, name=name))

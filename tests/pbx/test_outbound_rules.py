@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from pbx import caller_id, outbound_call, route_test, routing
 from pbx.entries import CallerIdPolicy, DestinationKind, InboundNumber, NumberFormat, OutboundRoute, Transport, Trunk
@@ -208,7 +209,7 @@ def test_a_trunk_with_a_domain_is_named_by_it_and_one_over_tls_says_so() -> None
 
 
 def test_one_who_stays_unknown_is_asserted_once_and_shown_to_nobody() -> None:
-    call = sent(replace(trunk("a"), asserted_identity=True), replace(ANA, private=True), forwarded=True)
+    call = sent(replace(trunk("a"), asserted_identity=True), structs.replace(ANA, private=True), forwarded=True)
     names = [name for name, _ in call.headers]
     assert names.count("P-Asserted-Identity") == 1
     assert ("Privacy", "id") in call.headers
