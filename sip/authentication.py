@@ -345,11 +345,15 @@ def _nonce_count(text: str) -> int | None:
 def _same_user(digest_uri: str, request_uri: Uri) -> bool:
     """Whether the credentials were made for who is called now; proxies may rewrite the rest of the Request-URI."""
     try:
-        made_for = Uri.parse(digest_uri)
+        user = Uri.parse(digest_uri).user
     except MalformedMessageError:
-        return False
+        # SIPp writes an IPv6 address without its brackets.
+        scheme, _, rest = digest_uri.partition(":")
+        if scheme.lower() not in ("sip", "sips"):
+            return False
+        user = rest.rpartition("@")[0]
     # SIPp signs the server's bare address, whomever it calls.
-    return made_for.user in ("", request_uri.user)
+    return user in ("", request_uri.user)
 
 
 def _quote(text: str) -> str:

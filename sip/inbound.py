@@ -122,6 +122,8 @@ class Inbound:
             session = self._core.sessions.get((request.call_id, request.to_tag))
             if session is not None:
                 session.acknowledged(request)
+            elif (refused := self._layer.find_invite(request, source)) is not None and refused.answered:
+                refused.receive(request)
             else:
                 self._guard.charge(source)
             return
@@ -174,8 +176,10 @@ class Inbound:
         key = server_key(request, "INVITE")
         invite = self._layer.find_server(key)
         if invite is None and not self._layer.is_finished(key):
-            self._no_dialog(request, source)
-            return
+            invite = self._layer.find_invite(request, source)
+            if invite is None:
+                self._no_dialog(request, source)
+                return
         transaction = self._layer.create_server(request, source)
         transaction.respond(response_to(request, 200, to_tag=self._tag(request)))
         if invite is not None and not invite.answered and invite.on_cancel is not None:

@@ -389,6 +389,20 @@ class TransactionLayer:
         """Return the server transaction under way with this key, or None."""
         return self._servers.get(key)
 
+    def find_invite(self, request: Request, source: Address) -> ServerTransaction | None:
+        """Return the INVITE under way that an ACK or CANCEL of the same host means by all but its branch, or None.
+
+        It has the branch of its INVITE (RFC 3261 sections 9.1 and 17.1.1.3), but many a script for a test caller makes a new one.
+        """
+        meant = (request.call_id, request.cseq[0], request.from_tag)
+        for transaction in self._servers.values():
+            invite = transaction.request
+            if invite.call_id != meant[0] or invite.method != "INVITE" or transaction.destination.host != source.host:
+                continue
+            if (invite.call_id, invite.cseq[0], invite.from_tag) == meant:
+                return transaction
+        return None
+
     def is_finished(self, key: Key) -> bool:
         """Tell whether the transaction with this key had its final response."""
         return key in self._finished

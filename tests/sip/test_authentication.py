@@ -302,6 +302,25 @@ def test_credentials_for_the_bare_server_open_any_call_once() -> None:
     assert [verify(server, value), verify(server, value)] == [Verified("1001"), Stale("1001")]
 
 
+@pytest.mark.parametrize(
+    ("signed", "passes"),
+    [
+        ("sip:::1:5060", True),
+        ("sips:2001:db8::1", True),
+        ("sip:1002@::1:5060", True),
+        ("sip:premium@::1:5060", False),
+        ("tel:::1", False),
+        ("::1", False),
+    ],
+)
+def test_credentials_for_an_address_without_its_brackets_open_calls_like_those_with_them(
+    signed: str, passes: bool
+) -> None:
+    server = authenticator()
+    value = authorise(server.challenge(NOW), "1001", "s3cret", "INVITE", signed)
+    assert verify(server, value) == (Verified("1001") if passes else Denied("1001"))
+
+
 def test_a_phone_without_qop_passes_once_per_nonce() -> None:
     server = authenticator()
     value = answer([challenge.replace(', qop="auth"', "") for challenge in server.challenge(NOW)])

@@ -111,6 +111,45 @@ def test_a_stray_ack_is_not_answered() -> None:
     assert Server().send(request("ACK", tag="x")) == []
 
 
+def another(method: str, invite: Request) -> Request:
+    """Return the ACK or CANCEL of an INVITE as a script writes it that makes a branch for each of its requests."""
+    made = Request(method, invite.uri, list(invite.headers))
+    made.set("CSeq", f"{invite.cseq[0]} {method}")
+    made.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+    return made
+
+
+def test_a_cancel_with_a_branch_of_its_own_ends_the_call_of_its_host_that_it_names_by_all_else() -> None:
+    server = Server()
+    invite = request("INVITE", body=OFFER)
+    assert server.status(invite) == 100
+    for changed, source in (
+        ({"Call-ID": "other"}, ALICE),
+        ({"CSeq": "2 CANCEL"}, ALICE),
+        ({"From": "<sip:alice@10.0.0.2>;tag=b"}, ALICE),
+        ({}, Address("10.0.0.9", 5060)),
+    ):
+        cancel = another("CANCEL", invite)
+        for name, value in changed.items():
+            cancel.set(name, value)
+        assert server.status(cancel, source) == 481
+    answers = server.send(another("CANCEL", invite))
+    assert [(one.status, one.cseq[1]) for one in answers] == [(200, "CANCEL"), (487, "INVITE")]
+
+
+def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_a_refusal() -> None:
+    server = Server()
+    server.application.on_invite = lambda session: session.reject(486)
+    invite = request("INVITE", body=OFFER)
+    assert server.status(invite) == 486
+    server.send(another("ACK", invite), Address("10.0.0.9", 5060))
+    server.network.run(1)
+    assert server.network.count("486 INVITE") == 2
+    server.send(another("ACK", invite))
+    server.network.run(33)
+    assert server.network.count("486 INVITE") == 2
+
+
 def test_a_body_that_nobody_understands_is_refused_with_415() -> None:
     server = Server()
     for headers in (
