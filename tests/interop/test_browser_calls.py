@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ramal.softphone.controller import PhoneCall, PhoneSetup, SoftPhone
 from tests.support import audio
-from tests.support.browser_phone import BrowserPhone, bundle, chromium_page
+from tests.support.browser_phone import BrowserPhone, server_with_browser
 from tests.support.lossy_relay import Weather, lossy_relay
 from tests.support.ports import free_port
-from tests.support.ramal_process import PASSWORD, RamalProcess, ramal_process
+from tests.support.ramal_process import PASSWORD, RamalProcess
 from tests.support.tones import read, share, write_tone
 
 pytestmark = pytest.mark.timeout(180)
@@ -56,14 +56,7 @@ async def heard_at_desk(call: PhoneCall, folder: Path, name: str, seconds: float
 async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
     microphone = write_tone(tmp_path / "browser.wav", BROWSER_HERTZ, 20)
     desk_voice = write_tone(tmp_path / "desk.wav", DESK_HERTZ, 20)
-    async with ramal_process(tmp_path) as server, chromium_page(tmp_path, microphone) as page:
-        await server.start()
-        async with server.api() as api:
-            for number in ("1001", "1002"):
-                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
-        web = f"127.0.0.1:{server.web_port}"
-        browser = BrowserPhone(page, bundle(tmp_path), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
-        await browser.load()
+    async with server_with_browser(tmp_path, microphone) as (server, browser):
         desk = await server.phone("1002")
         try:
             yield Talk(server, browser, desk, desk_voice)
@@ -140,15 +133,9 @@ async def listened(
     """
     asks = audio.make_speech(tmp_path / "browser.wav", ASKS, sample_rate=16000)
     says = audio.make_speech(tmp_path / "desk.wav", SAYS)
-    async with ramal_process(tmp_path) as server, chromium_page(tmp_path, asks) as page:
-        await server.start()
+    async with server_with_browser(tmp_path, asks) as (server, browser):
         async with server.api() as api:
-            for number in ("1001", "1002"):
-                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
             await api.post("conferences", number="700", name="Round")
-        web = f"127.0.0.1:{server.web_port}"
-        browser = BrowserPhone(page, bundle(tmp_path), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
-        await browser.load()
         setup = PhoneSetup(
             server=f"127.0.0.1:{server.sip_port}", username="1002", password=PASSWORD,
             port=free_port(), rtp_port=free_port(count=8), codecs=codecs,

@@ -21,7 +21,7 @@ from ramal.softphone.controller import PhoneSetup, SoftPhone
 from tests.interop.test_aiortc import Tone, heard
 from tests.interop.test_webrtc_softphone import until_heard
 from tests.media.phone import Phone, Studio, pitch, studio, tone
-from tests.support.browser_phone import BrowserPhone, bundle, chromium_page
+from tests.support.browser_phone import server_with_browser
 from tests.support.ports import free_port
 from tests.support.ramal_process import PASSWORD, ramal_process
 from tests.support.tones import share, write_tone
@@ -200,14 +200,7 @@ async def test_a_whole_server_behind_a_turn_server_serves_a_webrtc_phone(turn: T
 @pytest.mark.timeout(180)
 async def test_a_browser_is_reached_by_full_ice_and_again_after_a_restart(tmp_path: Path) -> None:
     microphone, voice = write_tone(tmp_path / "browser.wav", 700, 20), write_tone(tmp_path / "desk.wav", 1100, 20)
-    async with ramal_process(tmp_path, MEDIA_ICE="full") as server, chromium_page(tmp_path, microphone) as page:
-        await server.start()
-        async with server.api() as api:
-            for number in ("1001", "1002"):
-                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
-        web = f"127.0.0.1:{server.web_port}"
-        browser = BrowserPhone(page, bundle(tmp_path), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
-        await browser.load()
+    async with server_with_browser(tmp_path, microphone, MEDIA_ICE="full") as (server, browser):
         desk = await server.phone("1002")
         try:
             await browser.do("call", to="1002")

@@ -17,6 +17,8 @@ import pytest
 from numpy.typing import NDArray
 from playwright.async_api import Page, async_playwright
 
+from tests.support.ramal_process import PASSWORD, RamalProcess, ramal_process
+
 _WEB = Path(__file__).parents[2] / "web"
 _PAGE = Path(__file__).with_name("browser_page.js")
 _CHROMIUM = "/usr/bin/chromium"
@@ -100,3 +102,19 @@ async def chromium_page(folder: Path, microphone: Path) -> AsyncIterator[Page]:
             yield context.pages[0] if context.pages else await context.new_page()
         finally:
             await context.close()
+
+
+@contextlib.asynccontextmanager
+async def server_with_browser(
+    folder: Path, microphone: Path, **settings: str
+) -> AsyncIterator[tuple[RamalProcess, BrowserPhone]]:
+    """Give a server with the extensions 1001 and 1002, and a browser that is registered as the first."""
+    async with ramal_process(folder, **settings) as server, chromium_page(folder, microphone) as page:
+        await server.start()
+        async with server.api() as api:
+            for number in ("1001", "1002"):
+                await api.post("extensions", number=number, name=f"Desk {number}", password=PASSWORD)
+        web = f"127.0.0.1:{server.web_port}"
+        browser = BrowserPhone(page, bundle(folder), f"ws://{web}/sip", f"http://{web}/healthz", "1001", PASSWORD)
+        await browser.load()
+        yield server, browser
