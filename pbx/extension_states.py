@@ -57,6 +57,8 @@ class ExtensionStates:
 
     def registered(self, extension: str, *, present: bool) -> None:
         """Take note that an extension has phones, or has none any more."""
+        if present and extension in self._registered:
+            return
         (self._registered.add if present else self._registered.discard)(extension)
         self._tell(extension)
 

@@ -1,7 +1,7 @@
 """Registrations behind memory: what phones registered is kept in the database, in batches, so that a restart knows them.
 
-A new or changed contact is written within a second. A refresh that says the same again, as nearly all of them do, only moves times:
-those are gathered for longer, for the phone's row says already that it is there.
+A new or changed contact is written within a second. A refresh that says the same again, as nearly all of them do, only moves times
+and counts: those are gathered for longer, for the phone's row says already that it is there.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _REFRESH_PAUSES: Final = 5
 _BATCH: Final = 2000
 """Users in one transaction, and rows read in one step: the event loop has its turn between them."""
 
+_LONGEST_CALL_ID: Final = 256
 _NO_PATH: Final = "[]"
 _TABLE: Final[Table] = RegistrationRow.metadata.tables[RegistrationRow.__tablename__]
 _LOAD: Final = select(
@@ -58,7 +59,12 @@ _LOAD: Final = select(
 _REFRESH: Final = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("row"))
-    .values(cseq=bindparam("count"), refreshed_at=bindparam("at"), expires_at=bindparam("until"))
+    .values(
+        call_id=bindparam("call"),
+        cseq=bindparam("count"),
+        refreshed_at=bindparam("at"),
+        expires_at=bindparam("until"),
+    )
 )
 
 
@@ -82,7 +88,7 @@ class RegistrationStore:
     def note(self, username: str, bindings: Sequence[Binding]) -> None:
         """Take what a user's bindings are now; they are written soon."""
         same = len(bindings) == self._rows.get(username, 1) and username not in self._changed
-        if same and all(binding.row for binding in bindings):
+        if same and "" not in [binding.row for binding in bindings]:
             self._refreshed[username] = bindings
         else:
             self._changed[username] = bindings
@@ -151,7 +157,13 @@ class RegistrationStore:
             while self._refreshed:
                 batch = _take(self._refreshed)
                 times = [
-                    {"row": one.row, "count": one.cseq, "at": one.refreshed_at, "until": one.expires_at}
+                    {
+                        "row": one.row,
+                        "call": one.call_id[:_LONGEST_CALL_ID],
+                        "count": one.cseq,
+                        "at": one.refreshed_at,
+                        "until": one.expires_at,
+                    }
                     for bindings in batch.values()
                     for one in bindings
                 ]
@@ -227,7 +239,7 @@ def _row(node: str, username: str, binding: Binding) -> dict[str, Any]:
         "path": list(binding.path),
         "instance": binding.instance[:128],
         "user_agent": binding.user_agent[:200],
-        "call_id": binding.call_id[:256],
+        "call_id": binding.call_id[:_LONGEST_CALL_ID],
         "cseq": binding.cseq,
         "reg_id": binding.reg_id,
         "q": binding.q,

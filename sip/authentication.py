@@ -52,12 +52,17 @@ _HABITS: Final = (
 """What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
-_ALGORITHMS: Final = frozenset(Algorithm)
 _SESSION: Final = "-sess"
+_NAMES: Final[dict[str, tuple[Algorithm, bool]]] = {
+    **{name: (one, False) for one in Algorithm for name in (one.value, one.lower())},
+    **{one + _SESSION.upper(): (one, True) for one in Algorithm},
+}
+"""What an algorithm is called, as phones write it and in upper case; and whether that is its session variant (RFC 7616 section 3.4.2)."""
+_REMEMBERED: Final = 256
+"""Characters: the hashes of methods and URIs up to this long are remembered, for the same few come again and again."""
 _COUNT: Final = re.compile(r"[0-9A-Fa-f]{1,8}")
 
 
-@lru_cache(maxsize=1024)
 def _habit(user_agent: str) -> tuple[Algorithm, ...]:
     return next((order for pattern, order in _HABITS if pattern.match(user_agent)), _ANYONE)
 
@@ -137,6 +142,7 @@ class DigestAuthenticator:
         self._algorithms = tuple(algorithms)
         first = int(since.timestamp()) if since is not None else 0
         self._nonces = Nonces(realm, secret, seconds=nonce_seconds, remembered=remembered_nonces, since=first)
+        self._questions = lru_cache(maxsize=1024)(self._questions_for)
 
     def challenge(
         self, now: datetime, *, stale: bool = False, user_agent: str = "", host: str = "", browser: bool = False
@@ -153,13 +159,15 @@ class DigestAuthenticator:
         """
         nonce = self._nonces.make(network_of(host), int(now.timestamp()))
         suffix = ", stale=true" if stale else ""
-        algorithms = [one for one in _habit(user_agent[:64]) if one in self._algorithms] or self._algorithms
+        return [f"{before}{nonce}{after}{suffix}" for before, after in self._questions(user_agent[:64], browser)]
+
+    def _questions_for(self, user_agent: str, browser: bool) -> list[tuple[str, str]]:
+        """Return what stands before and after the nonce in each challenge of a sender."""
+        algorithms = [one for one in _habit(user_agent) if one in self._algorithms] or self._algorithms
         if browser:
             algorithms = sorted(algorithms, key=lambda one: one is Algorithm.MD5)
-        return [
-            f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
-            for algorithm in algorithms
-        ]
+        before = f'Digest realm="{self.realm}", nonce="'
+        return [(before, f'", algorithm={algorithm}, qop="auth"') for algorithm in algorithms]
 
     def verify_request(
         self, request: Request, lookup: Lookup, now: datetime, *, proxy: bool = False, host: str = ""
@@ -309,7 +317,13 @@ def _response(
     if qop == "auth-int":
         a2 += ":" + algorithm.hash_bytes(body)
     middle = f"{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:{qop}:" if qop else ""
-    return algorithm.hash(f"{ha1}:{pairs.get('nonce', '')}:{middle}{algorithm.hash(a2)}")
+    tail = _remembered_hash(algorithm, a2) if len(a2) <= _REMEMBERED else algorithm.hash(a2)
+    return algorithm.hash(f"{ha1}:{pairs.get('nonce', '')}:{middle}{tail}")
+
+
+@lru_cache(maxsize=1024)
+def _remembered_hash(algorithm: Algorithm, text: str) -> str:
+    return algorithm.hash(text)
 
 
 def _credentials(value: str) -> dict[str, str] | None:
@@ -324,17 +338,17 @@ def _credentials(value: str) -> dict[str, str] | None:
 
 
 def _username(pairs: dict[str, str]) -> str:
-    if "username" in pairs:
-        return pairs["username"]
+    username = pairs.get("username")
+    if username is not None:
+        return username
     encoding, _, rest = pairs.get("username*", "").partition("'")
     return unquote(rest.partition("'")[2]) if encoding.lower() == "utf-8" else ""
 
 
 def _algorithm(pairs: dict[str, str]) -> tuple[Algorithm | None, bool]:
-    """Return the algorithm, None where it is not known, and whether it is its session variant (RFC 7616 section 3.4.2)."""
-    name = pairs.get("algorithm", Algorithm.MD5).upper()
-    plain = name.removesuffix(_SESSION.upper())
-    return (Algorithm(plain) if plain in _ALGORITHMS else None), plain != name
+    """Return the algorithm, None where it is not known, and whether it is its session variant."""
+    name = pairs.get("algorithm", "MD5")
+    return _NAMES.get(name) or _NAMES.get(name.upper()) or (None, False)
 
 
 def _nonce_count(text: str) -> int | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import structlog
 
@@ -21,8 +21,7 @@ log = structlog.get_logger(__name__)
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
-@dataclass(slots=True, frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a request proved."""
 
     username: str = ""

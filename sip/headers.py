@@ -45,6 +45,9 @@ _VIA: Final = re.compile(
 )
 _REMEMBERED: Final = 128
 """Characters: hops up to this long are remembered with their meaning."""
+_SECONDS: Final = re.compile(r"\s*([0-9]{1,64})")
+_SHORT_NUMBER: Final = 10
+"""Digits, of which fewer are below 2^32."""
 _CSEQ: Final = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
@@ -178,7 +181,9 @@ def parse_seconds(value: str) -> int:
     Raises:
         MalformedMessageError: it does not begin with a number.
     """
-    match = re.match(r"\s*([0-9]{1,64})", value)
+    if len(value) < _SHORT_NUMBER and value.isascii() and value.isdigit():
+        return int(value)
+    match = _SECONDS.match(value)
     if match is None:
         raise MalformedMessageError("A number of seconds cannot be read.")
     return min(int(match[1]), (1 << 32) - 1)

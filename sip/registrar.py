@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sip.address import DEFAULT_PORTS
 from sip.errors import MalformedMessageError
@@ -66,11 +66,10 @@ class Binding:
     """Where a store keeps it; empty while none does."""
 
     def is_refreshed_by(self, other: Binding) -> bool:
-        """Tell whether another one says the same but for its times and CSeq."""
+        """Tell whether another one says the same but for its times, Call-ID and CSeq."""
         return (
             self.source == other.source
             and self.uri == other.uri
-            and self.call_id == other.call_id
             and self.user_agent == other.user_agent
             and self.path == other.path
             and (self.instance, self.reg_id, self.q, self.direct)
@@ -87,8 +86,7 @@ class ChangeKind(enum.StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(slots=True, frozen=True)
-class Change:
+class Change(NamedTuple):
     """One binding of one user changed."""
 
     aor: str
@@ -96,8 +94,7 @@ class Change:
     binding: Binding
 
 
-@dataclass(slots=True, frozen=True)
-class RegisterResult:
+class RegisterResult(NamedTuple):
     """What a REGISTER is answered, and what it changed."""
 
     status: int
@@ -120,6 +117,7 @@ class Registrar:
 
     def __init__(self, config: RegistrarConfig | None = None) -> None:
         self._config = config or RegistrarConfig()
+        self._least_seconds = max(self._config.min_seconds, 1)
         self._users: dict[str, list[Binding]] = {}
         self._flows: dict[Source, set[str]] = {}
         """Who is reached over which connection; datagrams have none."""
@@ -170,15 +168,15 @@ class Registrar:
         if bindings is None or len(bindings) != 1 or len(contacts) != 1:
             return None
         held, contact = bindings[0], contacts[0]
+        if held.expires_at <= now or not _says_the_same(held, contact, request, source):
+            return None
         seconds = self._seconds(contact, request)
-        if seconds < max(self._config.min_seconds, 1) or not _says_the_same(held, contact, request, source):
+        call_id, count = request.call_id, request.cseq[0]
+        if seconds < self._least_seconds or (held.call_id == call_id and count <= held.cseq):
             return None
-        if held.expires_at <= now or request.cseq[0] <= held.cseq:
-            return None
-        held.expires_at, held.refreshed_at, held.cseq = now + timedelta(seconds=seconds), now, request.cseq[0]
+        held.expires_at, held.refreshed_at, held.call_id, held.cseq = now + timedelta(0, seconds), now, call_id, count
         self._wake(aor, held.expires_at)
-        change = Change(aor, ChangeKind.REFRESHED, held)
-        return RegisterResult(200, (("Contact", _shown(held, seconds)),), (change,))
+        return RegisterResult(200, (("Contact", _shown(held, seconds)),), (Change(aor, ChangeKind.REFRESHED, held),))
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
         """Return the live contacts of a user, the one that was heard of last first."""
@@ -301,7 +299,8 @@ class Registrar:
         changes: list[Change] = []
         if held is not None and held.is_refreshed_by(binding):
             # One of several that a phone refreshes together, or the only one from an edge.
-            held.expires_at, held.refreshed_at, held.cseq = binding.expires_at, now, binding.cseq
+            held.expires_at, held.refreshed_at = binding.expires_at, now
+            held.call_id, held.cseq = binding.call_id, binding.cseq
             self._wake(aor, held.expires_at)
             return [Change(aor, ChangeKind.REFRESHED, held)]
         if held is not None:
@@ -362,17 +361,26 @@ class Registrar:
 
 def _says_the_same(held: Binding, contact: NameAddress, request: Request, source: Source) -> bool:
     """Tell whether a REGISTER with one contact says of it what is held already, but for the times; no edge is on the way."""
+    # Contacts are mostly the very object that was understood last time.
+    if held.source != source or (held.uri is not contact.uri and held.uri != contact.uri) or held.path or held.reg_id:
+        return False
+    said = dict(reversed(request.headers))
+    lines = request.get_all("Contact")
     return (
-        held.source == source
-        and held.call_id == request.call_id
-        and held.uri == contact.uri
-        and not (held.path or held.reg_id or _reg_id(contact))
-        and held.instance == _instance(contact)
-        and held.q == _preference(contact)
-        and held.user_agent == (request.get("User-Agent") or "")[:200]
-        and request.get("Path") is None
-        and "*" not in request.get_all("Contact")[0]
+        _means_the_same(held, contact)
+        and "Path" not in said
+        and len(lines) == 1
+        and "*" not in lines[0]
+        and held.user_agent == said.get("User-Agent", "")[:200]
+        and held.direct == _is_direct(request, source)
     )
+
+
+def _means_the_same(held: Binding, contact: NameAddress) -> bool:
+    """Tell whether the parameters of a contact say of the phone what is held already; a flow of its own is another thing."""
+    if not contact.parameters:
+        return not held.instance and held.q == 1.0
+    return held.instance == _instance(contact) and held.q == _preference(contact) and not _reg_id(contact)
 
 
 def _is_direct(request: Request, source: Source) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -74,8 +75,9 @@ class RegistrationServer:
         result = self.registrar.register(request.to.uri.user, request, source, now)
         # Phones without a clock set theirs by the Date.
         headers = [*result.headers, ("Date", _date(int(now.timestamp())))]
-        self._tell(result.changes)
-        self._plan_sweep()
+        self._tell(result.changes, now)
+        if not self._sweeping:
+            self._plan_sweep()
         return response_to(request, result.status, result.reason, to_tag=to_tag, headers=headers)
 
     def bindings(self, user: str) -> list[Binding]:
@@ -94,13 +96,13 @@ class RegistrationServer:
 
     def remove(self, user: str) -> None:
         """Drop every contact of a user that was deleted or got another password."""
-        self._tell(self.registrar.remove(user))
+        self._tell(self.registrar.remove(user), self._clock.now())
 
     def connection_lost(self, source: Address) -> None:
         """Drop the contacts that only this connection reached; a phone that may listen where it came from is asked first."""
         if source in self._doubted or not self.registrar.may_return(source):
             self._doubted.discard(source)
-            self._tell(self.registrar.connection_lost(source))
+            self._tell(self.registrar.connection_lost(source), self._clock.now())
         else:
             self._doubted.add(source)
             self._timers.schedule(_RETURN_SECONDS, self._ask, source)
@@ -110,7 +112,7 @@ class RegistrationServer:
             self._connect(source)
         self._timers.schedule(_ANSWER_SECONDS, self._doubted.discard, source)
 
-    def _tell(self, changes: Iterable[Change]) -> None:
+    def _tell(self, changes: Iterable[Change], now: datetime) -> None:
         """Tell call control once for every user whose contacts changed."""
         users: dict[str, None] = {}
         for change in changes:
@@ -119,7 +121,7 @@ class RegistrationServer:
                 log.info("contact_changed", user=change.aor, change=change.kind, contact=str(change.binding.uri))
         for user in users:
             try:
-                self._application.registered(user, self.bindings(user))
+                self._application.registered(user, self.registrar.bindings(user, now))
             except Exception:
                 log.exception("registration_not_taken", user=user)
 
@@ -130,5 +132,6 @@ class RegistrationServer:
 
     def _sweep(self) -> None:
         self._sweeping = False
-        self._tell(self.registrar.expire(self._clock.now()))
+        now = self._clock.now()
+        self._tell(self.registrar.expire(now), now)
         self._plan_sweep()

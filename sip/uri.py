@@ -31,7 +31,7 @@ _MAX_URI: Final = 2048
 _MOST_ESCAPED: Final = 12
 """Characters that one character may take when it is escaped: four octets in UTF-8."""
 _REMEMBERED: Final = 256
-"""Characters: URIs up to this long are remembered with their meaning, for the same few come again and again."""
+"""Characters: URIs and addresses up to this long are remembered with their meaning, for the same few come again and again."""
 _USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
 """What may stand unescaped in the user part, besides letters and digits (RFC 3261 section 25.1)."""
 _SAFE_AFTER_COLON: Final = "-_.!~*'()&=+$,"
@@ -259,6 +259,20 @@ class NameAddress:
         Raises:
             MalformedMessageError: it is none.
         """
+        if len(text) > _REMEMBERED:
+            return cls._taken_apart(text)
+        address, mark, tag = text.partition(">;tag=")
+        if not mark:
+            return _remembered_address(text)
+        if tag.isalnum():
+            # The tag of a dialog does not come again, who stands before it does.
+            known = _remembered_address(f"{address}>")
+            if not known.parameters:
+                return cls(known.display_name, known.uri, (("tag", tag),))
+        return cls._taken_apart(text)
+
+    @classmethod
+    def _taken_apart(cls, text: str) -> NameAddress:
         text = text.strip()
         name = ""
         if text.startswith('"'):
@@ -313,6 +327,11 @@ class NameAddress:
             if key == "tag":
                 return value
         return ""
+
+
+@lru_cache(maxsize=2048)
+def _remembered_address(text: str) -> NameAddress:
+    return NameAddress._taken_apart(text)  # noqa: SLF001 - the memory of `NameAddress.parse`
 
 
 def quote_name(name: str) -> str:

@@ -134,7 +134,7 @@ async def row_ids(database: Database) -> list[str]:
         return list(await session.scalars(text("SELECT id FROM registrations ORDER BY username, uri")))
 
 
-async def test_a_refresh_moves_the_times_of_its_row_and_a_change_makes_a_new_one(database: Database) -> None:
+async def test_a_refresh_moves_the_times_and_counts_of_its_row_and_a_change_makes_a_new_one(database: Database) -> None:
     clock = ManualClock()
     store = RegistrationStore(database, clock, node="node1")
     held = binding(clock, "sip:1001@10.0.0.7")
@@ -142,7 +142,8 @@ async def test_a_refresh_moves_the_times_of_its_row_and_a_change_makes_a_new_one
     await store.flush()
     before = await row_ids(database)
     clock.advance(200)
-    held.expires_at, held.refreshed_at, held.cseq = clock.now() + timedelta(seconds=300), clock.now(), 8
+    held.expires_at, held.refreshed_at = clock.now() + timedelta(seconds=300), clock.now()
+    held.call_id, held.cseq = "another", 8
     store.note("1001", [held])
     await store.flush()
     assert await row_ids(database) == before

@@ -348,6 +348,39 @@ def test_a_refresh_keeps_the_contact_that_is_held_and_a_difference_does_not() ->
     assert not registrar.reaches(HOME)
 
 
+@pytest.mark.parametrize("others", [(), ("<sip:1001@192.168.1.8>",)], ids=["alone", "of two"])
+def test_a_phone_that_begins_anew_under_another_call_id_keeps_its_contact_and_is_believed_from_there_on(
+    others: tuple[str, ...],
+) -> None:
+    registrar = Registrar()
+    for contact in others:
+        register(registrar, contact, call_id="another phone")
+    register(registrar, "<sip:1001@192.168.1.7>", cseq=50)
+    held = next(one for one in registrar.bindings(AOR, NOW) if one.uri.host == "192.168.1.7")
+    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=1).status == 200
+    assert any(one is held for one in registrar.bindings(AOR, NOW))
+    assert (held.call_id, held.cseq) == ("b", 1)
+    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=1).status == 500
+    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=2).status == 200
+
+
+@pytest.mark.parametrize("first", ["*", "<sip:1001@192.168.1.7>"])
+def test_a_wildcard_beside_the_contact_that_is_held_is_refused(first: str) -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@192.168.1.7>")
+    second = "<sip:1001@192.168.1.7>" if first == "*" else "*"
+    assert register(registrar, first, second, cseq=2).status == 400
+
+
+def test_a_phone_whose_via_says_something_else_now_is_a_changed_contact() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@h:5062>", source=("h", 5060, "udp"))
+    (held,) = registrar.bindings(AOR, NOW)
+    held.direct = False
+    register(registrar, "<sip:1001@h:5062>", source=("h", 5060, "udp"), cseq=2)
+    assert [binding.direct for binding in registrar.bindings(AOR, NOW)] == [True]
+
+
 @pytest.mark.parametrize(
     "headers",
     [(("User-Agent", "Phone 8"),), (("Path", "<sip:edge.example;lr>"),), (("Expires", "0"),)],

@@ -116,6 +116,10 @@ def test_a_uri_that_would_be_endless_once_it_is_escaped_is_answered_414(length: 
         ("Ana Maria   <sip:a@h>", "Ana Maria", "sip:a@h", ""),
         ('"José, o Café" <sip:a@h>', "José, o Café", "sip:a@h", ""),
         ('""<sip:a@h>', "", "sip:a@h", ""),
+        ('"a>;tag=b" <sip:a@h>;tag=c', "a>;tag=b", "sip:a@h", "c"),
+        ("<sip:a@h>;q=1;tag=z9-1.x", "", "sip:a@h", "z9-1.x"),
+        ("<sip:a@h>;tag=1;q=1", "", "sip:a@h", "1"),
+        (" <sip:a@h> ;tag=1", "", "sip:a@h", "1"),
     ],
 )
 def test_parties_are_read_as_phones_write_them(text: str, name: str, uri: str, tag: str) -> None:
@@ -127,6 +131,18 @@ def test_parties_are_read_as_phones_write_them(text: str, name: str, uri: str, t
 def test_what_is_no_party_is_refused(text: str) -> None:
     with pytest.raises(MalformedMessageError):
         NameAddress.parse(text)
+
+
+def test_what_stands_in_quotes_behind_an_address_is_no_tag() -> None:
+    party = NameAddress.parse('<sip:a@h>;p="x>;tag=1')
+    assert (party.tag, party.parameters) == ("", (("p", '"x>;tag=1'),))
+
+
+def test_the_same_party_is_understood_once_and_its_tag_is_its_own() -> None:
+    first, second = NameAddress.parse('"Ana" <sip:a@h>;tag=1'), NameAddress.parse('"Ana" <sip:a@h>;tag=2')
+    assert (first.tag, second.tag) == ("1", "2")
+    assert first.uri is second.uri
+    assert NameAddress.parse("<sip:a@h>") is NameAddress.parse("<sip:a@h>")
 
 
 def test_a_quoted_parameter_loses_its_quotes_when_asked_for() -> None:
