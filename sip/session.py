@@ -158,8 +158,6 @@ class InviteSession(PeerRequests):
             self._leave(headers)
         self.finish(Ended(by_peer=False, reason=reason, status=status))
 
-    cancel_or_bye = hang_up
-
     # Offers, transfers.
 
     def offer(self, sdp: bytes | None) -> None:
