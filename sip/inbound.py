@@ -136,7 +136,9 @@ class Inbound:
             wait = str(self._core.config.retry_after_seconds)
             self._refuse(request, source, 503, headers=[("Retry-After", wait)])
             return
-        request.validate()
+        if method != "BYE" or not inside:
+            # What ends a call is told by its tags, and taken whatever else of it cannot be read.
+            request.validate()
         if inside:
             self._inside(request, source)
         elif self._guard.drops_scanners and self._guard.is_scanner(request.get("User-Agent") or ""):

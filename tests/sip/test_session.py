@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.message import Request
+from sip.message import Request, Response
 from sip.session import InviteSession
 from sip.session_events import (
     Answered,
@@ -345,6 +345,20 @@ def test_a_peer_that_lost_the_call_ends_it() -> None:
     assert listener.last == Ended(by_peer=True, reason="Call/Transaction Does Not Exist", status=481)
     pair.network.run(70)
     assert not pair.alice.sessions
+
+
+def test_a_call_is_ended_by_a_bye_of_which_only_the_tags_can_be_read() -> None:
+    pair, _, listener = established()
+
+    def garble(message: Request | Response) -> None:
+        if isinstance(message, Request) and message.method == "BYE":
+            message.headers = [(name, value.replace("<", '"<')) for name, value in message.headers]
+
+    pair.network.rewrite = garble
+    pair.bob_session.hang_up()
+    pair.network.run(0.1)
+    assert pair.network.what[-1] == "200 BYE"
+    assert listener.last == Ended(by_peer=True, status=200)
 
 
 def test_a_peer_that_vanished_is_noticed_by_the_next_request() -> None:
