@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from sip.address import is_ip_address
 from sip.errors import MalformedMessageError
@@ -207,8 +206,7 @@ def _read_hop(text: str) -> tuple[str, str, int | None]:
 _hop = lru_cache(maxsize=4096)(_read_hop)
 
 
-@dataclass(slots=True, frozen=True)
-class Via:
+class Via(NamedTuple):
     """One hop of a message's way (RFC 3261 section 20.42)."""
 
     transport: str
@@ -249,7 +247,10 @@ class Via:
     @property
     def branch(self) -> str:
         """The branch, or "" when there is none."""
-        return self.parameter("branch") or ""
+        for key, value in self.parameters:
+            if key == "branch":
+                return value
+        return ""
 
     @property
     def sent_by(self) -> str:

@@ -14,6 +14,8 @@ Headers = Iterable[tuple[str, str]]
 
 _TAG: Final = re.compile(r";\s*tag\s*=\s*([^\s;,<>\"]+)", re.IGNORECASE)
 _BREAKS: Final = re.compile(r"[\r\n\x00]+[ \t]*")
+_SINGLE: Final = dict.fromkeys(("From", "To", "Call-ID", "CSeq")).keys()
+"""What every message has exactly once, besides at least one Via (RFC 3261 section 8.1.1)."""
 _DIALOG_METHODS: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 
 
@@ -24,7 +26,18 @@ class Message:
     one changes through `set`, `add`, `remove` or `note_source`; whoever edits `headers` directly calls `forget`.
     """
 
-    __slots__ = ("_call_id", "_contacts", "_cseq", "_from", "_to", "_via", "body", "headers")
+    __slots__ = (
+        "_call_id",
+        "_contacts",
+        "_cseq",
+        "_from",
+        "_from_tag",
+        "_to",
+        "_to_tag",
+        "_via",
+        "body",
+        "headers",
+    )
 
     def __init__(self, headers: list[tuple[str, str]], body: bytes = b"") -> None:
         self.headers = headers
@@ -32,6 +45,8 @@ class Message:
         self._via: Via | None = None
         self._from: NameAddress | None = None
         self._to: NameAddress | None = None
+        self._from_tag: str | None = None
+        self._to_tag: str | None = None
         self._cseq: tuple[int, str] | None = None
         self._call_id: str | None = None
         self._contacts: list[NameAddress] | None = None
@@ -39,7 +54,32 @@ class Message:
     def forget(self) -> None:
         """Drop what was understood of the headers, because they changed."""
         self._via = self._from = self._to = None
+        self._from_tag = self._to_tag = None
         self._cseq = self._call_id = self._contacts = None
+
+    def understand(self) -> None:
+        """Understand what every message is handled by: its topmost Via, its Call-ID and its CSeq.
+
+        Raises:
+            MalformedMessageError: one of these, From or To is missing or cannot be read, or one comes twice (RFC 3261 section 8.1.1).
+        """
+        headers = self.headers
+        first = dict(reversed(headers))
+        if len(first) != len(headers) or not first.keys() >= _SINGLE:
+            self._check_single([name for name, _ in headers])
+        via = first.get("Via")
+        if via is None:
+            raise MalformedMessageError("There is no Via.")
+        self._cseq = parse_cseq(first["CSeq"])
+        self._via = _topmost(via)
+        self._call_id = first["Call-ID"] or None
+
+    @staticmethod
+    def _check_single(names: list[str]) -> None:
+        for name in _SINGLE:
+            count = names.count(name)
+            if count != 1:
+                raise MalformedMessageError(f"There is {'more than one' if count else 'no'} {name}.")
 
     def get(self, name: str) -> str | None:
         """Return the first value of a header, or None. Any spelling of the name does, also the compact one."""
@@ -56,7 +96,8 @@ class Message:
 
     def get_list(self, name: str) -> list[str]:
         """Return the items of a header that is a list, over all of its lines."""
-        return [item for value in self.get_all(name) for item in split_list(value)]
+        values = self.get_all(name)
+        return [item for value in values for item in split_list(value)] if values else values
 
     def set(self, name: str, value: str) -> None:
         """Give a header this one value, in the place of its first line, or at the end."""
@@ -101,7 +142,7 @@ class Message:
     def via(self) -> Via:
         """The topmost Via."""
         if self._via is None:
-            self._via = Via.parse((split_list(self._required("Via")) or [""])[0])
+            self._via = _topmost(self._required("Via"))
         return self._via
 
     @property
@@ -121,12 +162,16 @@ class Message:
     @property
     def from_tag(self) -> str:
         """The From tag, or "", found without reading the whole header."""
-        return self._from.tag if self._from is not None else find_tag(self._required("From"))
+        if self._from_tag is None:
+            self._from_tag = self._from.tag if self._from is not None else find_tag(self._required("From"))
+        return self._from_tag
 
     @property
     def to_tag(self) -> str:
         """The To tag, or "", found without reading the whole header."""
-        return self._to.tag if self._to is not None else find_tag(self._required("To"))
+        if self._to_tag is None:
+            self._to_tag = self._to.tag if self._to is not None else find_tag(self._required("To"))
+        return self._to_tag
 
     @property
     def contacts(self) -> list[NameAddress]:
@@ -304,6 +349,11 @@ def response_to(
     if content_type:
         lines.append(("Content-Type", content_type))
     return Response(status, reason or reason_phrase(status), lines, body)
+
+
+def _topmost(value: str) -> Via:
+    """Return the first hop of a Via line."""
+    return Via.parse(value if "," not in value else (split_list(value) or [""])[0])
 
 
 def find_tag(value: str) -> str:

@@ -7,9 +7,9 @@ description is read once, by `understand`; what it returns can be looked at and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from sip.codecs import DEFAULT_CODECS, OFFERED_CODECS, Codec, table
 from sip.errors import MalformedSdpError, NotAcceptableHereError
@@ -86,7 +86,18 @@ class PeerAudio:
     def choose(self, codec: Codec, payload_type: int) -> PeerAudio:
         """Return the same with another of its `choices` taken."""
         event = _event_payload(self.payloads, codec.clock_rate)
-        return replace(self, codec=codec, payload_type=payload_type, telephone_event=event)
+        return PeerAudio(
+            self.description,
+            self.index,
+            codec,
+            payload_type,
+            event,
+            self.remote,
+            self.direction,
+            self.packet_ms,
+            self.payloads,
+            self.multiplexes,
+        )
 
     def events(self) -> tuple[tuple[int, int], ...]:
         """Return the payload type of key presses that is taken, with its clock rate; nothing where there is none."""
@@ -102,8 +113,7 @@ class PeerAudio:
         return self.description.media[self.index]
 
 
-@dataclass(slots=True, frozen=True)
-class NegotiatedMedia:
+class NegotiatedMedia(NamedTuple):
     """What both ends agreed on."""
 
     codec: Codec

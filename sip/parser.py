@@ -16,8 +16,6 @@ MAX_BODY: Final = 64 * 1024
 MAX_HEADERS: Final = 160
 """Header lines; more is refused."""
 
-_SINGLE: Final = ("From", "To", "Call-ID", "CSeq")
-"""What every message has exactly once, besides at least one Via (RFC 3261 section 8.1.1)."""
 _FOLD: Final = re.compile(r"\n[ \t]+")
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 
@@ -150,15 +148,9 @@ def _guessed(line: str, error: MalformedMessageError) -> Request:
 def _check(message: Request | Response) -> None:
     if len(message.body) > MAX_BODY:
         raise MalformedMessageError("The body is too large.", status=513)
-    names = [name for name, _ in message.headers]
-    for name in _SINGLE:
-        count = names.count(name)
-        if count != 1:
-            raise MalformedMessageError(f"There is {'more than one' if count else 'no'} {name}.")
-    _, method = message.cseq
-    if isinstance(message, Request) and method != message.method:
+    message.understand()
+    if isinstance(message, Request) and message.cseq[1] != message.method:
         raise MalformedMessageError("The CSeq names another method than the start line.")
-    _ = message.via
 
 
 def _answerable(message: Request | Response) -> Request | None:

@@ -74,7 +74,7 @@ class TimerHeap:
     def schedule(self, delay: float, callback: Callable[..., object], *arguments: Any) -> Timer:
         """Call `callback(*arguments)` once, `delay` seconds (at least a millisecond) from now."""
         # Never due in the walk that schedules it: a chain of zero delays must not hold the loop.
-        deadline = self.clock.monotonic() + max(delay, 0.001)
+        deadline = self.clock.monotonic() + (delay if delay > 0.001 else 0.001)
         timer = Timer(self, deadline, callback, arguments)
         entries = self._entries
         earlier = not entries or deadline < entries[0][0]

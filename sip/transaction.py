@@ -9,7 +9,7 @@ time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from core.identifiers import random_hex
 from sip.address import Address
@@ -39,6 +39,10 @@ ResponseCallback = Callable[[Response, "ClientTransaction"], None]
 LateAnswer = Callable[[Response, bytes, Address], bool]
 """Takes a 2xx, and the ACK that was sent for the final response before it, with its destination."""
 
+_RETRANSMIT, _COMPLETED, _TERMINATED = Event.RETRANSMIT, State.COMPLETED, State.TERMINATED
+_SEND, _RESEND, _SEND_TRYING = Action.SEND, Action.RESEND, Action.SEND_TRYING
+_DELIVER, _ACKNOWLEDGE = Action.DELIVER, Action.ACKNOWLEDGE
+# Names of their own: each look into an enumeration costs a walk through its classes, and these are asked for with every message.
 _MACHINES_BY_NAME = {machine.name: machine for machine in MACHINES}
 
 
@@ -99,11 +103,11 @@ class _Transaction:
         return True
 
     def _act(self, action: Action, message: Request | Response | None) -> None:
-        if action is Action.RESEND:
+        if action is _RESEND:
             if self.payload:
                 self._layer.retransmitted += 1
                 self._layer.send(self.payload, self.destination)
-        elif action is Action.SEND and message is not None:
+        elif action is _SEND and message is not None:
             self.payload = message.encode()
             self._layer.send(self.payload, self.destination)
 
@@ -112,26 +116,27 @@ class _Transaction:
         if "E" in letters:
             # From trying to proceeding: both timers go on, E at the pace of T2 (RFC 3261 section 17.1.2.2).
             self._interval = self._layer.timing.t2
-        else:
-            self._stop_timers()
-            self._start_timers(letters)
+            return
+        self._stop_timers()
         if state in self.machine.kept:
             self._layer.shrink(self)
-        elif state is State.TERMINATED:
+        elif state is _TERMINATED:
             self._layer.forget(self)
+        else:
+            self._start_timers(letters)
 
     def _start_timers(self, letters: str) -> None:
-        layer = self._layer
+        layer, reliable = self._layer, self.destination.reliable
         for letter in letters:
-            event, base, reliable, _ = TIMERS[letter]
-            if self.destination.reliable and not reliable:
+            rule = TIMERS[letter]
+            if reliable and not rule.reliable:
                 continue
-            seconds: float = getattr(layer.timing, base)
-            if event is Event.RETRANSMIT:
+            seconds = layer.seconds[letter]
+            if rule.event is _RETRANSMIT:
                 self._interval = seconds
                 self._retransmit = layer.timers.schedule(seconds, self._retransmit_due, letter)
-            elif self.state not in self.machine.kept:
-                self._limit = layer.timers.schedule(seconds, self._feed, event)
+            else:
+                self._limit = layer.timers.schedule(seconds, self._feed, rule.event)
 
     def _retransmit_due(self, letter: str) -> None:
         doubled = self._interval * 2
@@ -234,9 +239,9 @@ class ClientTransaction(_Transaction):
         return self.state not in (State.CALLING, State.TRYING, State.PROCEEDING)
 
     def _act(self, action: Action, message: Request | Response | None) -> None:
-        if action is Action.DELIVER and isinstance(message, Response):
+        if action is _DELIVER and isinstance(message, Response):
             self.on_response(message, self)
-        elif action is Action.ACKNOWLEDGE and isinstance(message, Response):
+        elif action is _ACKNOWLEDGE and isinstance(message, Response):
             self.payload = acknowledge_failure(self.request, message)
             self._layer.send(self.payload, self.destination)
         elif action is Action.REPORT_TIMEOUT:
@@ -280,8 +285,8 @@ class ServerTransaction(_Transaction):
             self._limit = self._layer.timers.schedule(timing.limit - timing.slow, self._feed, Event.TIMEOUT)
 
     def _act(self, action: Action, message: Request | Response | None) -> None:
-        if action is Action.SEND_TRYING:
-            super()._act(Action.SEND, response_to(self.request, 100))
+        if action is _SEND_TRYING:
+            super()._act(_SEND, response_to(self.request, 100))
         else:
             super()._act(action, message)
 
@@ -295,14 +300,16 @@ class TransactionLayer:
     """All transactions of the stack."""
 
     __slots__ = (
-        "_clients", "_finished", "_queues", "_servers", "_sweeps", "on_late_answer", "oversize", "retransmitted", "send",
-        "timers", "timing",
+        "_clients", "_finished", "_queues", "_servers", "_sweeps", "on_late_answer", "oversize", "retransmitted", "seconds",
+        "send", "timers", "timing",
     )  # fmt: skip
 
     def __init__(self, timers: TimerHeap, send: Send, timing: Timing | None = None) -> None:
         self.timers = timers
         self.send = send
         self.timing = timing or Timing()
+        self.seconds: Mapping[str, float] = {letter: getattr(self.timing, rule.base) for letter, rule in TIMERS.items()}
+        """How long each timer runs, by its letter."""
         self.on_late_answer: LateAnswer | None = None
         """Hears of a 2xx that comes when our INVITE is settled; returns False when it is a repetition."""
         self.oversize: Oversize | None = None
@@ -335,13 +342,16 @@ class TransactionLayer:
         CANCEL needs it.
         """
         if sent_by:
-            via = f"SIP/2.0/{destination.transport.upper()} {sent_by};branch={new_branch()};rport"
+            branch = new_branch()
+            via = f"SIP/2.0/{destination.transport.upper()} {sent_by};branch={branch};rport"
             if destination.transport == "tls":
                 # The peer may send its requests back over this connection (RFC 5923 section 5).
                 via += ";alias"
             request.headers.insert(0, ("Via", via))
             request.forget()
-        key = (request.via.branch, request.method)
+        else:
+            branch = request.via.branch
+        key = (branch, request.method)
         transaction = ClientTransaction(self, key, request, destination, on_response)
         self._clients[key] = transaction
         transaction.start()
@@ -372,7 +382,7 @@ class TransactionLayer:
         is_ack = request.method == "ACK"
         transaction = self._servers.get(key)
         if transaction is not None:
-            if is_ack and transaction.state is not State.COMPLETED:
+            if is_ack and transaction.state is not _COMPLETED:
                 return False
             transaction.receive(request)
             return True
@@ -413,16 +423,21 @@ class TransactionLayer:
             transaction.transport_failed()
 
     def shrink(self, transaction: _Transaction) -> None:
-        """Keep of a transaction only the bytes a retransmission needs; called by the transaction itself."""
-        seconds, state = self._lifetime(transaction), transaction.state
+        """Keep of a transaction only the bytes a retransmission needs, for as long as its present state lasts: on a reliable transport
+        D, I, J and K are zero. Called by the transaction itself.
+        """
+        machine, state, destination = transaction.machine, transaction.state, transaction.destination
         self.forget(transaction)
-        if seconds <= 0:
-            transaction.state = State.TERMINATED
+        letter = machine.timers[state][-1]
+        if destination.reliable and not TIMERS[letter].reliable:
+            transaction.state = _TERMINATED
             return
-        resends = transaction.machine is not INVITE_SERVER and transaction.machine is not CLIENT
-        payload = transaction.payload if resends else b""
-        self._finished[transaction.key] = (transaction.machine.name, state, payload, *transaction.destination)
-        queue = self._queues.setdefault(seconds, deque())
+        payload = transaction.payload if machine is not INVITE_SERVER and machine is not CLIENT else b""
+        self._finished[transaction.key] = (machine.name, state, payload, *destination)
+        seconds = self.seconds[letter]
+        queue = self._queues.get(seconds)
+        if queue is None:
+            queue = self._queues[seconds] = deque()
         queue.append((self.timers.clock.monotonic() + seconds, transaction.key))
         if len(queue) == 1:
             self._sweeps[seconds] = self.timers.schedule(seconds, self._sweep, seconds)
@@ -437,13 +452,6 @@ class TransactionLayer:
         else:
             table = self._servers
         table.pop(transaction.key, None)
-
-    def _lifetime(self, transaction: _Transaction) -> float:
-        """Return how long the present state lasts, by its timer: 0 on a reliable transport for D, I, J and K."""
-        rule = TIMERS[transaction.machine.timers[transaction.state][-1]]
-        if transaction.destination.reliable and not rule.reliable:
-            return 0.0
-        return float(getattr(self.timing, rule.base))
 
     def _replay(self, key: Key, event: Event) -> bool:
         """Do for a finished transaction what its table says, which is to resend or to swallow."""

@@ -136,6 +136,7 @@ TIMERS: Mapping[str, TimerRule] = {
 
 _CALLING, _TRYING, _PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
 _ACCEPTED, _COMPLETED, _CONFIRMED, _TERMINATED = State.ACCEPTED, State.COMPLETED, State.CONFIRMED, State.TERMINATED
+_PROVISIONAL, _SUCCESS, _FAILURE = Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE
 
 INVITE_CLIENT = Machine(
     name="INVITE client",
@@ -237,5 +238,5 @@ MACHINES: tuple[Machine, ...] = (INVITE_CLIENT, CLIENT, INVITE_SERVER, SERVER)
 def response_event(status: int) -> Event:
     """Return the event that a response of this status is."""
     if status < 200:
-        return Event.PROVISIONAL
-    return Event.SUCCESS if status < 300 else Event.FAILURE
+        return _PROVISIONAL
+    return _SUCCESS if status < 300 else _FAILURE
