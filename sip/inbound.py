@@ -317,8 +317,7 @@ class Inbound:
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
             return
-        transaction = self._layer.create_server(request, source)
-        transaction.respond(self.registrations.register(request, source, self._tag(request)))
+        self._layer.answer(request, source, self.registrations.register(request, source, self._tag(request)))
 
     def _options(self, request: Request, source: Address) -> None:
         events = self.notifier.events

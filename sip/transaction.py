@@ -395,6 +395,15 @@ class TransactionLayer:
         self._servers[key] = transaction
         return transaction
 
+    def answer(self, request: Request, source: Address, response: Response) -> None:
+        """Send the final response to a new request that is no INVITE, where nothing has to be waited for.
+
+        It comes to the same as `create_server` and `respond`: of the transaction only what a retransmission needs is left.
+        """
+        payload = response.encode()
+        self._keep(server_key(request), SERVER, _COMPLETED, payload, source)
+        self.send(payload, source)
+
     def find_server(self, key: Key) -> ServerTransaction | None:
         """Return the server transaction under way with this key, or None."""
         return self._servers.get(key)
@@ -426,21 +435,26 @@ class TransactionLayer:
         """Keep of a transaction only the bytes a retransmission needs, for as long as its present state lasts: on a reliable transport
         D, I, J and K are zero. Called by the transaction itself.
         """
-        machine, state, destination = transaction.machine, transaction.state, transaction.destination
+        machine = transaction.machine
         self.forget(transaction)
+        payload = transaction.payload if machine is not INVITE_SERVER and machine is not CLIENT else b""
+        if not self._keep(transaction.key, machine, transaction.state, payload, transaction.destination):
+            transaction.state = _TERMINATED
+
+    def _keep(self, key: Key, machine: Machine, state: State, payload: bytes, destination: Address) -> bool:
+        """Remember a finished transaction for as long as its state lasts; False: it is over at once."""
         letter = machine.timers[state][-1]
         if destination.reliable and not TIMERS[letter].reliable:
-            transaction.state = _TERMINATED
-            return
-        payload = transaction.payload if machine is not INVITE_SERVER and machine is not CLIENT else b""
-        self._finished[transaction.key] = (machine.name, state, payload, *destination)
+            return False
+        self._finished[key] = (machine.name, state, payload, *destination)
         seconds = self.seconds[letter]
         queue = self._queues.get(seconds)
         if queue is None:
             queue = self._queues[seconds] = deque()
-        queue.append((self.timers.clock.monotonic() + seconds, transaction.key))
+        queue.append((self.timers.clock.monotonic() + seconds, key))
         if len(queue) == 1:
             self._sweeps[seconds] = self.timers.schedule(seconds, self._sweep, seconds)
+        return True
 
     def forget(self, transaction: _Transaction) -> None:
         """Take a transaction out of the table; called by the transaction itself."""

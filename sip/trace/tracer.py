@@ -33,6 +33,9 @@ _BUSY: Final = 1000
 """Messages of one write from which on there is no time to compress."""
 _BLOCK_BYTES: Final = 1 << 20
 _MOST_ENDS: Final = 4096
+_REGISTER: Final = b"REGISTER "
+_TO_REGISTER: Final = b" REGISTER\r\n"
+"""How registrations begin, and how the CSeq of their answers ends: they are the most, and need not even wait."""
 _NOT_OF_CALLS: Final = frozenset((b"register", b"options", b"subscribe", b"publish"))
 """Methods that belong to no call; registrations alone would soon fill the ring."""
 
@@ -85,16 +88,20 @@ class Tracer:
 
     def received(self, data: bytes, source: Address) -> None:
         """Take a datagram that came."""
-        self._put(False, source, data, len(data))
+        if not data.startswith(_REGISTER):
+            self._put(False, source, data, len(data))
 
     def received_message(self, message: Request | Response, source: Address) -> None:
         """Take a message that came in a stream."""
+        if isinstance(message, Request) and message.method == "REGISTER":
+            return
         snapshot = (message.start_line, tuple(message.headers), message.body)
         self._put(False, source, snapshot, 1000 + len(message.body))
 
     def sent(self, payload: bytes, destination: Address) -> None:
         """Take a message that leaves."""
-        self._put(True, destination, payload, len(payload))
+        if _TO_REGISTER not in payload or not _is_of_register(payload):
+            self._put(True, destination, payload, len(payload))
 
     def _put(self, sent: bool, peer: Address, data: bytes | Snapshot, size: int) -> None:
         if self._bytes_in - self._bytes_out > _MOST_WAITING_BYTES:
@@ -179,6 +186,12 @@ class Tracer:
         there = End(self.ip_address(peer.host), peer.port)
         ends = known[peer] = encode_ends(peer.transport, sent=sent, local=End(local.host, local.port), peer=there)
         return ends
+
+
+def _is_of_register(payload: bytes) -> bool:
+    """Tell whether a message that was written here answers a REGISTER."""
+    start = payload.find(b"\nCSeq: ")
+    return start >= 0 and payload.startswith(_TO_REGISTER, payload.find(b" ", start + len(b"\nCSeq: ")))
 
 
 def _worth_keeping(raw: bytes) -> bytes | None:

@@ -415,3 +415,18 @@ def test_a_request_that_is_never_answered_gets_no_408_and_leaves_nothing_behind(
     assert [what for _, what in bench.sent] == ["100"]
     assert not transaction.respond(response_to(transaction.request, 200))
     assert bench.empty
+
+
+@pytest.mark.parametrize(("destination", "repeated"), [(UDP, 1), (TCP, 0)])
+def test_an_answer_that_is_there_at_once_is_sent_again_to_whoever_asks_again_until_timer_j(
+    destination: Address, repeated: int
+) -> None:
+    bench, asked = Bench(), request("REGISTER", via="SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK7")
+    bench.layer.answer(asked, destination, response_to(asked, 200, to_tag="b"))
+    assert bench.layer.live == 0
+    assert bench.layer.absorb(asked) is bool(repeated)
+    assert bench.times("200") == [0.0] * (1 + repeated)
+    assert bench.layer.retransmitted == repeated
+    bench.run(32.1)
+    assert not bench.layer.absorb(asked)
+    assert bench.empty

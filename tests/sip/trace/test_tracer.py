@@ -194,6 +194,29 @@ def test_a_writer_that_falls_behind_costs_messages_and_not_memory(
     assert len(find(tracer.folder, {"one@phone"}, None, most=1000).messages) == kept + 1
 
 
+def test_registrations_take_no_room_from_calls_while_the_writer_is_behind(
+    open_tracer: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_MOST_WAITING_BYTES", 10_000)
+    tracer = open_tracer()
+    for number in range(1000):
+        tracer.received(request("REGISTER", cseq=number), PEER)
+        tracer.received_message(parse_message(request("REGISTER", cseq=number)), PEER._replace(transport="tcp"))
+        tracer.sent(response(method="REGISTER"), PEER)
+    tracer.received(request("BYE"), PEER)
+    tracer.flush()
+    assert tracer.dropped == 0
+    assert len(find(tracer.folder, {"one@phone"}, None, most=1000).messages) == 1
+
+
+def test_what_only_speaks_of_registering_is_kept(open_tracer: Open) -> None:
+    tracer = open_tracer()
+    tracer.sent(request("INVITE", body="a\r\nCSeq: 1 REGISTER\r\n"), PEER)
+    tracer.sent(response(extra="Reason: no REGISTER\r\n"), PEER)
+    tracer.flush()
+    assert len(find(tracer.folder, {"one@phone"}, None, most=10).messages) == 2
+
+
 def test_a_disk_that_refuses_is_counted_and_tried_again(open_tracer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     tracer = open_tracer()
 
