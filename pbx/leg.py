@@ -507,11 +507,8 @@ class Leg(LegVoice):
         Behind an edge, which hides where the phone is, it may come from anywhere.
         """
         session = self.session
-        request, host = session.request, session.source.host
-        direct = (
-            request.get("Route") is None and request.get("Record-Route") is None and len(request.get_all("Via")) == 1
-        )
-        trusted = direct and is_ip_address(host) and not self._equipment.config.voice_from_anywhere
+        host = session.source.host
+        trusted = session.direct and is_ip_address(host) and not self._equipment.config.voice_from_anywhere
         self.media.beside = host if trusted else None
 
     def _accept_answer(self, sdp: bytes) -> bool:

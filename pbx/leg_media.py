@@ -284,8 +284,10 @@ class LegMedia:
     def _apply(self, negotiation: MediaNegotiation, agreed: NegotiatedMedia, *, answered: bool) -> None:
         if self.endpoint is None:
             return
-        if agreed.peer is not None and (negotiation.protection is not UNPROTECTED or self.security.active):
-            self.security.agree(self.endpoint, agreed.peer, answered=answered)
+        # A description is a tenth of what a call takes in memory; nothing of it is wanted once its keys are taken.
+        peer, negotiation.peer = negotiation.peer, None
+        if peer is not None and (negotiation.protection is not UNPROTECTED or self.security.active):
+            self.security.agree(self.endpoint, peer, answered=answered)
         if self.security.checked or self.security.inner is not None:
             self._configure(self.endpoint, agreed, self.security.inner)
             return

@@ -35,6 +35,8 @@ _HOST_PRIORITY: Final = 2130706431
 """Of the only candidate: a host's, RFC 8445 section 5.1.2.1."""
 _MOST_WAITING: Final = 16
 """Datagrams of a handshake that may come before the answer that tells whose they are."""
+_NO_FINGERPRINTS: Final[frozenset[tuple[str, bytes]]] = frozenset()
+"""One for all legs: each empty set would take as much as the rest of a leg's security."""
 
 
 class LegSecurity:
@@ -74,16 +76,16 @@ class LegSecurity:
         self._way: IceWay | None = None
         self._inner: tuple[str, int] | None = None
         self._way_begun = False
-        self._masters: dict[SrtpProfile, bytes] = {}
+        self._masters: dict[SrtpProfile, bytes] | None = None
         self._agreed: SrtpProfile | None = None
         self._agreement: KeyAgreement | None = None
         self._client = False
-        self._fingerprints: frozenset[tuple[str, bytes]] = frozenset()
+        self._fingerprints = _NO_FINGERPRINTS
         self._local_words: tuple[str, str] | None = None
         self._remote_fragment = ""
         self._name = _BUNDLED
         self._protocol = "RTP/SAVP"
-        self._waiting: list[bytes] = []
+        self._waiting: tuple[bytes, ...] = ()
         self.policy = Encryption.OPTIONAL
         self.browser = False
         """Whether the party is a browser: what it is offered is ICE and DTLS."""
@@ -139,9 +141,13 @@ class LegSecurity:
         return Protection(protocol, (f"crypto:{self._crypto_of(tag, profile)}",))
 
     def _crypto_of(self, tag: int, profile: SrtpProfile) -> Crypto:
+        return Crypto(tag, profile.suite, (CryptoKey(self._master(profile)),))
+
+    def _master(self, profile: SrtpProfile) -> bytes:
         # Kept for the leg's life: the stream that it protects goes on, too.
-        master = self._masters.setdefault(profile, profile.new_master())
-        return Crypto(tag, profile.suite, (CryptoKey(master),))
+        if self._masters is None:
+            self._masters = {}
+        return self._masters.setdefault(profile, profile.new_master())
 
     def _dtls_rows(self, endpoint: Endpoint, setup: Setup, *, ice: bool) -> Protection:
         rows = [f"fingerprint:{Fingerprint('sha-256', self._identity.fingerprint)}", f"setup:{setup}"]
@@ -221,15 +227,15 @@ class LegSecurity:
             if self._agreed is not None:
                 endpoint.speak_clear()
                 # The next stream under a key would begin anew.
-                self._masters.clear()
+                self._masters = None
             self._agreed = None
             return
         line, profile = found
         key = line.keys[0]
         identifier_size = key.key_id[1] if key.key_id else 0
         self._agreed, self._protocol = profile, audio.media.protocol
-        master = self._masters.setdefault(profile, profile.new_master())
-        endpoint.encrypt(SrtpKeys(profile, incoming=key.material, outgoing=master, identifier_size=identifier_size))
+        own = self._master(profile)
+        endpoint.encrypt(SrtpKeys(profile, incoming=key.material, outgoing=own, identifier_size=identifier_size))
 
     def _begin_way(self, security: MediaSecurity, *, controlling: bool) -> None:
         if self._way is None or self._way_begun:
@@ -280,7 +286,7 @@ class LegSecurity:
             self._agreement.close()
         self._fingerprints, self._client = prints, client
         self._agreement = KeyAgreement(endpoint, self._identity, prints, client=client, failed=self._handshake_failed)
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         # Once the endpoint is pointed at the party.
         asyncio.get_running_loop().call_soon(self._agreement.start)
         for datagram in waiting:
@@ -291,7 +297,7 @@ class LegSecurity:
         if self._agreement is not None:
             self._agreement.receive(datagram)
         elif len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(datagram)
+            self._waiting = (*self._waiting, datagram)
 
     def _handshake_failed(self, reason: str) -> None:
         log.warning("handshake_failed", reason=reason)

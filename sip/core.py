@@ -19,7 +19,7 @@ from sip.application import Application
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
-from sip.dialog import Dialog, reach
+from sip.dialog import Dialog, dialog_of_answer, reach
 from sip.errors import MalformedMessageError
 from sip.guard import Guard
 from sip.inbound import Inbound
@@ -95,6 +95,8 @@ class SipCore:
         self._session_headers = (*SESSION_HEADERS, *offered_terms(config))
         self.inbound = Inbound(self)
         self.transactions.on_late_answer = self._late_answer
+        self._late: dict[tuple[str, str], tuple[bytes, Address]] = {}
+        """The ACKs of branches that answered late, for their repetitions, by Call-ID and the branch's tag."""
         registrar = self.inbound.registrations.registrar
         self.transactions.oversize = Oversize(clock, tcp=tcp, is_flow=registrar.reaches, local_address=local_address)
 
@@ -155,9 +157,17 @@ class SipCore:
         request = parse_message(acknowledgement)
         if not isinstance(request, Request) or request.to_tag == response.to_tag:
             return False
-        dialog = Dialog.as_client(request, response, destination)
+        key = (response.call_id, response.to_tag)
+        known = self._late.get(key)
+        if known is not None:
+            self._send(*known)
+            return True
+        session = self.sessions.get((response.call_id, response.from_tag))
+        symmetric = session is not None and session.symmetric
+        dialog = dialog_of_answer(request, response, destination, symmetric=symmetric)
         hop = self.next_hop(dialog)
-        self.send_acknowledgement(dialog.request("ACK", cseq=request.cseq[0]), hop)
+        self._late[key] = (self.send_acknowledgement(dialog.request("ACK", cseq=request.cseq[0]), hop), hop)
+        self.timers.schedule(self.timing.limit, self._late.pop, key, None)
         ClientRequest(self, dialog.request("BYE"), hop, ignore_response, next_cseq=dialog.next_cseq)
         return True
 

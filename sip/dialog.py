@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
+
 from sip.address import DEFAULT_PORTS, Address, is_ip_address, is_reachable_from_afar
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, Response
 from sip.session_tables import OFFER_ANSWER, Exchange, Turn
 from sip.uri import NameAddress, Uri
+
+log = structlog.get_logger(__name__)
 
 
 def reach(target: Uri, source: Address, *, symmetric: bool) -> Address:
@@ -199,6 +203,17 @@ class Dialog:
         if self.route_set:
             return reach(NameAddress.parse(self.route_set[0]).uri, self.source, symmetric=False)
         return reach(self.remote_target, self.source, symmetric=self.symmetric)
+
+
+def dialog_of_answer(request: Request, response: Response, source: Address, *, symmetric: bool = False) -> Dialog:
+    """Make the dialog of a response to an INVITE of ours; one whose Contact or Record-Route is rubbish is answered at `source`."""
+    try:
+        return Dialog.as_client(request, response, source, symmetric=symmetric)
+    except MalformedMessageError as error:
+        log.info("malformed_answer", call_id=request.call_id, problem=error.message)
+        lines = [pair for pair in response.headers if pair[0] not in ("Contact", "Record-Route")]
+        plain = Response(response.status, response.reason, lines)
+        return Dialog.as_client(request, plain, source, symmetric=symmetric)
 
 
 def _routes(message: Request | Response) -> list[str]:

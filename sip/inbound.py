@@ -295,7 +295,7 @@ class Inbound:
 
         A call that was refused is remembered while its transaction lives: a copy of its INVITE may still be on another way.
         """
-        key = (session.call_id, session.request.from_tag)
+        key = (session.call_id, session.remote_tag)
         if session.dialog is not None and session.dialog.early:
             timing, number = self._core.timing, session.request.cseq[0]
             self._core.timers.schedule(timing.limit, self._forget_refused, key, number)

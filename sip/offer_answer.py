@@ -6,7 +6,7 @@ description is read once, by `understand`; what it returns can be looked at and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -68,7 +68,7 @@ class PeerAudio:
     """Seen from the peer; hold in all spellings is in it."""
     packet_ms: int
     """Milliseconds of voice that the peer wants in a packet (`ptime`, within `maxptime`)."""
-    payloads: dict[int, tuple[str, int]]
+    payloads: Mapping[int, tuple[str, int]]
     """Encoding name and clock rate by payload type, the peer's favourite first."""
     multiplexes: bool = False
     """Whether the peer takes RTCP on the port of RTP (RFC 5761)."""
@@ -129,8 +129,6 @@ class NegotiatedMedia(NamedTuple):
     """Milliseconds of voice that the peer wants in a packet."""
     answer: bytes = b""
     """Our answer, when the peer offered."""
-    peer: PeerAudio | None = None
-    """What the peer's description says, with its keys."""
     multiplexed: bool = False
     """Whether RTCP goes to the port of RTP (RFC 5761)."""
 
@@ -182,7 +180,7 @@ def _understand_line(description: SessionDescription, index: int, codecs: Sequen
     return None
 
 
-def _event_payload(payloads: dict[int, tuple[str, int]], clock_rate: int) -> int | None:
+def _event_payload(payloads: Mapping[int, tuple[str, int]], clock_rate: int) -> int | None:
     found: int | None = None
     for payload_type, encoding in payloads.items():
         if encoding[0] == TELEPHONE_EVENT:
@@ -254,14 +252,16 @@ class MediaNegotiation:
     codecs: Sequence[Codec] = OFFERED_CODECS
     """What we offer, best first."""
     agreed: NegotiatedMedia | None = None
+    peer: PeerAudio | None = None
+    """What the peer's description says that was agreed to, with its keys; whoever has taken those lets go of it."""
     protection: Protection = UNPROTECTED
     """How the next description of ours is written."""
     _origin: str = ""
     _version: int = 0
     _written: bytes = b""
     _offered: tuple[tuple[Codec, ...], Direction] | None = None
-    _theirs: Media | None = None
-    """The peer's audio, whose payload types keep their meaning as long as the session lasts (RFC 3264 section 8.3.2)."""
+    _theirs: Mapping[int, tuple[str, int]] | None = None
+    """The peer's payload types, which keep their meaning as long as the session lasts (RFC 3264 section 8.3.2)."""
     _before: tuple[str, ...] = ()
     _behind: tuple[str, ...] = ()
 
@@ -274,7 +274,7 @@ class MediaNegotiation:
         """
         codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
         self._offered = (codecs, direction)
-        lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs.payloads()))
+        lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs))
         return self._write(lines, self.protection.protocol, direction)
 
     def accept(self, answer: bytes, usable: Usable = in_the_clear) -> NegotiatedMedia:
@@ -295,6 +295,7 @@ class MediaNegotiation:
         audio = _understand_line(description, place, codecs) if fits else None
         if audio is None:
             raise _unusable(SessionDescription(description.lines, [media]), usable)
+        self.peer = audio
         self.agreed = _agree(audio, direction, offered=_MULTIPLEX in self.protection.rows)
         return self.agreed
 
@@ -309,10 +310,11 @@ class MediaNegotiation:
         if len(media) > 1 or self._before or self._behind:
             self._before = tuple([_rejected(line) for line in media[: audio.index]])
             self._behind = tuple([_rejected(line) for line in media[audio.index + 1 :]])
-        self._theirs = media[audio.index]
+        self._theirs = audio.payloads
         lines = _audio(((audio.payload_type, audio.codec),), audio.events())
         agreed_direction = _direction(audio, direction)
         written = self._write(lines, media[audio.index].protocol, agreed_direction, multiplexed=audio.multiplexes)
+        self.peer = audio
         self.agreed = _agree(audio, direction, written, offered=True)
         return self.agreed
 
@@ -332,7 +334,7 @@ class MediaNegotiation:
         if not self._written.endswith(content):
             if not self._origin:
                 # It names the session, so it stays when the voice moves to another address (RFC 8866 section 5.2).
-                self._origin = f"IN {family} {self.address}"
+                self._origin = _origin(family, self.address)
             self._version += 1
             # A user name of letters: scripts look for one (SIPp's own scenario "regexp"), though a dash is legal.
             self._written = f"v=0\r\no=ramal {self.session_id} {self._version} {self._origin}\r\n".encode() + content
@@ -348,7 +350,6 @@ def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"", *, offered: b
         _direction(audio, ours),
         audio.packet_ms,
         answer,
-        audio,
         offered and audio.multiplexes,
     )
 
@@ -360,15 +361,20 @@ def _direction(audio: PeerAudio, ours: Direction) -> Direction:
     return Direction.of(sends=theirs.receives and ours.sends, receives=theirs.sends and ours.receives)
 
 
+@lru_cache(maxsize=64)
+def _origin(family: str, address: str) -> str:
+    return f"IN {family} {address}"
+
+
 def _family(address: str) -> str:
     return "IP6" if ":" in address else "IP4"
 
 
 def _numbered(
-    codecs: Sequence[Codec], taken: dict[int, tuple[str, int]]
+    codecs: Sequence[Codec], taken: Mapping[int, tuple[str, int]]
 ) -> tuple[tuple[tuple[int, Codec], ...], tuple[tuple[int, int], ...]]:
     """Return codecs with payload types, and those of key presses at each clock rate: as the peer has them, or ones it has not."""
-    theirs = {encoding: number for number, encoding in reversed(taken.items())}
+    theirs = {encoding: number for number, encoding in reversed(list(taken.items()))}
     free = iter([n for n in range(_LAST_DYNAMIC, _FIRST_DYNAMIC - 1, -1) if n not in taken])
 
     def number(encoding: tuple[str, int], usual: int) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from sip.errors import MalformedSdpError
@@ -26,6 +28,9 @@ _STATIC: Final = {
     "18": (18, ("G729", 8000)),
 }
 """Payload types that need no rtpmap (RFC 3551 section 6), as far as telephones use them."""
+
+_REMEMBERED: Final = 1024
+"""Characters: formats and rtpmaps up to this length are remembered with their meaning, for all calls of a kind of phone have the same."""
 
 Lines = list[tuple[str, str]]
 
@@ -87,15 +92,11 @@ class Media:
         """Return the values of all attributes with this name."""
         return _attributes(self.lines, name)
 
-    def payloads(self) -> dict[int, tuple[str, int]]:
+    def payloads(self) -> Mapping[int, tuple[str, int]]:
         """Return encoding name in upper case and clock rate in hertz by payload type, in the order of preference."""
-        maps = dict(_STATIC)
-        for kind, text in self.lines:
-            if kind == "a" and text.startswith("rtpmap:"):
-                mapped = _rtpmap(text)
-                if mapped is not None:
-                    maps[mapped[0]] = mapped[1]
-        return {maps[text][0]: maps[text][1] for text in self.formats if text in maps}
+        formats = " ".join(self.formats)
+        maps = "\n".join([text for kind, text in self.lines if kind == "a" and text.startswith("rtpmap:")])
+        return _payloads(formats, maps) if len(formats) + len(maps) <= _REMEMBERED else _read_payloads(formats, maps)
 
 
 @dataclass(slots=True)
@@ -232,6 +233,19 @@ def _rtpmap(attribute: str) -> tuple[str, tuple[int, tuple[str, int]]] | None:
         # Music in stereo is another encoding than speech; Opus has two channels always (RFC 7587 section 7).
         name = f"{name}/{match[4]}"
     return match[1], (int(match[1]), (name, int(match[3])))
+
+
+def _read_payloads(formats: str, maps: str) -> Mapping[int, tuple[str, int]]:
+    """Return what `Media.payloads` does, from formats with spaces and attributes with line feeds between them."""
+    known = dict(_STATIC)
+    for text in maps.split("\n"):
+        mapped = _rtpmap(text)
+        if mapped is not None:
+            known[mapped[0]] = mapped[1]
+    return MappingProxyType({known[text][0]: known[text][1] for text in formats.split(" ") if text in known})
+
+
+_payloads = lru_cache(maxsize=256)(_read_payloads)
 
 
 def _parse_media(value: str) -> Media:

@@ -129,7 +129,7 @@ class InviteSession(PeerRequests):
     @property
     def heard(self) -> bool:
         """Outgoing: whether the peer answered the INVITE with anything, be it 100; a silent peer may be given up sooner."""
-        return self._invite is not None and self._invite.heard
+        return self._invite.heard if self._invite is not None else self.established
 
     # What the one who controls the call can do; how it begins for a callee is in `IncomingSide`.
 
@@ -181,6 +181,7 @@ class InviteSession(PeerRequests):
             self.dialog.turn(Turn.ANSWER_SENT)
             self.local_sdp = sdp
             self._outgoing_only().acknowledge(self.dialog, sdp)
+            self.forget_invite()
             self._offers.proceed()
         elif self._invite is not None and self._invite.answer_early_offer(sdp):
             self.local_sdp = sdp
@@ -255,6 +256,16 @@ class InviteSession(PeerRequests):
 
     # For the parts of the session and for the stack.
 
+    def forget_invite(self) -> None:
+        """Let go of the INVITE and of what carried or answered it, because the call is confirmed."""
+        super().forget_invite()
+        if self._invite is not None:
+            self._invite.settle()
+        if self._answer is not None:
+            self._answer.forget()
+        self._invite = self._answer = None
+        self._alternatives, self._on_failover = (), None
+
     def finish(self, event: SessionEvent) -> None:
         """Say the last word and end all exchanges."""
         self.move(Move.FINISHED)
@@ -293,7 +304,8 @@ class InviteSession(PeerRequests):
             self._invite.cancel(())
             self.move(Move.GIVEN_UP)
         else:
-            self._incoming_only().refuse(500, None, self.local_tag)
+            if self._answer is not None:
+                self._answer.refuse(500, None, self.local_tag)
             self.finish(ended)
             self.close()
             return
@@ -312,6 +324,7 @@ class InviteSession(PeerRequests):
             return
         if not self.move(Move.ACKNOWLEDGED):
             return
+        self.forget_invite()
         if self.dialog is not None and self.dialog.exchange is Exchange.OURS:
             sdp = sdp_of(request)
             if sdp is None or not self.dialog.turn(Turn.ANSWER_RECEIVED):

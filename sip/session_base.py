@@ -12,6 +12,7 @@ from sip.address import Address
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, SessionHost
 from sip.dialog import Dialog
+from sip.errors import SessionStateError
 from sip.message import Headers, Request, Response
 from sip.session_events import Direction, SessionEvent, SessionListener, SessionState
 from sip.session_tables import SESSION, Move
@@ -39,8 +40,11 @@ class SessionBase(abc.ABC):
     __slots__ = (
         "__weakref__",
         "_contact",
+        "_direct",
         "_over",
-        "_remote_identity",
+        "_request",
+        "_secure",
+        "call_id",
         "context",
         "credentials",
         "dialog",
@@ -54,7 +58,6 @@ class SessionBase(abc.ABC):
         "peer_updates",
         "remote_offer",
         "replaces",
-        "request",
         "source",
         "state",
         "symmetric",
@@ -68,8 +71,7 @@ class SessionBase(abc.ABC):
         self.host = host
         self.id = new_id()
         self.direction = direction
-        self.request = request
-        """The INVITE that began it, as it was received or first sent."""
+        self.call_id = request.call_id
         self.source = source
         """Incoming: where the INVITE came from. Outgoing: where it was sent."""
         self.symmetric = symmetric
@@ -85,7 +87,9 @@ class SessionBase(abc.ABC):
         self.replaces: Replaces | None = None
         """Incoming: the dialog this one wants to take the place of (RFC 3891)."""
         self.remote_offer: bytes | None = None
-        """Incoming: the session description of the INVITE; None means that our answer has to bring the offer."""
+        """Incoming: the session description of the INVITE, until the call is confirmed; None means that our answer has to bring the
+        offer.
+        """
         self.dialog: Dialog | None = None
         self.state = SessionState.CALLING if direction is Direction.OUTGOING else SessionState.OFFERED
         self.local_tag = ""
@@ -97,14 +101,36 @@ class SessionBase(abc.ABC):
         """Whether the peer said that it takes UPDATE; None: ask `updates`."""
         self.local_sdp = request.body if direction is Direction.OUTGOING else b""
         """Our last session description that the peer has as an offer or answer; empty before there is one."""
+        self._request: Request | None = request
+        self._secure = request.uri.scheme == "sips"
+        self._direct: bool | None = None
         self._contact = ""
-        self._remote_identity: NameAddress | None = None
         self._over = False
 
     @property
-    def call_id(self) -> str:
-        """The Call-ID."""
-        return self.request.call_id
+    def request(self) -> Request:
+        """The INVITE that began it, as it was received or first sent.
+
+        Raises:
+            SessionStateError: the call is confirmed; from then on its dialog tells all, and the INVITE is not kept.
+        """
+        if self._request is None:
+            raise SessionStateError("The INVITE of a confirmed call is not kept.")
+        return self._request
+
+    def forget_invite(self) -> None:
+        """Let go of the INVITE, because the call is confirmed."""
+        self._direct = self.direct
+        self._request = self.remote_offer = None
+
+    @property
+    def direct(self) -> bool:
+        """Whether the INVITE tells of nobody between the peer and us."""
+        if self._direct is not None:
+            return self._direct
+        request = self.request
+        routed = request.get("Route") is not None or request.get("Record-Route") is not None
+        return not routed and len(request.get_all("Via")) == 1
 
     @property
     def remote_tag(self) -> str:
@@ -114,20 +140,22 @@ class SessionBase(abc.ABC):
     @property
     def remote_identity(self) -> NameAddress:
         """The peer as From (incoming) or To (outgoing) names it."""
-        if self._remote_identity is None:
-            incoming = self.direction is Direction.INCOMING
-            self._remote_identity = self.request.from_ if incoming else self.request.to
-        return self._remote_identity
+        return NameAddress.parse(self.dialog.remote) if self.dialog is not None else self.request.to
 
     @property
     def contact(self) -> str:
         """Our Contact in this session."""
         if not self._contact:
-            incoming = self.direction is Direction.INCOMING
-            user = self.request.uri.user if incoming else self.request.from_.uri.user
-            contact = self.host.contact(self.source, user)
-            self._contact = secured(contact) if self.request.uri.scheme == "sips" else contact
+            contact = self.host.contact(self.source, self._user())
+            self._contact = secured(contact) if self._secure else contact
         return self._contact
+
+    def _user(self) -> str:
+        """Return who we are in this session: whom an incoming INVITE asks for, or whose name an outgoing one bears."""
+        if self.direction is Direction.INCOMING:
+            return self.request.uri.user
+        own = NameAddress.parse(self.dialog.local) if self.dialog is not None else self.request.from_
+        return own.uri.user
 
     @property
     def max_forwards(self) -> int:
@@ -138,10 +166,10 @@ class SessionBase(abc.ABC):
     @property
     def updates(self) -> bool:
         """Whether the peer takes UPDATE, as its Allow says."""
-        if self.peer_updates is None:
-            values = self.request.get_all("Allow") if self.direction is Direction.INCOMING else []
+        if self.peer_updates is None and self._request is not None:
+            values = self._request.get_all("Allow") if self.direction is Direction.INCOMING else []
             self.peer_updates = any("UPDATE" in value.upper() for value in values)
-        return self.peer_updates
+        return bool(self.peer_updates)
 
     def caller_has(self, option: str, header: str = "Supported") -> bool:
         """Incoming: whether the INVITE lists an option tag, as one that is supported or (`Require`) demanded."""

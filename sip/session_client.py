@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import structlog
-
 from sip.address import Address
 from sip.bodies import by_preference, cause_of, retry_after_of, sdp_of
 from sip.client_request import ClientCredentials, ClientRequest
-from sip.dialog import Dialog
+from sip.dialog import Dialog, dialog_of_answer
 from sip.early_dialogs import MOST_BRANCHES, EarlyDialog, reliable_number
 from sip.errors import MalformedMessageError
 from sip.message import Headers, Request, Response
@@ -25,8 +23,6 @@ from sip.transaction_tables import State
 
 if TYPE_CHECKING:
     from sip.session import InviteSession
-
-log = structlog.get_logger(__name__)
 
 _MOST_INTERVALS = 3
 """How often an INVITE is sent again because a session interval was too small for somebody on its way."""
@@ -98,7 +94,7 @@ class OutgoingInvite:
         self._acknowledged[dialog.remote_tag] = (host.send_acknowledgement(request, hop), hop)
 
     def settle(self) -> None:
-        """Hand the ACK to the transaction, so that the ended session need not be kept for it."""
+        """Hand the ACK to the transaction, so that neither this nor an ended session need be kept for it."""
         if self._abandon is not None:
             self._abandon.cancel()
         dialog = self._session.dialog
@@ -257,6 +253,7 @@ class OutgoingInvite:
             return
         self.acknowledge(dialog)
         session.move(Move.ACKNOWLEDGED)
+        session.forget_invite()
         told = self._told == dialog.remote_tag
         if early is not None and early.agreed:
             # Agreed before; told again only where another branch was heard in between.
@@ -319,15 +316,8 @@ class OutgoingInvite:
         return True
 
     def _dialog_of(self, response: Response) -> Dialog:
-        """Make the dialog of a response; one whose Contact or Record-Route is rubbish is answered where the INVITE went."""
         request, symmetric = self.client.request, self._session.symmetric
-        try:
-            dialog = Dialog.as_client(request, response, self.client.destination, symmetric=symmetric)
-        except MalformedMessageError as error:
-            log.info("malformed_answer", call_id=request.call_id, problem=error.message)
-            lines = [pair for pair in response.headers if pair[0] not in ("Contact", "Record-Route")]
-            plain = Response(response.status, response.reason, lines)
-            dialog = Dialog.as_client(request, plain, self.client.destination, symmetric=symmetric)
+        dialog = dialog_of_answer(request, response, self.client.destination, symmetric=symmetric)
         if request.body:
             dialog.exchange = Exchange.OURS
         return dialog

@@ -48,8 +48,8 @@ class IncomingSide(SessionBase):
         With SDP it is sent reliably to a caller that supports that, and is our answer then (or our offer, when
         `remote_offer` is None); without SDP only to a caller that demands it.
         """
-        answer = self._incoming_only()
-        if self.state not in UNANSWERED or self.dialog is None:
+        answer = self._unanswered()
+        if answer is None or self.dialog is None:
             return
         reliable = self.caller_has("100rel", "Require") or (sdp is not None and self.caller_has("100rel"))
         if sdp is not None:
@@ -73,8 +73,8 @@ class IncomingSide(SessionBase):
 
         It is not sent where a reliable provisional response brought it before; and what that brought is acknowledged first.
         """
-        answer = self._incoming_only()
-        if self.state not in UNANSWERED or self.dialog is None:
+        answer = self._unanswered()
+        if answer is None or self.dialog is None:
             return
         reliable = answer.reliable
         if reliable is not None and (
@@ -92,8 +92,8 @@ class IncomingSide(SessionBase):
 
     def reject(self, status: int, *, reason: str | None = None, headers: Headers = ()) -> None:
         """Incoming: refuse the call with a final error (300 to 699)."""
-        answer = self._incoming_only()
-        if self.state in UNANSWERED:
+        answer = self._unanswered()
+        if answer is not None:
             answer.refuse(status, reason, self.local_tag, headers)
             self.finish(Ended(by_peer=False, reason=reason or "", status=status))
             self.close()
@@ -158,10 +158,11 @@ class IncomingSide(SessionBase):
             self.finish(Cancelled("The invitation expired"))
             self.close()
 
-    def _incoming_only(self) -> InviteAnswer:
-        if self._answer is None:
+    def _unanswered(self) -> InviteAnswer | None:
+        """Return what answers the INVITE, or None when it is too late for that."""
+        if self.direction is Direction.OUTGOING:
             raise SessionStateError("Only an incoming session can be answered or refused.")
-        return self._answer
+        return self._answer if self.state in UNANSWERED else None
 
     @abc.abstractmethod
     def finish(self, event: SessionEvent) -> None:

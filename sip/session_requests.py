@@ -104,6 +104,7 @@ class PeerRequests(IncomingSide):
                 # It has our 2xx, or it would not re-INVITE; its ACK was lost.
                 self._answer.acknowledged()
                 self.move(Move.ACKNOWLEDGED)
+                self.forget_invite()
                 self.emit(Confirmed())
         if self.state is not SessionState.CONFIRMED:
             transaction.respond(response_to(request, 491))

@@ -119,6 +119,8 @@ def is_too_brief(message: Message, config: SipConfig) -> bool:
 def accept_terms(session: SessionBase, message: Message) -> list[tuple[str, str]]:
     """Take the terms of a request that is accepted now; return the headers of its 2xx (RFC 4028 section 9)."""
     terms, timer = terms_of(message), session.timer
+    if session.peer_updates is None:
+        session.peer_updates = terms.updates
     if terms.expires is None and not session.host.config.session_expires:
         if timer is not None:
             timer.stop()

@@ -232,6 +232,8 @@ class ClientTransaction(_Transaction):
             self.payload, self.destination = acknowledgement, destination
             self._stop_timers()
             self._layer.shrink(self)
+            # Whoever settles it while it tells of the 2xx must not have it wait for its end.
+            self.state = State.TERMINATED
 
     @property
     def answered(self) -> bool:

@@ -36,7 +36,7 @@ async def carrier(server: RamalServer) -> AsyncIterator[ScriptedPhone]:
 
 
 def request_of(call: ScriptedCall) -> Request:
-    return call.session.request
+    return call.request
 
 
 async def test_a_trunk_is_believed_who_calls(server: RamalServer, carrier: ScriptedPhone) -> None:

@@ -95,7 +95,7 @@ async def test_a_carrier_that_moves_the_number_to_another_of_its_hosts_is_follow
         moved = f"<sip:{OUTSIDE};npdi;rn=+79990001122@127.0.0.1:{second.port}>"
         redirect(await carrier.incoming(), "<sip:nobody@192.0.2.1>", f"<sip:{ELSEWHERE}@127.0.0.1>;q=0.1", moved)
         taken = await take(second)
-        assert taken.session.request.uri.user == f"{OUTSIDE};npdi;rn=+79990001122"
+        assert taken.request.uri.user == f"{OUTSIDE};npdi;rn=+79990001122"
         await call.answered()
         assert {leg.number for leg in server.told(LegCreated, trunk="carrier")} == {OUTSIDE}
         await hang_up(server, call)
@@ -109,8 +109,8 @@ async def test_a_carrier_that_names_another_number_is_followed_as_if_it_was_dial
         call = ana.call("1002")
         redirect(await carrier.incoming(), f"<sip:{ELSEWHERE}@192.0.2.1>")
         taken = await take(carrier)
-        assert taken.session.request.uri.user == ELSEWHERE
-        assert [value.partition(";")[2] for value in taken.session.request.get_all("Diversion")] == [
+        assert taken.request.uri.user == ELSEWHERE
+        assert [value.partition(";")[2] for value in taken.request.get_all("Diversion")] == [
             "reason=deflection;counter=1",
             "reason=unconditional;counter=1",
         ]
@@ -183,7 +183,7 @@ async def test_a_phone_sends_its_call_on_and_is_named_as_the_one_who_did(
         call = ana.call("1002")
         redirect(await boris.incoming(), f"<sip:{OUTSIDE}@192.0.2.1>")
         taken = await take(carrier)
-        assert (taken.session.request.get("Diversion") or "").endswith("reason=deflection;counter=1")
+        assert (taken.request.get("Diversion") or "").endswith("reason=deflection;counter=1")
         await call.answered()
         assert progress(call)[-1] == 181
         assert (await server.fact(LegCreated, trunk="carrier")).forwarded_by == "1002"

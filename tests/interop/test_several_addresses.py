@@ -63,7 +63,7 @@ async def talk(caller: ScriptedPhone, callee: ScriptedPhone, *, host: str = "127
     answered = await call.event(Answered)
     call.session.hang_up()
     await incoming.over()
-    return told(answered.sdp), told(incoming.session.remote_offer)
+    return told(answered.sdp), told(incoming.offer)
 
 
 @pytest.mark.parametrize("hosts", [("0.0.0.0",), ("0.0.0.0", "::"), ("127.0.0.2", "127.0.0.1")], ids=str)

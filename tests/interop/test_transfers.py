@@ -101,7 +101,7 @@ async def test_the_agent_may_leave_before_the_target_answers(
         transferred = await server.fact(CallTransferred)
         assert (transferred.kind, transferred.result) == (TransferKind.BLIND, TransferResult.COMPLETED)
         assert not customer.ended
-        assert incoming.session.request.get("Referred-By") == "<sip:1001@phone.example>"
+        assert incoming.request.get("Referred-By") == "<sip:1001@phone.example>"
         await hang_up(server, incoming)
         assert customer.ended
 
@@ -155,7 +155,7 @@ async def test_a_target_that_never_answers_gives_the_call_back_though_the_agent_
         agent.session.hang_up()
         again = await take(ana)
         assert await ringing.over() == 487
-        assert again.session.request.from_.uri.user == "+79161112233"
+        assert again.request.from_.uri.user == "+79161112233"
         assert not customer.ended
         await hang_up(server, again)
         assert customer.ended

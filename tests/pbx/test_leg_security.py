@@ -14,8 +14,11 @@ from media.dtls import DtlsHandshake, DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
 from media.srtp import SrtpKeys, SrtpProfile
 from pbx.leg_media import LegMedia, Names
+from sip.offer_answer import PeerAudio
+from sip.sdp import SessionDescription
 from tests.media.phone import Phone, Studio, pitch, studio, tone
 from tests.media.secure_phone import SecurePhone
+from tests.support.kept import kept_by
 
 
 def offer(phone: SecurePhone, *lines: str, protocol: str = "RTP/SAVP") -> bytes:
@@ -64,6 +67,23 @@ async def test_keys_of_a_description_are_agreed_in_each_profile(profile: SrtpPro
         room.engine.bridge(media.endpoint, b)
         assert await hears(boris, anna, 700)
         assert await hears(anna, boris, 900)
+        media.close()
+
+
+@pytest.mark.parametrize("offering", [False, True])
+async def test_of_a_description_nothing_is_kept_once_its_keys_are_taken(*, offering: bool) -> None:
+    async with studio() as room:
+        media = leg(room)
+        anna = SecurePhone(SrtpProfile.AES_CM_128_HMAC_SHA1_80)
+        room.phones.append(anna)
+        media.security.spoken_to_by("tls")
+        if offering:
+            media.offer()
+            media.accept_answer(offer(anna, crypto(anna)))
+        else:
+            media.answer(offer(anna, crypto(anna)))
+        assert media.security.profile is anna.profile
+        assert not [one for one in kept_by(media) if isinstance(one, SessionDescription | PeerAudio)]
         media.close()
 
 

@@ -71,6 +71,7 @@ class PhoneApplication:
     def __init__(self, on_invite: Callable[[InviteSession], None] | None = None) -> None:
         self.on_invite = on_invite
         self.sessions: list[InviteSession] = []
+        self.offers: list[bytes | None] = []
         self.listener = Listener()
         self.users: dict[str, str] = {}
         self.trunk: str | None = "any"
@@ -78,6 +79,7 @@ class PhoneApplication:
 
     def invite_received(self, session: InviteSession) -> None:
         self.sessions.append(session)
+        self.offers.append(session.remote_offer)
         session.listener = self.listener
         if self.on_invite is not None:
             self.on_invite(session)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sip.message import Request, Response
+from sip.errors import SessionStateError
+from sip.message import Message, Request, Response
 from sip.session import InviteSession
 from sip.session_events import (
     Answered,
@@ -19,6 +20,7 @@ from sip.session_events import (
 )
 from sip.uri import NameAddress, Uri
 from tests.sip.network import ANSWER, OFFER, Listener, Packet, Pair, established
+from tests.support.kept import kept_by
 
 
 def ring_then_answer(session: InviteSession) -> None:
@@ -36,7 +38,7 @@ def test_a_call_rings_is_answered_and_ended() -> None:
     session = pair.call(listener)
     pair.network.run(0.1)
     assert listener.events == [Progressed(180, "Ringing", None), Answered(ANSWER)]
-    assert pair.bob_session.remote_offer == OFFER
+    assert pair.bob_app.offers == [OFFER]
     assert session.state is SessionState.CONFIRMED
     assert pair.bob_session.state is SessionState.CONFIRMED
     assert pair.bob_app.listener.names == ["Confirmed"]
@@ -49,6 +51,19 @@ def test_a_call_rings_is_answered_and_ended() -> None:
     pair.network.run(70)
     assert pair.network.what == expected
     assert pair.settled()
+
+
+def test_a_call_that_is_confirmed_keeps_none_of_its_messages() -> None:
+    pair, session, _ = established()
+    assert session.heard
+    for one in (session, pair.bob_session):
+        with pytest.raises(SessionStateError):
+            _ = one.request
+    kept = kept_by(pair.network)
+    assert session in kept
+    assert pair.bob_session in kept
+    assert not [one for one in kept if isinstance(one, Message)]
+    assert pair.alice.transactions.live == pair.bob.transactions.live == 0
 
 
 def test_the_callee_can_end_the_call_too() -> None:
@@ -298,7 +313,7 @@ def test_a_call_without_offer_gets_the_offer_in_the_answer_and_answers_in_the_ac
     listener = Listener()
     session = pair.call(listener, sdp=None)
     pair.network.run(0.1)
-    assert pair.bob_session.remote_offer is None
+    assert pair.bob_app.offers == [None]
     assert listener.events == [Answered(OFFER)]
     assert "ACK" not in pair.network.what
     session.accept_offer(ANSWER)

@@ -9,7 +9,7 @@ from sip.message import Request, Response
 from sip.session import InviteSession
 from sip.session_events import ReferProgressed, Referred, SessionEvent
 from sip.transfer import Refer, Replaces, parse_refer, parse_sipfrag, refer_to, replaces_of
-from sip.uri import Uri
+from sip.uri import NameAddress, Uri
 from tests.sip.network import ANSWER, OFFER, Pair, established
 
 CAROL = Uri("sip", "carol", "10.0.0.3")
@@ -274,13 +274,13 @@ class TestItsSubscription:
         assert pair.network.what[-2:] == ["481 NOTIFY", "489 NOTIFY"]
 
     def test_an_invite_with_replaces_finds_the_dialog_it_means(self) -> None:
-        pair, session, listener = established()
+        pair, _, listener = established()
         pair.bob_app.on_invite = None
         own = pair.bob_session
         replaces = Replaces(own.call_id, own.local_tag, own.remote_tag)
         pair.alice.invite(
             Uri("sip", "bob", "10.0.0.2"),
-            from_=session.request.from_,
+            from_=NameAddress("", Uri("sip", "alice", "10.0.0.1")),
             listener=listener,
             sdp=OFFER,
             headers=[("Replaces", str(replaces)), ("Require", "replaces")],

@@ -43,6 +43,16 @@ class ScriptedCall:
     session: InviteSession
     events: list[SessionEvent]
     _changed: asyncio.Condition
+    _request: Request | None
+    offer: bytes | None
+    """What an incoming call offered."""
+
+    @property
+    def request(self) -> Request:
+        """The INVITE of an incoming call."""
+        if self._request is None:
+            raise AssertionError("only incoming calls have an INVITE of the other side")
+        return self._request
 
     async def event(self, kind: type[E], *, count: int = 1) -> E:
         """Wait for the event of a kind that is number `count`, and return it."""
@@ -142,7 +152,8 @@ class ScriptedPhone:
         return ClientCredentials(self.username, PASSWORD)
 
     def _new(self, session: InviteSession | None) -> ScriptedCall:
-        call = ScriptedCall(session, [], asyncio.Condition())  # type: ignore[arg-type]
+        request, offer = (session.request, session.remote_offer) if session is not None else (None, None)
+        call = ScriptedCall(session, [], asyncio.Condition(), request, offer)  # type: ignore[arg-type]
         if session is not None:
             self._calls[session.id] = call
         return call
