@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 _QUEUE: Final = 1000
 
 
-@dataclass(slots=True, frozen=True)
-class LiveEvent:
+class LiveEvent(msgspec.Struct, frozen=True):
     """Something that happened: a dotted kind in the past (`call.answered`), its JSON payload, and its call if it has one."""
 
     kind: str
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
     call_id: str = ""
 
 

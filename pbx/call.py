@@ -282,10 +282,9 @@ class Call(CallLife):
             if self._dialling is not None:
                 self._dialling.cause = leg.cause
             self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
-        else:
+        elif not self._ending:
             self.inbox.put(LegGone(leg))
-            if not self._ending:
-                self.changed("call.leg_ended")
+            self.changed("call.leg_ended")
 
     def leg_held(self, leg: Leg) -> None:
         """Hear that a party holds."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from core.bus import EventBus
 from core.clock import Clock
@@ -70,6 +73,25 @@ class TrunkStates(Protocol):
         ...
 
 
+class VoiceTerms(msgspec.Struct, frozen=True):
+    """How voice and keys go to a party and come from it."""
+
+    keys: KeyWay = KeyWay.RFC4733
+    encryption: Encryption = Encryption.OPTIONAL
+    codecs: tuple[Codec, ...] = ()
+    """What a trunk may speak, best first; none stands for all of ours."""
+
+
+_WITHOUT_WISHES: Final = VoiceTerms()
+
+
+@functools.lru_cache(maxsize=256)
+def _voice_terms(keys: str, encryption: str, codecs: tuple[str, ...] = ()) -> VoiceTerms:
+    # Extensions come from the database in bulk, with their text as it stands there.
+    known = tuple(codec for label in codecs if (codec := by_label(label)) is not None)
+    return VoiceTerms(KeyWay(keys), Encryption(encryption), known)
+
+
 @dataclass(slots=True)
 class Equipment:
     """The services below and beside the call core."""
@@ -109,25 +131,14 @@ class Equipment:
         """The present time where the company is."""
         return self.clock.now().astimezone(ZoneInfo(self.company.settings.timezone))
 
-    def codecs_of(self, trunk: str) -> tuple[Codec, ...]:
-        """The codecs that a trunk may speak, best first; none stands for all of ours."""
-        entry = self.directory.snapshot.trunks.get(trunk)
-        if entry is None or not entry.codecs:
-            return ()
-        return tuple(codec for label in entry.codecs if (codec := by_label(label)) is not None)
-
-    def keys_by(self, party: Party) -> KeyWay:
-        """How keys go to a party and come from it."""
+    def voice_terms(self, party: Party) -> VoiceTerms:
+        """How voice and keys go to a party and come from it; where its entry is gone, as for one without wishes."""
         snapshot = self.directory.snapshot
-        entry = snapshot.trunks.get(party.trunk) if party.trunk else snapshot.extensions.get(party.extension)
-        # Extensions come from the database in bulk, with their text as it stands there.
-        return KeyWay.RFC4733 if entry is None else KeyWay(entry.dtmf)
-
-    def encryption_of(self, party: Party) -> Encryption:
-        """Whether a party's voice is to be encrypted."""
-        snapshot = self.directory.snapshot
-        entry = snapshot.trunks.get(party.trunk) if party.trunk else snapshot.extensions.get(party.extension)
-        return Encryption.OPTIONAL if entry is None else Encryption(entry.encryption)
+        if party.trunk:
+            trunk = snapshot.trunks.get(party.trunk)
+            return _WITHOUT_WISHES if trunk is None else _voice_terms(trunk.dtmf, trunk.encryption, trunk.codecs)
+        extension = snapshot.extensions.get(party.extension)
+        return _WITHOUT_WISHES if extension is None else _voice_terms(extension.dtmf, extension.encryption)
 
     def language(self, extension: str = "") -> str:
         """The language in which an extension is spoken to; without one, the company's."""

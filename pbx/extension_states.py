@@ -44,7 +44,7 @@ class ExtensionStates:
         """Return what the extension is doing."""
         busy = self._by_extension.get(extension)
         if busy:
-            return min(busy.values(), key=_RANK.index)
+            return next(iter(busy.values())) if len(busy) == 1 else min(busy.values(), key=_RANK.index)
         return ExtensionState.IDLE if extension in self._registered else ExtensionState.OFFLINE
 
     def occupied(self, extension: str) -> bool:
@@ -81,18 +81,25 @@ class ExtensionStates:
             self._by_call[call_id] = now
         else:
             del self._by_call[call_id]
-        for extension in before.keys() | now.keys():
-            states = self._by_extension.setdefault(extension, {})
-            states.pop(call_id, None)
-            if extension in now:
-                states[call_id] = now[extension]
-            elif not states:
-                del self._by_extension[extension]
-            self._tell(extension)
+        for extension, state in now.items():
+            if before.get(extension) is not state:
+                states = self._by_extension.get(extension)
+                if states is None:
+                    self._by_extension[extension] = {call_id: state}
+                else:
+                    states[call_id] = state
+                self._tell(extension)
+        for extension in before:
+            if extension not in now:
+                states = self._by_extension[extension]
+                del states[call_id]
+                if not states:
+                    del self._by_extension[extension]
+                self._tell(extension)
 
     def _tell(self, extension: str) -> None:
         state = self.state(extension)
-        if self._told.get(extension) != state:
+        if self._told.get(extension) is not state:
             self._told[extension] = state
             self._bus.publish("extension.state", {"extension": extension, "state": state.value})
             if self.on_state is not None:

@@ -120,11 +120,11 @@ class Leg(LegVoice):
         self.party = party
         self.role = role
         self.incoming = incoming
-        self.media.security.policy = equipment.encryption_of(party)
-        if party.trunk:
-            self.media.allowed = equipment.codecs_of(party.trunk)
-        self._keys_by = equipment.keys_by(party)
-        self.media.inband = self._keys_by is KeyWay.INBAND
+        terms = equipment.voice_terms(party)
+        self.media.security.policy = terms.encryption
+        self.media.allowed = terms.codecs
+        self._keys_by = terms.keys
+        self.media.inband = terms.keys is KeyWay.INBAND
         self._last_key: tuple[str, bool, float] | None = None
         self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None

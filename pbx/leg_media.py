@@ -136,9 +136,12 @@ class LegMedia:
         if audio is None:
             return False
         host = audio.remote[0]
-        if host in NOWHERE or _NAME.fullmatch(host) is not None:
+        if host in NOWHERE:
             return True
-        if is_ip_address(host) and (self._engine.serves(host) or audio.media.attribute("ice-ufrag") is not None):
+        if is_ip_address(host):
+            if self._engine.serves(host) or audio.media.attribute("ice-ufrag") is not None:
+                return True
+        elif _NAME.fullmatch(host) is not None:
             return True
         self.warning = _warning(301, "The description names no address that voice can be sent to.")
         return False
