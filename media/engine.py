@@ -187,6 +187,14 @@ class Endpoint:
             raise InvalidEndpointError(f"The media address cannot be used: {error}.") from error
         self._wake()
 
+    def pack(self, packet_ms: int) -> None:
+        """Send sound that is made here in packets of so many milliseconds, 10 to 60, as the party's `ptime` asks; 20 until told.
+
+        Opus stays in packets of 20, and so does what is relayed as it comes; no packet grows beyond what networks carry whole.
+        """
+        self.native.pack(packet_ms)
+        self._wake()
+
     def encrypt(self, keys: SrtpKeys | None = None) -> None:
         """Send and hear only what is encrypted from now on; without keys, nothing until they come.
 

@@ -19,7 +19,7 @@ from pbx.leg_security import LegSecurity
 from sip import codecs, offer_answer
 from sip.address import Address, is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
-from sip.offer_answer import UNPROTECTED, MediaNegotiation, NegotiatedMedia, PeerAudio
+from sip.offer_answer import PACKET_MS, UNPROTECTED, MediaNegotiation, NegotiatedMedia, PeerAudio
 from sip.resolver import Target
 from sip.sdp import NOWHERE
 
@@ -50,6 +50,7 @@ class LegMedia:
         "_names",
         "_negotiation",
         "_offer",
+        "_packet_ms",
         "allowed",
         "at",
         "beside",
@@ -66,6 +67,7 @@ class LegMedia:
         self._negotiation: MediaNegotiation | None = None
         self._offer: tuple[bytes, PeerAudio | None] | None = None
         self._multiplexed = False
+        self._packet_ms = PACKET_MS
         self._hears_voice = False
         self.endpoint: Endpoint | None = None
         self.security = LegSecurity(identity, ways)
@@ -329,6 +331,9 @@ class LegMedia:
             # Keys go to the call first: a star code must not sound in the customer's ear.
             relay_digits=False,
         )
+        if agreed.packet_ms != self._packet_ms:
+            self._packet_ms = agreed.packet_ms
+            endpoint.pack(agreed.packet_ms)
         if agreed.multiplexed is not self._multiplexed and not (self.security.checked or self.security.inner):
             self._multiplexed = agreed.multiplexed
             endpoint.multiplex(agreed.multiplexed)

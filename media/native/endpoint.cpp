@@ -48,34 +48,45 @@ void Endpoint::configure(const EndpointSettings& settings, int64_t now) {
     settings_ = settings;
     configured_ = true;
     latch_.expect(settings.remote, settings.latching, settings.beside);
-    stream_.break_off();
+    break_off();
     alive_ = configured_at_ = now;
     timed_out_ = false;
+}
+
+void Endpoint::pack(int packet_ms) {
+    const int wanted = std::clamp(packet_ms, kShortestPacketMs, kLongestOwnPacketMs);
+    if (wanted == (packing_ ? packing_->packet_ms : kFrameMs)) return;
+    packing_ = wanted == kFrameMs ? nullptr : std::make_unique<Packing>(wanted);
+}
+
+void Endpoint::break_off() {
+    stream_.break_off();
+    if (packing_) packing_->forget();
 }
 
 void Endpoint::set_peer(Endpoint* peer) {
     forget_sound();
     peer_ = peer;
-    stream_.break_off();
+    break_off();
 }
 
 void Endpoint::sit(Seat* seat) {
     forget_sound();
     seat_ = seat;
-    stream_.break_off();
+    break_off();
 }
 
 void Endpoint::play(uint32_t playback, Playlist playlist) {
     stop_play();
     playback_ = playback;
     playlist_ = std::move(playlist);
-    stream_.break_off();
+    break_off();
 }
 
 void Endpoint::stop_play() {
     if (!playlist_) return;
     playlist_.reset();
-    stream_.break_off();
+    break_off();
     events_.push({EventKind::playback_ended, id, playback_, 0});
 }
 
@@ -230,7 +241,7 @@ void Endpoint::tick(int64_t now) {
     if (tap_) tap_->step();
     if (digits_out_.busy()) {
         send_digit_step(now);
-        if (!digits_out_.busy()) stream_.break_off();
+        if (!digits_out_.busy()) break_off();
     } else if (playlist_) {
         send_sound_step(now);
     } else if (translating()) {
@@ -260,7 +271,8 @@ void Endpoint::send_sound_step(int64_t now) {
     int16_t samples[kFrameSamples];
     if (!playlist_->fill(samples, kFrameSamples)) {
         playlist_.reset();
-        stream_.break_off();
+        if (packing_ && sending()) send_packed(now, true);
+        break_off();
         events_.push({EventKind::playback_ended, id, playback_, 1});
         return;
     }
@@ -268,9 +280,11 @@ void Endpoint::send_sound_step(int64_t now) {
 }
 
 void Endpoint::send_own(const RtpHeader& header, const uint8_t* payload, size_t size) {
-    write_rtp(own_packet_, header);
-    std::copy_n(payload, size, own_packet_ + kRtpHeader);
-    transmit(own_packet_, kRtpHeader + size);
+    uint8_t* packet = own_packets_[second_packet_].data();
+    second_packet_ = !second_packet_;
+    write_rtp(packet, header);
+    std::copy_n(payload, size, packet + kRtpHeader);
+    transmit(packet, kRtpHeader + size);
 }
 
 void Endpoint::supervise(int64_t now, int64_t timeout) {

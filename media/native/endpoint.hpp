@@ -1,6 +1,7 @@
 // An endpoint: one party's RTP and RTCP sockets, and all that is known of its stream.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "events.hpp"
 #include "hearing.hpp"
 #include "mixer.hpp"
+#include "packing.hpp"
 #include "ports.hpp"
 #include "recorder.hpp"
 #include "rtcp.hpp"
@@ -77,6 +79,8 @@ public:
     Endpoint& operator=(const Endpoint&) = delete;
 
     void configure(const EndpointSettings& settings, int64_t now);
+    // Makes packets of our own as long as the party wants them; they have 20 ms until told.
+    void pack(int packet_ms);
     // Null: nobody.
     void set_peer(Endpoint* peer);
     Endpoint* peer() const { return peer_; }
@@ -172,6 +176,10 @@ private:
     void send_translated_step(int64_t now);
     // A frame of 20 ms at `rate` hertz, in the party's codec.
     void send_frame(const int16_t* samples, int32_t rate, int64_t now);
+    // Sends what is ready in packets of the party's length; with `all` also what is not enough for one.
+    void send_packed(int64_t now, bool all);
+    // The next sound of our own is another one.
+    void break_off();
     int32_t clock() const { return rates_of(settings_.codec).clock; }
     bool sending() const { return settings_.send && reachable(); }
     // Whether the party told, or showed, where it is.
@@ -232,7 +240,11 @@ private:
     int64_t next_report_;
     uint64_t sent_at_report_ = 0;
     // Packets of our own making, until the transport has taken them: a tick sends at most one.
-    uint8_t own_packet_[kRtpHeader + kLargestPayload + kSrtpGrowth];
+    // Taken in turn: a packet stays where it is until the step is over, and one of 20 ms may be divided into two.
+    std::array<uint8_t, kRtpHeader + kLargestOwnPayload + kSrtpGrowth> own_packets_[2];
+    bool second_packet_ = false;
+    // Null while packets are as long as frames.
+    std::unique_ptr<Packing> packing_;
     uint8_t own_report_[kLargestReport + kSrtpGrowth];
 };
 

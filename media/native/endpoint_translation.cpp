@@ -60,7 +60,7 @@ void Endpoint::send_translated_step(int64_t now) {
     int16_t samples[kLongestFrame];
     Hearing& hearing = *peer_->hearing_;
     if (hearing.frame(samples) && sending()) send_frame(samples, hearing.rate, now);
-    if (hearing.idle()) stream_.break_off();
+    if (hearing.idle()) break_off();
 }
 
 void Endpoint::send_frame(const int16_t* samples, int32_t rate, int64_t now) {
@@ -73,8 +73,19 @@ void Endpoint::send_frame(const int16_t* samples, int32_t rate, int64_t now) {
         if (!speaking_ || speaking_->rate != rate) speaking_ = std::make_unique<Speaking>(settings_.codec, rate);
         size = speaking_->encode(samples, payload);
     }
+    if (packing_ && settings_.codec != CodecKind::opus) {
+        packing_->add(payload, size, now);
+        return send_packed(now, false);
+    }
     const auto duration = static_cast<uint32_t>(clock() / kFramesInSecond);
     send_own(stream_.own(settings_.payload_type, duration, now), payload, size);
+}
+
+void Endpoint::send_packed(int64_t now, bool all) {
+    const auto duration = static_cast<uint32_t>(clock() / 1000 * packing_->length_ms());
+    for (auto payload = packing_->next(all); !payload.empty(); payload = packing_->next(all)) {
+        send_own(stream_.own(settings_.payload_type, duration, now), payload.data(), payload.size());
+    }
 }
 
 }  // namespace ramal

@@ -211,6 +211,10 @@ void Loop::configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSe
     });
 }
 
+void Loop::pack(const std::shared_ptr<Endpoint>& endpoint, int packet_ms) {
+    post([endpoint, packet_ms](int64_t) { endpoint->pack(packet_ms); });
+}
+
 void Loop::encrypt(const std::shared_ptr<Endpoint>& endpoint, bool encrypted, const std::optional<SrtpKeys>& keys) {
     post([endpoint, encrypted, keys](int64_t) {
         endpoint->encrypt(encrypted);

@@ -48,6 +48,7 @@ public:
     std::shared_ptr<Endpoint> create_endpoint(size_t place);
     void close(const std::shared_ptr<Endpoint>& endpoint);
     void configure(const std::shared_ptr<Endpoint>& endpoint, const EndpointSettings& settings);
+    void pack(const std::shared_ptr<Endpoint>& endpoint, int packet_ms);
     // The first keys, or what they become by another offer and answer (RFC 3711, RFC 4568). `encrypted` without keys: they are to come.
     void encrypt(const std::shared_ptr<Endpoint>& endpoint, bool encrypted, const std::optional<SrtpKeys>& keys);
     void multiplex(const std::shared_ptr<Endpoint>& endpoint, bool multiplexed);

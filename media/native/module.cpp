@@ -75,6 +75,7 @@ public:
         loop->configure(endpoint, settings);
     }
 
+    void pack(int packet_ms) { loop->pack(endpoint, packet_ms); }
     void encrypt(bool encrypted) { loop->encrypt(endpoint, encrypted, std::nullopt); }
     void set_keys(int profile, const nb::bytes& incoming, const nb::bytes& outgoing, size_t identifier_size) {
         const auto kind = static_cast<SrtpProfile>(profile);
@@ -284,6 +285,7 @@ NB_MODULE(_engine, m) {
         .def_prop_ro("port", &EndpointHandle::port)
         .def("configure", &EndpointHandle::configure, nb::arg("remote").none(), nb::arg("codec"), nb::arg("payload_type"), nb::arg("telephone_event"),
              nb::arg("send"), nb::arg("receive"), nb::arg("latching"), nb::arg("beside").none(), nb::arg("relay_digits"))
+        .def("pack", &EndpointHandle::pack, nb::arg("packet_ms"))
         .def("encrypt", &EndpointHandle::encrypt, nb::arg("encrypted"))
         .def("set_keys", &EndpointHandle::set_keys, nb::arg("profile"), nb::arg("incoming"), nb::arg("outgoing"), nb::arg("identifier_size"))
         .def("multiplex", &EndpointHandle::multiplex, nb::arg("multiplexed"))

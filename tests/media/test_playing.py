@@ -39,6 +39,60 @@ async def test_files_are_heard_one_after_the_other(sounds: dict[str, Path], code
         assert await room.event(PlaybackEnded) == [PlaybackEnded(a.id, playback, completed=True)]
 
 
+@pytest.mark.parametrize("packet_ms", [10, 30, 40, 60])
+@pytest.mark.parametrize("codec", [Codec.PCMU, Codec.G722, Codec.L16])
+async def test_a_sound_comes_in_packets_as_long_as_the_party_wants_and_loses_nothing(
+    sounds: dict[str, Path], codec: Codec, packet_ms: int
+) -> None:
+    async with studio() as room:
+        anna, a = room.party(codec)
+        a.pack(packet_ms)
+        playback = a.play([sounds["low"], sounds["high"]])
+        heard = await anna.hear_many(-(-400 // packet_ms))
+        assert await room.event(PlaybackEnded) == [PlaybackEnded(a.id, playback, completed=True)]
+        step = codec.clock_rate * packet_ms // 1000
+        assert {later.timestamp - earlier.timestamp & 0xFFFFFFFF for earlier, later in itertools.pairwise(heard)} == {
+            step
+        }
+        assert {later.sequence - earlier.sequence & 0xFFFF for earlier, later in itertools.pairwise(heard)} == {1}
+        assert [packet.marker for packet in heard] == [True] + [False] * (len(heard) - 1)
+        sizes = [len(packet.payload) for packet in heard]
+        assert set(sizes[:-1]) == {sizes[0]}
+        assert sum(sizes) == 400 * sizes[0] // packet_ms
+        samples = anna.samples(heard)
+        assert pitch(samples[: len(samples) // 2]) == pytest.approx(500, abs=8)
+        assert pitch(samples[len(samples) // 2 :]) == pytest.approx(1500, abs=8)
+
+
+async def test_packets_grow_no_longer_than_networks_carry_and_opus_keeps_its_own(sounds: dict[str, Path]) -> None:
+    async with studio() as room:
+        for codec, length in ((Codec.L16_WIDE, 1280), (Codec.OPUS, None)):
+            anna, a = room.party(codec)
+            a.pack(60)
+            a.play(sounds["low"], loop=True)
+            heard = await anna.hear_many(6)
+            milliseconds = 40 if length else 20
+            steps = {later.timestamp - earlier.timestamp & 0xFFFFFFFF for earlier, later in itertools.pairwise(heard)}
+            assert steps == {codec.clock_rate * milliseconds // 1000}
+            assert length is None or {len(packet.payload) for packet in heard} == {length}
+
+
+async def test_a_new_sound_begins_with_nothing_left_of_the_old_and_20_ms_come_back(sounds: dict[str, Path]) -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        a.pack(60)
+        a.play(sounds["low"], loop=True)
+        await anna.hear_many(2)
+        a.pack(20)
+        a.play(sounds["high"], loop=True)
+        while len((first := await anna.hear()).payload) != 160:
+            pass
+        assert first.marker
+        heard = [first, *await anna.hear_many(9)]
+        assert {len(packet.payload) for packet in heard} == {160}
+        assert pitch(anna.samples(heard)) == pytest.approx(1500, abs=8)
+
+
 async def test_a_file_that_fills_no_whole_packet_ends_in_silence(tmp_path: Path) -> None:
     async with studio() as room:
         anna, a = room.party()

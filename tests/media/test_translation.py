@@ -36,6 +36,35 @@ async def test_what_one_says_is_heard_by_the_other_in_its_own_codec(one: Codec, 
         assert loudness(samples) == pytest.approx(loudness(tone(700, 1.0)), rel=0.2)
 
 
+@pytest.mark.parametrize("packet_ms", [10, 40])
+async def test_what_is_coded_anew_comes_in_packets_as_long_as_the_party_wants(packet_ms: int) -> None:
+    async with studio() as room:
+        anna, a = room.party(Codec.G722)
+        boris, b = room.party(Codec.PCMA)
+        b.pack(packet_ms)
+        room.engine.bridge(a, b)
+        speaking = asyncio.create_task(anna.speak(tone(700, 0.7)))
+        heard = await boris.hear_many(560 // packet_ms)
+        await speaking
+        assert {len(packet.payload) for packet in heard} == {8 * packet_ms}
+        assert set(np.diff([packet.sequence for packet in heard]) & 0xFFFF) == {1}
+        steps = {later.timestamp - earlier.timestamp & 0xFFFFFFFF for earlier, later in itertools.pairwise(heard)}
+        assert steps == {8 * packet_ms}
+        assert pitch(boris.samples(heard)[1600:]) == pytest.approx(700, abs=8)
+
+
+@pytest.mark.parametrize("packet_ms", [10, 60])
+async def test_what_is_relayed_stays_as_long_as_it_comes(packet_ms: int) -> None:
+    async with studio() as room:
+        anna, a = room.party()
+        boris, b = room.party()
+        b.pack(packet_ms)
+        room.engine.bridge(a, b)
+        for number in range(5):
+            anna.send(bytes([number]) * 160)
+        assert [packet.payload for packet in await boris.hear_many(5)] == [bytes([number]) * 160 for number in range(5)]
+
+
 @pytest.mark.parametrize("codec", [Codec.G722, Codec.OPUS, Codec.L16_WIDE])
 async def test_legs_of_one_codec_are_relayed_untouched_with_their_clock(codec: Codec) -> None:
     async with studio() as room:

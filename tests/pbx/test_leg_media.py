@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import cast
 
 import pytest
+import soundfile
 
 from media.dtls import DtlsIdentity
-from media.engine import Engine
+from media.engine import Codec, Engine
 from pbx.errors import NoPortError
 from pbx.leg_media import LegMedia, Names
 from sip.offer_answer import understand
-from tests.media.phone import free_ports
+from tests.media.phone import Phone, free_ports, studio, tone
 from tests.sip.descriptions import PHONE
 
 
@@ -124,3 +126,23 @@ async def test_an_offer_moves_to_another_address_of_this_machine_with_its_codecs
 
 def media_lines(sdp: bytes) -> bytes:
     return sdp.partition(b"\r\nm=")[2]
+
+
+async def test_sound_for_a_party_comes_in_packets_as_long_as_its_description_says(tmp_path: Path) -> None:
+    sound = tmp_path / "tone.wav"
+    soundfile.write(sound, tone(500, 0.5), 8000, subtype="PCM_16")
+    async with studio() as room:
+        phone = Phone(Codec.PCMA)
+        leg = LegMedia(room.engine, cast("Names", None), DtlsIdentity())
+        for lines, size in (("a=ptime:40\r\n", 320), ("a=ptime:60\r\na=maxptime:30\r\n", 240), ("", 160)):
+            offer = (
+                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+                f"m=audio {phone.address[1]} RTP/AVP 8\r\n{lines}"
+            )
+            leg.answer(offer.encode())
+            leg.open().play(sound, loop=True)
+            while len((await phone.hear()).payload) != size:
+                pass
+            assert {len(packet.payload) for packet in await phone.hear_many(3)} == {size}
+        leg.close()
+        phone.close()
