@@ -109,9 +109,12 @@ class JournalFollower(abc.ABC):
         async with self._progress:
             self.position = position
             self._progress.notify_all()
+        if self._task is not None:
+            self._journal.taken(self.name, position)
 
     def start(self) -> None:
         """Begin to follow the journal in the background."""
+        self._journal.taken(self.name, self.position)
         self._task = asyncio.create_task(self._follow(), name=f"consumer-{self.name}")
 
     async def caught_up(self) -> None:
@@ -126,6 +129,7 @@ class JournalFollower(abc.ABC):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+            self._journal.left(self.name)
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()

@@ -33,7 +33,7 @@ _SEGMENT_BYTES: Final = 64 << 20
 _GATHER_SECONDS: Final = 0.004
 """How long facts gather for one write; a kill loses at most those."""
 _TAIL_ENTRIES: Final = 32_768
-"""The newest entries are kept in memory, so that consumers that keep up never read the file again."""
+"""The newest entries that some reader has still to take are kept in memory, so that who keeps up never reads the file again."""
 _MARK_EVERY: Final = 1_000
 """Entries between two whose place in the file is remembered, so that one who fell behind need not read it from its beginning."""
 
@@ -74,6 +74,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._listeners: list[Callable[[Entry], None]] = []
         self._tail: collections.deque[Entry] = collections.deque(maxlen=_TAIL_ENTRIES)
+        self._taken: dict[str, int] = {}
         self._marks: dict[int, list[tuple[int, int]]] = {}
         """By the first sequence of a segment: sequences and the bytes at which their records begin."""
         self._buffer: list[bytes] = []
@@ -138,6 +139,8 @@ class Journal:
 
     def read(self, after: int = 0, limit: int | None = None) -> list[Entry]:
         """Return durable entries with a sequence above `after`, oldest first, at most `limit`."""
+        if after >= self.durable_sequence:
+            return []
         if self._tail and self._tail[0].sequence <= after + 1:
             # From the end, where those who keep up begin; a deque is slow in its middle.
             newest = list(itertools.islice(reversed(self._tail), max(0, self.last_sequence - after)))
@@ -158,6 +161,17 @@ class Journal:
                     if limit is not None and len(entries) >= limit:
                         return entries
         return entries
+
+    def taken(self, reader: str, sequence: int) -> None:
+        """Take note of how far a standing reader has got: what all of them have taken need not be kept in memory."""
+        self._taken[reader] = sequence
+        done, tail = min(self._taken.values()), self._tail
+        while tail and tail[0].sequence <= done:
+            tail.popleft()
+
+    def left(self, reader: str) -> None:
+        """Take note that a reader reads no more."""
+        self._taken.pop(reader, None)
 
     def _mark(self, segment: int, sequence: int, place: int) -> None:
         """Remember where a record begins in its segment, if none shortly before it is known."""

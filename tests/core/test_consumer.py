@@ -1,5 +1,6 @@
 """Consumers: each fact has its effect once, whatever dies in between."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from core.database import Base, Database
 from core.errors import StorageError
 from core.events import CallEnded, Disposition, Fact, MediaAlive
 from core.journal import Entry, Journal
+from tests.support.kept import kept_by
 
 
 class Seen(Base):
@@ -127,3 +129,30 @@ async def test_a_journal_that_was_lost_is_refused_before_new_facts_pass_for_old_
     await refuse_lost_journal(another_node, database)
     await empty.close()
     await another_node.close()
+
+
+async def test_facts_leave_the_memory_when_every_consumer_that_follows_has_digested_them(
+    database: Database, journal: Journal
+) -> None:
+    class Slow(Notes):
+        name = "slow"
+
+        async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
+            await slow.wait()
+
+    def kept() -> int:
+        return len([one for one in kept_by(journal) if isinstance(one, Entry)])
+
+    slow = asyncio.Event()
+    runners = [ConsumerRunner(journal, database, consumer) for consumer in (Slow(), Notes())]
+    runners[0].start()
+    await asyncio.sleep(0)
+    assert kept() == 10
+    slow.set()
+    runners[1].start()
+    for runner in runners:
+        await runner.caught_up()
+    assert kept() == 0
+    assert await seen(database) == list(range(1, 11))
+    for runner in runners:
+        await runner.close()

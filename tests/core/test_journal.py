@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.events import CallEnded, CallFact, Disposition
-from core.journal import Journal, JournalError
+from core.journal import Entry, Journal, JournalError
+from tests.support.kept import kept_by
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -210,4 +211,31 @@ async def test_each_segment_is_read_from_its_own_places(tmp_path: Path, monkeypa
         assert [entry.sequence for entry in journal.read(after, 1500)] == list(
             range(after + 1, min(after + 1500, 4000) + 1)
         )
+    await journal.close()
+
+
+async def test_what_every_reader_has_taken_is_kept_on_disk_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1")
+
+    def kept() -> list[int]:
+        return sorted(one.sequence for one in kept_by(journal) if isinstance(one, Entry))
+
+    journal.taken("quick", 0)
+    journal.taken("slow", 0)
+    for index in range(10):
+        journal.append(ended(f"c{index}"))
+    await journal.flushed()
+    journal.taken("quick", 10)
+    assert kept() == list(range(1, 11))
+    journal.taken("slow", 7)
+    assert kept() == [8, 9, 10]
+    assert [entry.sequence for entry in journal.read(after=5, limit=4)] == [6, 7, 8, 9]
+    journal.left("slow")
+    journal.taken("quick", 10)
+    assert kept() == []
+    assert [entry.sequence for entry in journal.read(after=8)] == [9, 10]
+    assert journal.read(after=10) == []
+    journal.append(ended("late"))
+    await journal.flushed()
+    assert [entry.fact.call_id for entry in journal.read(after=10)] == ["late"]
     await journal.close()
