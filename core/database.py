@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from core import sqlite_driver
 from core.errors import StorageError
 from core.look_ups import LookUp, LookUps
 
@@ -41,12 +42,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Refuse naive times; write UTC."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("times are aware; a naive one was given")
-        if value.tzinfo is not UTC:
-            value = value.astimezone(UTC)
-        # Not strftime, which takes ten times as long and does not pad the year.
-        return value.isoformat(timespec="microseconds")[:-6] + "Z" if dialect.name == "sqlite" else value
+        return utc_text(value) if dialect.name == "sqlite" else as_utc(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read back an aware UTC time."""
@@ -56,6 +52,29 @@ class UtcDateTime(TypeDecorator[datetime]):
             return datetime.fromisoformat(value)
         stamp: datetime = value
         return stamp.astimezone(UTC)
+
+
+def utc_text(value: datetime) -> str:
+    """Return an aware time as SQLite keeps it.
+
+    Raises:
+        ValueError: it is naive.
+    """
+    # Not strftime, which takes ten times as long and does not pad the year.
+    if value.tzinfo is not UTC:
+        value = as_utc(value)
+    return value.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def as_utc(value: datetime) -> datetime:
+    """Return an aware time in UTC.
+
+    Raises:
+        ValueError: it is naive.
+    """
+    if value.tzinfo is None:
+        raise ValueError("times are aware; a naive one was given")
+    return value.astimezone(UTC)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -119,7 +138,13 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         # A connection above `pool_size` is closed after use, and with SQLite each is a thread that has to be started.
         # An error's text goes to the log: it must not hold the passwords that were to be stored.
-        self.engine = create_async_engine(url, pool_pre_ping=not self.is_sqlite, pool_size=16, hide_parameters=True)
+        options: dict[str, Any] = {"pool_size": 16, "hide_parameters": True}
+        if self.is_sqlite:
+            # `_reset_sqlite` undoes what is left open: rolling back what is not would be one more step between two threads.
+            options |= {"async_creator": sqlite_driver.connector(url), "pool_reset_on_return": None}
+        else:
+            options["pool_pre_ping"] = True
+        self.engine = create_async_engine(url, **options)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._turn = asyncio.Lock()
         self._look_ups = LookUps(self.engine) if self.is_sqlite else None
