@@ -21,7 +21,8 @@ from billing.charging import EndedLeg, charge_row
 from billing.rate_book import RateBookCache
 from billing.tables import ChargeLegRow, ChargeRow
 from core.company import Company
-from core.events import CallEnded, Fact, LegAnswered, LegCreated, LegEnded, LegMoved
+from core.events import CallEnded, CallFact, Fact, LegAnswered, LegCreated, LegEnded, LegMoved
+from core.giving_way import slices
 from core.journal import Entry
 from core.phone_numbers import classify
 
@@ -71,23 +72,9 @@ class BillingConsumer:
         """Charge the legs that ended in these entries and note those that go on."""
         facts = [entry.fact for entry in entries]
         legs = await self._open_legs(session, node, facts)
-        for fact in facts:
-            match fact:
-                case LegCreated():
-                    _created(legs, fact)
-                case LegAnswered() if leg := legs.get(fact.leg_id):
-                    _answered(leg, fact)
-                case LegMoved() if leg := legs.get(fact.leg_id):
-                    leg.call_id, leg.changed = fact.call_id, True
-                case LegEnded() if leg := legs.get(fact.leg_id):
-                    _ended(leg, fact.at)
-                case CallEnded(recovered=True):
-                    # A killed process could not say that its legs ended; recovery says when the voice of the call did.
-                    for leg in legs.values():
-                        if leg.call_id == fact.call_id:
-                            _ended(leg, fact.at)
-                case _:
-                    pass
+        async for some in slices(facts):
+            for fact in some:
+                _apply(legs, fact)
         await self._store(session, node, legs)
 
     async def _open_legs(self, session: AsyncSession, node: str, facts: Sequence[Any]) -> dict[str, _OpenLeg]:
@@ -96,11 +83,10 @@ class BillingConsumer:
         leg_ids = {fact.leg_id for fact in facts if isinstance(fact, kinds) or _is_charged(fact)}
         call_ids = {fact.call_id for fact in facts if isinstance(fact, CallEnded) and fact.recovered}
         legs: dict[str, _OpenLeg] = {}
-        columns = (_LEGS.c[name] for name in _COLUMNS)
-        query = select(*columns).where(_LEGS.c.node == node)
-        for column, ids in ((_LEGS.c.leg_id, leg_ids), (_LEGS.c.call_id, call_ids)):
+        connection = await session.connection()
+        for query, ids in ((_BY_LEG, leg_ids), (_BY_CALL, call_ids)):
             for chunk in _chunks(ids):
-                for row in await session.execute(query.where(column.in_(chunk))):
+                for row in await connection.execute(query, {"of_node": node, "ids": chunk}):
                     legs[row.leg_id] = _OpenLeg(*row)
         return legs
 
@@ -146,6 +132,9 @@ class BillingConsumer:
 
 
 _COLUMNS: Final = ("leg_id", "call_id", "first_call_id", "trunk", "number", "answered_at")
+_OF_NODE: Final = select(*(_LEGS.c[name] for name in _COLUMNS)).where(_LEGS.c.node == bindparam("of_node"))
+_BY_LEG: Final = _OF_NODE.where(_LEGS.c.leg_id.in_(bindparam("ids", expanding=True)))
+_BY_CALL: Final = _OF_NODE.where(_LEGS.c.call_id.in_(bindparam("ids", expanding=True)))
 _CHANGE: Final = (
     update(_LEGS)
     .where(_LEGS.c.node == bindparam("of_node"), _LEGS.c.leg_id == bindparam("of_leg"))
@@ -155,6 +144,25 @@ _CHANGE: Final = (
 
 def _is_charged(fact: Any) -> bool:
     return isinstance(fact, LegCreated) and not fact.incoming and bool(fact.trunk)
+
+
+def _apply(legs: dict[str, _OpenLeg], fact: CallFact) -> None:
+    match fact:
+        case LegCreated():
+            _created(legs, fact)
+        case LegAnswered() if leg := legs.get(fact.leg_id):
+            _answered(leg, fact)
+        case LegMoved() if leg := legs.get(fact.leg_id):
+            leg.call_id, leg.changed = fact.call_id, True
+        case LegEnded() if leg := legs.get(fact.leg_id):
+            _ended(leg, fact.at)
+        case CallEnded(recovered=True):
+            # A killed process could not say that its legs ended; recovery says when the voice of the call did.
+            for leg in legs.values():
+                if leg.call_id == fact.call_id:
+                    _ended(leg, fact.at)
+        case _:
+            pass
 
 
 def _created(legs: dict[str, _OpenLeg], fact: LegCreated) -> None:

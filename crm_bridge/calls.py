@@ -6,15 +6,17 @@ of them are read at once, and links are written at once. Everything may be repea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import Table, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.events import Direction, Disposition
 from core.identifiers import new_id
+from core.rows import Rows
 from crm_bridge import validation
 from crm_bridge.activities import add_owners
 from crm_bridge.channels import add_phone
@@ -30,6 +32,40 @@ MISSED: Final = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.
 _AT_ONCE: Final = 500
 
 
+@dataclass(slots=True)
+class CallActivity:
+    """A row of `activities` that is a call; the fields are its columns."""
+
+    id: str
+    kind: str
+    call_id: str
+    direction: str
+    number: str
+    caller_name: str
+    line_number: str
+    extension: str
+    started_at: datetime
+    transferred_to: str = ""
+    outcome: str = ""
+    recording_id: str | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    transcript: str = ""
+    text: str = ""
+    created_by: str = ""
+
+
+_BEGUN: Final = ("kind", "call_id", "direction", "number", "caller_name", "line_number", "started_at")
+_ROWS: Final = Rows(
+    cast(Table, ActivityRow.__table__),
+    CallActivity,
+    fixed=_BEGUN,
+    read_by="call_id",
+    unread=("transcript", "text", "created_by"),
+    only=f"kind = '{ActivityKind.CALL}'",
+)
+
+
 class CallActivities:
     """Makes activities of calls, and leads of missed ones."""
 
@@ -39,20 +75,14 @@ class CallActivities:
 
     async def open(self, session: AsyncSession, call_ids: Iterable[str]) -> CallBook:
         """Open the book of a transaction with what is known of these calls."""
-        wanted = sorted(set(call_ids))
-        known: dict[str, ActivityRow] = {}
-        for first in range(0, len(wanted), _AT_ONCE):
-            for row in await session.scalars(
-                select(ActivityRow).where(
-                    ActivityRow.call_id.in_(wanted[first : first + _AT_ONCE]), ActivityRow.kind == ActivityKind.CALL
-                )
-            ):
-                known[row.call_id or ""] = row
+        known = await _ROWS.read(await session.connection(), set(call_ids))
         return CallBook(session, self._ground, self._leads, known)
 
     async def attach_transcript(self, session: AsyncSession, call_id: str, text: str) -> bool:
         """Attach what was said, cut to the longest text that is kept; tell whether there is such a call."""
-        row = (await self.open(session, [call_id])).get(call_id)
+        row = await session.scalar(
+            select(ActivityRow).where(ActivityRow.call_id == call_id, ActivityRow.kind == ActivityKind.CALL)
+        )
         if row is None:
             return False
         row.transcript = text[: validation.MAX_TRANSCRIPT]
@@ -64,15 +94,17 @@ class CallActivities:
 class CallBook:
     """What one transaction does to calls; `settle` must be awaited at its end."""
 
-    def __init__(self, session: AsyncSession, ground: Ground, leads: Leads, known: Mapping[str, ActivityRow]) -> None:
+    def __init__(self, session: AsyncSession, ground: Ground, leads: Leads, known: Iterable[CallActivity] = ()) -> None:
         self._session = session
         self._ground = ground
         self._leads = leads
-        self._rows = dict(known)
-        self._begun: list[ActivityRow] = []
-        self._ended: list[ActivityRow] = []
+        self._rows = {row.call_id: row for row in known}
+        self._begun: list[CallActivity] = []
+        self._ended: list[CallActivity] = []
+        self._changed: dict[str, CallActivity] = {}
+        """By call, those that are stored already, or will be with what was changed."""
 
-    def get(self, call_id: str) -> ActivityRow | None:
+    def get(self, call_id: str) -> CallActivity | None:
         """Return the activity of a call, or None."""
         return self._rows.get(call_id)
 
@@ -80,23 +112,17 @@ class CallBook:
         """Write the activity of a call that began."""
         if call.call_id in self._rows:
             return
-        row = ActivityRow(
+        row = CallActivity(
             id=new_id(),
-            kind=ActivityKind.CALL,
+            kind=ActivityKind.CALL.value,
             call_id=call.call_id,
-            direction=call.direction,
+            direction=call.direction.value,
             number=validation.public_number(call.number, self._ground.country),
             caller_name=validation.cleaned(call.caller_name),
             line_number=validation.cleaned(call.line_number, validation.MAX_SHORT),
             extension=validation.cleaned(call.extension, validation.MAX_SHORT),
-            transferred_to="",
-            outcome="",
-            transcript="",
-            text="",
-            created_by="",
             started_at=call.started_at,
         )
-        self._session.add(row)
         self._rows[call.call_id] = row
         self._begun.append(row)
 
@@ -104,6 +130,7 @@ class CallBook:
         """Note that a call was answered, and by whom."""
         row = self._rows.get(call_id)
         if row is not None and row.answered_at is None:
+            self._changed[call_id] = row
             row.answered_at = at
             row.extension = validation.cleaned(extension, validation.MAX_SHORT) or row.extension
 
@@ -111,6 +138,7 @@ class CallBook:
         """Note where a call was transferred."""
         row = self._rows.get(call_id)
         if row is not None:
+            self._changed[call_id] = row
             row.transferred_to = validation.cleaned(to_number, validation.MAX_SHORT)
 
     def attach_recording(self, call_id: str, recording_id: str) -> bool:
@@ -118,6 +146,7 @@ class CallBook:
         row = self._rows.get(call_id)
         if row is None:
             return False
+        self._changed[call_id] = row
         row.recording_id = recording_id
         return True
 
@@ -127,8 +156,9 @@ class CallBook:
         if row is None:
             return False
         if row.ended_at is None:
+            self._changed[call.call_id] = row
             row.ended_at = call.ended_at
-            row.outcome = call.disposition
+            row.outcome = call.disposition.value
             row.answered_at = row.answered_at or call.answered_at
             row.extension = row.extension or validation.cleaned(call.extension, validation.MAX_SHORT)
             row.transferred_to = row.transferred_to or validation.cleaned(call.transferred_to, validation.MAX_SHORT)
@@ -139,14 +169,14 @@ class CallBook:
         """Write everything, attach calls to their records, and make leads of missed ones."""
         begun, self._begun = self._begun, []
         ended, self._ended = self._ended, []
-        await self._session.flush()
+        await self._store(begun)
         if not begun and not ended:
             return
         by_number = await owners_of_numbers(self._session, (row.number for row in (*begun, *ended)))
         links = [(row.id, owner) for row in begun for owner in by_number.get(row.number, ())]
         made = await self._made_in(ended)
         for row in ended:
-            owners = made.get(row.call_id or "", []) + by_number.get(row.number, [])
+            owners = made.get(row.call_id, []) + by_number.get(row.number, [])
             missed = row.direction == Direction.INBOUND and row.outcome in MISSED and row.number
             if missed and not any(owner.kind is OwnerKind.LEAD for owner in by_number.get(row.number, ())):
                 lead = await self._missed(row)
@@ -156,9 +186,17 @@ class CallBook:
         await add_owners(self._session, links)
         for row in ended:
             payload = {"id": row.id, "kind": row.kind, "outcome": row.outcome, "number": row.number}
-            self._ground.notices.publish(self._session, "activity.created", payload, call_id=row.call_id or "")
+            self._ground.notices.publish(self._session, "activity.created", payload, call_id=row.call_id)
 
-    async def _missed(self, row: ActivityRow) -> Owner:
+    async def _store(self, begun: list[CallActivity]) -> None:
+        connection = await self._session.connection()
+        changed, self._changed = self._changed, {}
+        for row in begun:
+            changed.pop(row.call_id, None)
+        await _ROWS.insert(connection, begun)
+        await _ROWS.update(connection, list(changed.values()))
+
+    async def _missed(self, row: CallActivity) -> Owner:
         """Make the lead of a missed call, or return the one another node has just made."""
         known = await caller_of_number(self._session, row.number)
         draft = LeadDraft(
@@ -166,14 +204,14 @@ class CallBook:
             phones=(row.number,),
             source="missed_call",
             responsible=known.responsible if known is not None else "",
-            call_id=row.call_id or "",
+            call_id=row.call_id,
             contact_id=known.id if known is not None and known.kind is OwnerKind.CONTACT else "",
             company_id=(known.company_id or "") if known is not None else "",
         )
         lead, _made = await self._leads.create_missed(self._session, draft, row.number)
         return Owner(OwnerKind.LEAD, lead.id)
 
-    async def _made_in(self, rows: list[ActivityRow]) -> dict[str, list[Owner]]:
+    async def _made_in(self, rows: list[CallActivity]) -> dict[str, list[Owner]]:
         """Return the leads and contacts made during calls, by call, and see that they carry its number."""
         found: dict[str, list[Owner]] = {}
         numbers = {row.call_id: row.number for row in rows}
@@ -186,8 +224,9 @@ class CallBook:
                     ContactRow.call_id.in_(some)
                 ),
             )
-            for kind, record_id, call_id in (await self._session.execute(query)).all():
-                found.setdefault(str(call_id), []).append(Owner(OwnerKind(kind), record_id))
+            for kind, record_id, call in (await self._session.execute(query)).all():
+                call_id = str(call)
+                found.setdefault(call_id, []).append(Owner(OwnerKind(kind), record_id))
                 if numbers[call_id]:
                     await add_phone(self._session, OwnerKind(kind), record_id, numbers[call_id])
         return found

@@ -26,6 +26,7 @@ from core.events import (
     RecordingStarted,
     TransferResult,
 )
+from core.giving_way import slices
 from core.journal import Entry
 from crm_bridge import validation
 from crm_bridge.calls import CallBook
@@ -60,33 +61,22 @@ class CrmConsumer:
 
     async def consume(self, session: AsyncSession, node: str, entries: Sequence[Entry]) -> None:
         """Write what these entries mean for the CRM."""
-        facts = [entry.fact for entry in entries]
-        book = await self._crm.calls.open(session, {fact.call_id for fact in facts})
-        for fact in facts:
-            await self._digest(session, book, fact)
+        book = await self._crm.calls.open(session, {entry.fact.call_id for entry in entries})
+        async for some in slices(entries):
+            for fact in [entry.fact for entry in some]:
+                if isinstance(fact, LeadRequested | ContactRequested):
+                    await book.settle()
+                    await self._make(session, fact)
+                else:
+                    _digest(book, fact)
         await book.settle()
 
-    async def _digest(self, session: AsyncSession, book: CallBook, fact: CallFact) -> None:
-        match fact:
-            case CallOffered() if fact.direction is not Direction.INTERNAL:
-                book.begin(_begun(fact))
-            case CallAnswered():
-                book.answer(fact.call_id, fact.extension, fact.at)
-            case CallTransferred(result=TransferResult.COMPLETED):
-                book.transfer(fact.call_id, fact.to_number)
-            case RecordingStarted():
-                book.attach_recording(fact.call_id, fact.recording_id)
-            case CallEnded():
-                # A call between extensions was never begun here, and nothing is to be finished.
-                book.finish(_finished(fact))
-            case LeadRequested():
-                await book.settle()
-                await self._lead(session, fact)
-            case ContactRequested():
-                await book.settle()
-                await self._contact(session, fact)
-            case _:
-                pass
+    async def _make(self, session: AsyncSession, fact: LeadRequested | ContactRequested) -> None:
+        """Make the lead or contact that was asked for by star code."""
+        if isinstance(fact, LeadRequested):
+            await self._lead(session, fact)
+        else:
+            await self._contact(session, fact)
 
     async def _lead(self, session: AsyncSession, fact: LeadRequested) -> None:
         number, name = self._party(fact)
@@ -108,6 +98,23 @@ class CrmConsumer:
         number = validation.public_number(fact.phone, self._company.settings.country)
         name = validation.cleaned(fact.name) or ("" if number else self._crm.notices.hidden_number)
         return number, name
+
+
+def _digest(book: CallBook, fact: CallFact) -> None:
+    match fact:
+        case CallOffered() if fact.direction is not Direction.INTERNAL:
+            book.begin(_begun(fact))
+        case CallAnswered():
+            book.answer(fact.call_id, fact.extension, fact.at)
+        case CallTransferred(result=TransferResult.COMPLETED):
+            book.transfer(fact.call_id, fact.to_number)
+        case RecordingStarted():
+            book.attach_recording(fact.call_id, fact.recording_id)
+        case CallEnded():
+            # A call between extensions was never begun here, and nothing is to be finished.
+            book.finish(_finished(fact))
+        case _:
+            pass
 
 
 def _finished(fact: CallEnded) -> CallFinished:

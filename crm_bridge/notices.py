@@ -115,6 +115,8 @@ class Notices:
 
     def publish(self, session: AsyncSession, kind: str, payload: Mapping[str, Any], *, call_id: str = "") -> None:
         """Publish a live event once the session's transaction has been committed; not to be called inside a savepoint."""
+        if not self._bus.heard(kind):
+            return
         held = session.sync_session.info.get(_HELD_BACK)
         if held is None:
             held = session.sync_session.info[_HELD_BACK] = []

@@ -54,6 +54,8 @@ def paragraphs(field: str, text: str, longest: int = MAX_NOTE) -> str:
 
 def cleaned(text: str, longest: int = MAX_NAME) -> str:
     """Return what is fit to be one line of text: for names that phones and carriers send, which nobody can be asked to correct."""
+    if text.isascii() and text.isprintable():
+        return text.strip()[:longest].rstrip()
     kept = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cc", "Cs"))
     return unicodedata.normalize("NFC", kept).strip()[:longest].rstrip()
 

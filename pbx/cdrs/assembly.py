@@ -6,9 +6,10 @@ told it again, so reading a journal twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -33,24 +34,6 @@ from core.events import (
 )
 from core.journal import Entry
 from pbx.cdrs.values import CdrState
-
-FACTS = (
-    CallOffered,
-    CallerNamed,
-    LegCreated,
-    LegRinging,
-    LegAnswered,
-    LegMoved,
-    LegEnded,
-    LegStatistics,
-    LegQuality,
-    CallAnswered,
-    CallTransferred,
-    AnswererJudged,
-    RecordingStarted,
-    CallEnded,
-)
-"""What a call detail record is made from; all other facts leave no trace in it."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -181,18 +164,22 @@ class Assembly:
     def add(self, entry: Entry) -> None:
         """Add a fact to the call it belongs to, and to the other call it touches; those that know it already are left alone."""
         fact = entry.fact
-        if isinstance(fact, CallOffered):
-            if fact.call_id not in self.drafts:
+        apply = _APPLIED.get(type(fact))
+        if apply is None:
+            if isinstance(fact, CallOffered) and fact.call_id not in self.drafts:
                 self.drafts[fact.call_id] = _offered(self._node, entry.sequence, fact)
-            return
-        if isinstance(fact, LegMoved):
-            self._move(entry.sequence, fact)
+            elif isinstance(fact, LegMoved):
+                self._move(entry.sequence, fact)
             return
         draft = self._take(fact.call_id, entry.sequence)
         if draft is not None:
-            self._apply(draft, entry.sequence, fact)
-        if isinstance(fact, CallTransferred) and fact.other_call_id and fact.result is TransferResult.COMPLETED:
-            other = self._take(fact.other_call_id, entry.sequence)
+            apply(draft, fact)
+        if apply is _transferred and isinstance(fact, CallTransferred):
+            self._merge(entry.sequence, fact)
+
+    def _merge(self, sequence: int, fact: CallTransferred) -> None:
+        if fact.other_call_id and fact.result is TransferResult.COMPLETED:
+            other = self._take(fact.other_call_id, sequence)
             if other is not None:
                 other.call.merged_into = fact.call_id
 
@@ -217,55 +204,73 @@ class Assembly:
             leg.ended_at, leg.moved_to = fact.at, fact.call_id
             _count_talk(source)
 
-    def _apply(self, draft: Draft, sequence: int, fact: CallFact) -> None:
-        call = draft.call
-        match fact:
-            case CallerNamed():
-                call.from_name = _text(fact.name, 200)
-            case LegCreated():
-                draft.add(_created(draft, fact))
-                if call.direction == Direction.OUTBOUND and not fact.incoming and fact.trunk:
-                    call.trunk = _text(fact.trunk, 128)
-            case LegRinging() | LegAnswered() | LegEnded() | LegStatistics() | AnswererJudged():
-                _leg_fact(draft, fact)
-            case CallAnswered() if call.answered_at is None:
-                call.answered_at, call.answered_by = fact.at, fact.extension[:32]
-            case LegQuality():
-                samples = msgspec.json.encode(fact.samples).decode()
-                draft.quality.append(QualityRecord(fact.call_id, sequence, fact.leg_id, samples))
-            case CallTransferred():
-                draft.transfers.append(_transfer(sequence, fact))
-            case RecordingStarted():
-                call.recording_id = call.recording_id or fact.recording_id
-            case CallEnded() if call.ended_at is None:
-                _ended(draft, fact)
-            case _:
-                pass
+
+def _named(draft: Draft, fact: CallerNamed) -> None:
+    draft.call.from_name = _text(fact.name, 200)
 
 
-def _leg_fact(draft: Draft, fact: LegRinging | LegAnswered | LegEnded | LegStatistics | AnswererJudged) -> None:
+def _opened(draft: Draft, fact: LegCreated) -> None:
+    draft.add(_created(draft, fact))
+    if draft.call.direction == Direction.OUTBOUND and not fact.incoming and fact.trunk:
+        draft.call.trunk = _text(fact.trunk, 128)
+
+
+def _ringing(draft: Draft, fact: LegRinging) -> None:
     leg = draft.leg(fact.leg_id)
-    if leg is None:
-        return
-    match fact:
-        case LegRinging():
-            leg.ringing_at = leg.ringing_at or fact.at
-        case LegAnswered():
-            leg.answered_at = leg.answered_at or fact.at
-        case LegEnded():
-            leg.ended_at = leg.ended_at or fact.at
-            leg.sip_status, leg.reason = fact.sip_status, _text(fact.reason, 200)
-            _count_talk(draft)
-        case AnswererJudged():
-            leg.answerer = fact.answerer[:8]
-        case LegStatistics():
-            leg.packets_received, leg.packets_sent = fact.packets_received, fact.packets_sent
-            leg.packets_lost, leg.packets_rejected = fact.packets_lost, fact.packets_rejected
-            leg.jitter_ms, leg.mos = fact.jitter_ms, fact.mos
+    if leg is not None:
+        leg.ringing_at = leg.ringing_at or fact.at
+
+
+def _leg_answered(draft: Draft, fact: LegAnswered) -> None:
+    leg = draft.leg(fact.leg_id)
+    if leg is not None:
+        leg.answered_at = leg.answered_at or fact.at
+
+
+def _leg_ended(draft: Draft, fact: LegEnded) -> None:
+    leg = draft.leg(fact.leg_id)
+    if leg is not None:
+        leg.ended_at = leg.ended_at or fact.at
+        leg.sip_status, leg.reason = fact.sip_status, _text(fact.reason, 200)
+        _count_talk(draft)
+
+
+def _judged(draft: Draft, fact: AnswererJudged) -> None:
+    leg = draft.leg(fact.leg_id)
+    if leg is not None:
+        leg.answerer = fact.answerer[:8]
+
+
+def _measured(draft: Draft, fact: LegStatistics) -> None:
+    leg = draft.leg(fact.leg_id)
+    if leg is not None:
+        leg.packets_received, leg.packets_sent = fact.packets_received, fact.packets_sent
+        leg.packets_lost, leg.packets_rejected = fact.packets_lost, fact.packets_rejected
+        leg.jitter_ms, leg.mos = fact.jitter_ms, fact.mos
+
+
+def _answered(draft: Draft, fact: CallAnswered) -> None:
+    if draft.call.answered_at is None:
+        draft.call.answered_at, draft.call.answered_by = fact.at, fact.extension[:32]
+
+
+def _sounded(draft: Draft, fact: LegQuality) -> None:
+    samples = msgspec.json.encode(fact.samples).decode()
+    draft.quality.append(QualityRecord(fact.call_id, draft.call.sequence, fact.leg_id, samples))
+
+
+def _transferred(draft: Draft, fact: CallTransferred) -> None:
+    draft.transfers.append(_transfer(draft.call.sequence, fact))
+
+
+def _recorded(draft: Draft, fact: RecordingStarted) -> None:
+    draft.call.recording_id = draft.call.recording_id or fact.recording_id
 
 
 def _ended(draft: Draft, fact: CallEnded) -> None:
     call = draft.call
+    if call.ended_at is not None:
+        return
     call.state, call.ended_at, call.disposition = CdrState.ENDED.value, fact.at, fact.disposition.value
     call.sip_status, call.reason, call.recovered = fact.sip_status, _text(fact.reason, 200), fact.recovered
     if fact.recovered:
@@ -375,3 +380,23 @@ def _transfer(sequence: int, fact: CallTransferred) -> TransferRecord:
 def _text(value: str, longest: int) -> str:
     """Cut a peer's text to its column's width and drop zero bytes: PostgreSQL would refuse either, and the journal stand still."""
     return value[:longest].replace("\0", "")
+
+
+_APPLIED: Final[dict[type[CallFact], Callable[[Draft, Any], None]]] = {
+    CallerNamed: _named,
+    LegCreated: _opened,
+    LegRinging: _ringing,
+    LegAnswered: _leg_answered,
+    LegEnded: _leg_ended,
+    LegStatistics: _measured,
+    LegQuality: _sounded,
+    AnswererJudged: _judged,
+    CallAnswered: _answered,
+    CallTransferred: _transferred,
+    RecordingStarted: _recorded,
+    CallEnded: _ended,
+}
+"""What each kind of fact does to the one call that it is of."""
+
+FACTS: Final = frozenset({*_APPLIED, CallOffered, LegMoved})
+"""What a call detail record is made from; all other facts leave no trace in it."""
