@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -18,8 +18,17 @@ from core.events import CallFact, MediaAlive
 from core.journal import Entry, Journal
 from core.mqtt import MqttMessage, MqttPublisher
 
+_encoder: Final = msgspec.json.Encoder()
 _CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 _BATCH: Final = 500
+
+
+class _Place(msgspec.Struct, frozen=True, gc=False):
+    """Where an event stands in the journal, and an id that never changes."""
+
+    node: str
+    sequence: int
+    message_id: str
 
 
 class CallEvents(JournalFollower):
@@ -41,10 +50,11 @@ class CallEvents(JournalFollower):
         entries = self._journal.read(self.position, self.batch)
         if not entries:
             return 0
-        # The media heartbeat is for recovery only.
-        await self._publisher.publish(
-            [call_event(self._journal.node, entry) for entry in entries if not isinstance(entry.fact, MediaAlive)]
-        )
+        if self._publisher.heard:
+            # The media heartbeat is for recovery only.
+            await self._publisher.publish(
+                [call_event(self._journal.node, entry) for entry in entries if type(entry.fact) is not MediaAlive]
+            )
         async with self._database.transaction() as session:
             await store_position(session, self.name, self._journal.node, entries[-1].sequence)
         await self._reached(entries[-1].sequence)
@@ -53,13 +63,18 @@ class CallEvents(JournalFollower):
 
 def call_event(node: str, entry: Entry) -> MqttMessage:
     """Return the event of a fact: its fields, its name under `event`, its place in the journal, and an id that never changes."""
-    name = event_name(type(entry.fact))
-    fields: dict[str, Any] = msgspec.to_builtins(entry.fact)
-    del fields["type"]
-    place = {"node": node, "sequence": entry.sequence, "message_id": f"{node}-{entry.sequence}"}
-    return MqttMessage(
-        f"ramal/calls/{entry.fact.call_id}/{name}", msgspec.json.encode({"event": name, **fields, **place})
-    )
+    name, begin, skipped = _beginning(type(entry.fact))
+    # Spliced from what is encoded already: making a dictionary of each fact first costs six times as much.
+    fields = _encoder.encode(entry.fact)[skipped:-1]
+    place = _encoder.encode(_Place(node, entry.sequence, f"{node}-{entry.sequence}"))[1:]
+    return MqttMessage(f"ramal/calls/{entry.fact.call_id}/{name}", b"%b%b,%b" % (begin, fields, place))
+
+
+@lru_cache
+def _beginning(fact: type[CallFact]) -> tuple[str, bytes, int]:
+    """Return the event name of a kind of fact, how its event begins, and how many bytes of the encoded fact that replaces."""
+    name = event_name(fact)
+    return name, b'{"event":"%b",' % name.encode(), len(b'{"type":"%b",' % fact.__name__.encode())
 
 
 @lru_cache

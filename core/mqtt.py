@@ -53,6 +53,11 @@ class MqttMessage:
 class MqttPublisher(Protocol):
     """One that has messages published: the embedded broker, or the connection to another one."""
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody may hear what is not retained; if not, it need not be made at all."""
+        ...
+
     async def publish(self, messages: Sequence[MqttMessage]) -> None:
         """Publish messages in order with QoS 1; when it returns, the broker has them all.
 
@@ -97,6 +102,11 @@ class EmbeddedBroker:
         )
         self._host = host
         self._port = port
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody has subscribed to anything, be it before a connection that was lost."""
+        return bool(self._broker.subscriptions)
 
     async def publish(self, messages: Sequence[MqttMessage]) -> None:
         """Hand messages to whoever has subscribed; inside the process that needs no connection.
@@ -164,6 +174,11 @@ class MqttSender:
         self._stack = contextlib.AsyncExitStack()
         self._turn = asyncio.Lock()
         self._presence: asyncio.Task[None] | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Always: only the broker knows who listens."""
+        return True
 
     def start(self) -> None:
         """Connect in the background, and again whenever the connection is lost."""

@@ -20,6 +20,8 @@ from pbx.extension_states import ExtensionStates
 class Broker:
     """Remembers what is published, or is away."""
 
+    heard = True
+
     def __init__(self) -> None:
         self.messages: list[MqttMessage] = []
         self.away = False
