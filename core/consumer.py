@@ -10,10 +10,10 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import structlog
-from sqlalchemy import BigInteger, String, func, select, update
+from sqlalchemy import BigInteger, String, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,6 +31,8 @@ times as long as the last one took: alone it is quick, under load it works in la
 _REST_AN_ENTRY: Final = 0.005
 """Seconds of rest for each entry of the last batch, at least: so that a flood of facts gathers, however quick the database is."""
 _LONGEST_REST: Final = 1.0
+_LATE: Final = 0.05
+"""Seconds that a loop may be late before a consumer rests once more."""
 _MOST_PASSED: Final = 50_000
 """Entries that may be passed over before the position is stored all the same: so many are looked at again after a restart."""
 _FIRST_PAUSE: Final = 0.5
@@ -45,6 +47,14 @@ class JournalPosition(Base):
     consumer: Mapped[str] = mapped_column(String(64), primary_key=True)
     node: Mapped[str] = mapped_column(String(64), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+_POSITIONS: Final = cast(Table, JournalPosition.__table__)
+_STORE: Final = (
+    update(_POSITIONS)
+    .where(_POSITIONS.c.consumer == bindparam("of_consumer"), _POSITIONS.c.node == bindparam("of_node"))
+    .values(sequence=bindparam("reached"))
+)
 
 
 class Consumer(Protocol):
@@ -151,11 +161,23 @@ class JournalFollower(abc.ABC):
                 pause = _FIRST_PAUSE
                 if digested < self.batch:
                     rest = max(_REST * (loop.time() - began), _REST_AN_ENTRY * digested)
-                    await asyncio.sleep(min(rest, _LONGEST_REST))
+                    await self._rest(min(rest, _LONGEST_REST))
                     await self._journal.wait_beyond(self.position)
                 continue
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _rest(self, seconds: float) -> None:
+        if await self._sleep(seconds) > _LATE:
+            # Calls wait for the loop already: their rows can come later, and more of them at once.
+            await self._sleep(_LONGEST_REST)
+
+    async def _sleep(self, seconds: float) -> float:
+        """Sleep, and return how many seconds later the loop was."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        await asyncio.sleep(seconds)
+        return loop.time() - due
 
 
 class ConsumerRunner(JournalFollower):
@@ -217,9 +239,4 @@ async def stored_position(session: AsyncSession, consumer: str, node: str) -> Jo
 
 async def store_position(session: AsyncSession, consumer: str, node: str, sequence: int) -> None:
     """Note how far a consumer has got; `stored_position` was asked before."""
-    await session.execute(
-        update(JournalPosition)
-        .where(JournalPosition.consumer == consumer, JournalPosition.node == node)
-        .values(sequence=sequence)
-        .execution_options(synchronize_session=False)
-    )
+    await (await session.connection()).execute(_STORE, {"of_consumer": consumer, "of_node": node, "reached": sequence})

@@ -78,7 +78,6 @@ class Journal:
         self._marks: dict[int, list[tuple[int, int]]] = {}
         """By the first sequence of a segment: sequences and the bytes at which their records begin."""
         self._buffer: list[bytes] = []
-        self._buffered_until = 0
         self._grown = asyncio.Event()
         self._durable = asyncio.Condition()
         self._writer: asyncio.Task[None] | None = None
@@ -87,6 +86,8 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self.last_sequence = self._repair()
             self._file = self._open_segment()
+            self._segment = int(Path(os.fsdecode(self._file.name)).stem)
+            """The first sequence of the segment that is written."""
             self._written = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise JournalError(
@@ -106,18 +107,22 @@ class Journal:
 
     def append(self, fact: CallFact) -> int:
         """Add a fact and return its sequence. It is durable once `flushed` has returned."""
-        self.last_sequence += 1
-        entry = Entry(self.last_sequence, fact)
+        sequence = self.last_sequence + 1
+        entry = Entry(sequence, fact)
         body = _encoder.encode(entry)
+        if not self._buffer:
+            self._grow()
         self._buffer.append(_HEADER.pack(len(body), zlib.crc32(body)) + body)
-        self._buffered_until = self.last_sequence
         self._tail.append(entry)
+        self.last_sequence = sequence
+        for listener in self._listeners:
+            listener(entry)
+        return sequence
+
+    def _grow(self) -> None:
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write_groups(), name="journal")
         self._grown.set()
-        for listener in self._listeners:
-            listener(entry)
-        return self.last_sequence
 
     async def flushed(self, sequence: int | None = None) -> None:
         """Wait until the fact with this sequence (default: the last one) is on disk.
@@ -204,7 +209,7 @@ class Journal:
             # A write and its fsync cost the same for one fact as for twenty.
             await asyncio.sleep(_GATHER_SECONDS)
             self._grown.clear()
-            group, until = self._buffer, self._buffered_until
+            group, until = self._buffer, self.last_sequence
             self._buffer = []
             data = b"".join(group)
             try:
@@ -216,8 +221,7 @@ class Journal:
                 await asyncio.sleep(1.0)
                 self._grown.set()
                 continue
-            segment = int(Path(os.fsdecode(self._file.name)).stem)
-            self._mark(segment, until - len(group) + 1, self._written - len(data))
+            self._mark(self._segment, until - len(group) + 1, self._written - len(data))
             await self._announce(until=until)
 
     async def _announce(self, *, until: int | None = None, failure: BaseException | None = None) -> None:
@@ -234,9 +238,10 @@ class Journal:
         durable or not there at all, and can be written again.
         """
         if self._written >= self._segment_bytes:
-            following = self._open_segment(self.durable_sequence + 1)
+            first = self.durable_sequence + 1
+            following = self._open_segment(first)
             self._file.close()
-            self._file, self._written = following, 0
+            self._file, self._segment, self._written = following, first, 0
         # What a failed write left behind is cut off here, for the disk that failed may have refused that too.
         os.ftruncate(self._file.fileno(), self._written)
         written = 0

@@ -239,3 +239,13 @@ async def test_what_every_reader_has_taken_is_kept_on_disk_alone(tmp_path: Path)
     await journal.flushed()
     assert [entry.fact.call_id for entry in journal.read(after=10)] == ["late"]
     await journal.close()
+
+
+async def test_a_fact_that_cannot_be_written_is_refused_and_takes_no_place(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "n1")
+    with pytest.raises(UnicodeEncodeError):
+        journal.append(ended("\ud800"))
+    assert journal.append(ended("a")) == 1
+    await journal.flushed()
+    assert [entry.sequence for entry in journal.read()] == [1]
+    await journal.close()
