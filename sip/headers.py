@@ -52,8 +52,7 @@ _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
 )
 _PLAIN_PAIR: Final = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(?:\"([^\"\\]*)\"|([^\s,\"]*))\s*(?:,|$)")
-_PLAIN_PAIRS: Final = re.compile(rf"(?:{_PLAIN_PAIR.pattern})+")
-"""What nearly all credentials are: pairs without escapes."""
+"""What nearly all credentials consist of: pairs without escapes."""
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 REASONS: Final = {
@@ -135,10 +134,15 @@ def parse_pairs(text: str) -> dict[str, str]:
     Raises:
         MalformedMessageError: it has another form, or a name twice.
     """
-    if _PLAIN_PAIRS.fullmatch(text) is not None:
-        found = _PLAIN_PAIR.findall(text)
-        pairs = {name.lower(): quoted or plain for name, quoted, plain in found}
-        if len(pairs) == len(found):
+    # What stands between two pairs, then the name, the quoted value and the plain one of a pair.
+    parts = _PLAIN_PAIR.split(text)
+    if not any(parts[::4]):
+        names = parts[1::4]
+        pairs = {
+            name.lower(): plain if quoted is None else quoted
+            for name, quoted, plain in zip(names, parts[2::4], parts[3::4], strict=True)
+        }
+        if len(pairs) == len(names):
             return pairs
     pairs = {}
     position = 0

@@ -245,7 +245,7 @@ class Registrar:
         return _Wish(contact, self._seconds(contact, request), self._find(aor, contact))
 
     def _seconds(self, contact: NameAddress, request: Request) -> int:
-        own = contact.parameter("expires")
+        own = contact.parameter("expires") if contact.parameters else None
         if own is not None:
             # What is no number counts as an hour (RFC 3261 section 10.2.1.1).
             seconds = parse_seconds(own) if own.isascii() and own.isdigit() else _DEFAULT_SECONDS

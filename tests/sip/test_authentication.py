@@ -20,7 +20,8 @@ from sip.authentication import (
     Verified,
     authorise,
 )
-from sip.errors import UnusableChallengeError
+from sip.errors import MalformedMessageError, UnusableChallengeError
+from sip.headers import parse_pairs
 from sip.message import Request
 from sip.nonces import Nonces
 from sip.uri import Uri
@@ -369,3 +370,22 @@ def test_no_header_makes_the_check_fall_or_pass(junk: str, place: int) -> None:
     for value in (junk, "Digest " + junk, good[:place] + junk, junk + good[place:], good[:place] + junk + good[place:]):
         verdict = verify(server, value)
         assert isinstance(verdict, Denied | Stale) or response in value
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ('a=b,C = "d, e"', {"a": "b", "c": "d, e"}),
+        ('a="",b=', {"a": "", "b": ""}),
+        (r'a="x\"y",b=1', {"a": 'x"y', "b": "1"}),
+        ("", {}),
+    ],
+)
+def test_pairs_are_read_as_phones_write_them(text: str, pairs: dict[str, str]) -> None:
+    assert parse_pairs(text) == pairs
+
+
+@pytest.mark.parametrize("text", ["a=b c=d", "a=b,,c=d", "a=b,A=c", 'a="b', 'a="b"c', "é=1", "a"])
+def test_what_is_no_list_of_pairs_is_refused(text: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        parse_pairs(text)
