@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 
 from sip.address import DEFAULT_PORTS, Address, is_ip_address, is_reachable_from_afar
@@ -11,6 +13,9 @@ from sip.session_tables import OFFER_ANSWER, Exchange, Turn
 from sip.uri import NameAddress, Uri
 
 log = structlog.get_logger(__name__)
+
+# By a name of its own, as in `sip.transaction`: each dialog begins with it.
+_NOTHING: Final = Exchange.NOTHING
 
 
 def reach(target: Uri, source: Address, *, symmetric: bool) -> Address:
@@ -86,7 +91,7 @@ class Dialog:
         """The highest number that the peer used, or None when it sent no request yet."""
         self.symmetric = symmetric
         self.early = True
-        self.exchange = Exchange.NOTHING
+        self.exchange: Exchange = _NOTHING
         """Where offer and answer stand."""
 
     @classmethod

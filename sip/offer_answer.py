@@ -21,6 +21,8 @@ PACKET_MS: Final = 20
 _EVENT_PAYLOADS: Final = {8000: 101, 16000: 109, 48000: 110}
 """By clock rate: that of key presses is the codec's (RFC 4733 section 2.1)."""
 _NARROW_CLOCK: Final = 8000
+# By a name of its own, as in `sip.transaction`: it is what nearly every description says.
+_BOTH_WAYS: Final = Direction.SENDRECV
 _MULTIPLEX: Final = "rtcp-mux"
 _FIRST_DYNAMIC: Final = 96
 _LAST_DYNAMIC: Final = 127
@@ -214,7 +216,7 @@ def _scan(description: SessionDescription, media: Media) -> tuple[str, Direction
             address = connection_address(text)
         elif kind == "a" and direction is None:
             direction = DIRECTIONS.get(text)
-    found = direction or Direction.SENDRECV
+    found = direction or _BOTH_WAYS
     # With ICE the address stands for nothing: candidates tell, or checks.
     if (address is None or address in NOWHERE) and media.attribute("ice-ufrag") is None:
         found = Direction.of(sends=found.sends, receives=False)
@@ -327,7 +329,7 @@ class MediaNegotiation:
         rows = self.protection.rows
         if multiplexed and _MULTIPLEX not in rows:
             rows = (*rows, _MULTIPLEX)
-        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(rows)}a={direction.value}\r\n"
+        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(rows)}a={direction}\r\n"
         media = f"{''.join(self._before)}{ours}{''.join(self._behind)}"
         whole = _rows(self.protection.session_rows)
         content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{whole}{media}".encode()
@@ -356,7 +358,7 @@ def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"", *, offered: b
 
 def _direction(audio: PeerAudio, ours: Direction) -> Direction:
     theirs = audio.direction
-    if theirs is Direction.SENDRECV:
+    if theirs is _BOTH_WAYS:
         return ours
     return Direction.of(sends=theirs.receives and ours.sends, receives=theirs.sends and ours.receives)
 

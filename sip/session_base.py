@@ -91,7 +91,8 @@ class SessionBase(abc.ABC):
         offer.
         """
         self.dialog: Dialog | None = None
-        self.state = SessionState.CALLING if direction is Direction.OUTGOING else SessionState.OFFERED
+        outgoing = direction is Direction.OUTGOING
+        self.state = SessionState.CALLING if outgoing else SessionState.OFFERED
         self.local_tag = ""
         self.credentials: ClientCredentials | None = None
         """Whom to be when the peer challenges a request of ours."""
@@ -99,7 +100,7 @@ class SessionBase(abc.ABC):
         """What keeps the call from outliving its ends (RFC 4028), once it is answered."""
         self.peer_updates: bool | None = None
         """Whether the peer said that it takes UPDATE; None: ask `updates`."""
-        self.local_sdp = request.body if direction is Direction.OUTGOING else b""
+        self.local_sdp = request.body if outgoing else b""
         """Our last session description that the peer has as an offer or answer; empty before there is one."""
         self._request: Request | None = request
         self._secure = request.uri.scheme == "sips"

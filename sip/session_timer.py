@@ -35,6 +35,8 @@ _TELLING: Final = frozenset(("Allow", "Supported", "Session-Expires", "Min-SE"))
 _REFRESHER = re.compile(r";\s*refresher\s*=\s*(uac|uas)\b", re.IGNORECASE)
 _LONGEST_VALUE: Final = 500
 """Characters: longer values are not read, so that remembering what was read costs little."""
+# What every call asks for has names of its own, as in `sip.transaction`.
+_OFF, _WE_REFRESH, _SWITCHED_OFF = TimerState.OFF, TimerMove.WE_REFRESH, TimerMove.SWITCHED_OFF
 UPDATE_IS_UNKNOWN = (405, 501)
 """What a peer answers that knows no UPDATE, whatever its Allow says."""
 
@@ -153,7 +155,7 @@ class SessionTimer:
         self._deadline = 0.0
         self._minimum = 0
         self._agreed = False
-        self.state = TimerState.OFF
+        self.state: TimerState = _OFF
         self.interval = session.host.config.session_expires
         """Seconds."""
 
@@ -181,7 +183,7 @@ class SessionTimer:
         self.interval = max(interval, config.min_session_expires)
         theirs = terms.supported and terms.refresher == "uac"
         self._agreed = terms.supported
-        self._start(TimerMove.PEER_REFRESHES if theirs else TimerMove.WE_REFRESH)
+        self._start(TimerMove.PEER_REFRESHES if theirs else _WE_REFRESH)
         if not terms.supported and terms.expires is None:
             return []
         lines = [("Session-Expires", f"{self.interval};refresher={'uac' if theirs else 'uas'}")]
@@ -193,9 +195,9 @@ class SessionTimer:
         if terms.expires is not None:
             self.interval = max(terms.expires, self._session.host.config.min_session_expires)
             theirs = terms.refresher == "uas"
-            self._start(TimerMove.PEER_REFRESHES if theirs else TimerMove.WE_REFRESH)
+            self._start(TimerMove.PEER_REFRESHES if theirs else _WE_REFRESH)
         elif self._session.host.config.session_expires:
-            self._start(TimerMove.WE_REFRESH)
+            self._start(_WE_REFRESH)
         else:
             self.stop()
 
@@ -211,17 +213,17 @@ class SessionTimer:
             self._move(TimerMove.REFUSED, self._remaining() / 2, self._refresh)
         elif self.state is TimerState.ASKED:
             # It never promised anything; whatever it says, it is there.
-            self._start(TimerMove.WE_REFRESH)
+            self._start(_WE_REFRESH)
         return False
 
     def stop(self) -> None:
         """Let the session live without a limit."""
         self._cancel()
-        self.state = SESSION_TIMER.step(self.state, TimerMove.SWITCHED_OFF) or self.state
+        self.state = SESSION_TIMER.step(self.state, _SWITCHED_OFF) or self.state
 
     def _start(self, move: TimerMove) -> None:
         self._deadline = self._session.host.timers.clock.monotonic() + self.interval
-        if move is TimerMove.WE_REFRESH:
+        if move is _WE_REFRESH:
             self._move(move, self.interval / 2, self._half_time)
         else:
             self._move(move, self.interval - min(_LONGEST_NOTICE, self.interval / 3), self._expired)

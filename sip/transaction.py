@@ -39,7 +39,10 @@ ResponseCallback = Callable[[Response, "ClientTransaction"], None]
 LateAnswer = Callable[[Response, bytes, Address], bool]
 """Takes a 2xx, and the ACK that was sent for the final response before it, with its destination."""
 
-_RETRANSMIT, _COMPLETED, _TERMINATED = Event.RETRANSMIT, State.COMPLETED, State.TERMINATED
+_RETRANSMIT, _ACK, _REQUEST, _SUCCESS = Event.RETRANSMIT, Event.ACK, Event.REQUEST, Event.SUCCESS
+_COMPLETED, _TERMINATED = State.COMPLETED, State.TERMINATED
+_UNANSWERED_CLIENT = (State.CALLING, State.TRYING, State.PROCEEDING)
+_UNANSWERED_SERVER = (State.TRYING, State.PROCEEDING)
 _SEND, _RESEND, _SEND_TRYING = Action.SEND, Action.RESEND, Action.SEND_TRYING
 _DELIVER, _ACKNOWLEDGE = Action.DELIVER, Action.ACKNOWLEDGE
 # Names of their own: each look into an enumeration costs a walk through its classes, and these are asked for with every message.
@@ -238,7 +241,7 @@ class ClientTransaction(_Transaction):
     @property
     def answered(self) -> bool:
         """Whether a final response came, or none will."""
-        return self.state not in (State.CALLING, State.TRYING, State.PROCEEDING)
+        return self.state not in _UNANSWERED_CLIENT
 
     def _act(self, action: Action, message: Request | Response | None) -> None:
         if action is _DELIVER and isinstance(message, Response):
@@ -275,7 +278,7 @@ class ServerTransaction(_Transaction):
 
     def receive(self, request: Request) -> None:
         """Take a retransmission of the request, or the ACK of the refused INVITE."""
-        self._feed(Event.ACK if request.method == "ACK" else Event.REQUEST)
+        self._feed(_ACK if request.method == "ACK" else _REQUEST)
 
     def await_answer(self) -> None:
         """Take note that the answer to a non-INVITE request takes its time (RFC 4320 section 4)."""
@@ -295,7 +298,7 @@ class ServerTransaction(_Transaction):
     @property
     def answered(self) -> bool:
         """Whether a final response went out."""
-        return self.state not in (State.TRYING, State.PROCEEDING)
+        return self.state not in _UNANSWERED_SERVER
 
 
 class TransactionLayer:
@@ -369,7 +372,7 @@ class TransactionLayer:
             transaction.receive(response)
             return True
         event = response_event(response.status)
-        if event is Event.SUCCESS and key[1] == "INVITE" and self.on_late_answer is not None:
+        if event is _SUCCESS and key[1] == "INVITE" and self.on_late_answer is not None:
             kept = self._finished.get(key)
             if kept is not None and self.on_late_answer(response, kept[2], Address(*kept[3:])):
                 return True
@@ -388,7 +391,7 @@ class TransactionLayer:
                 return False
             transaction.receive(request)
             return True
-        return self._replay(key, Event.ACK if is_ack else Event.REQUEST)
+        return self._replay(key, _ACK if is_ack else _REQUEST)
 
     def create_server(self, request: Request, source: Address) -> ServerTransaction:
         """Start a server transaction for a new request; responses go to `source`."""
