@@ -1,4 +1,4 @@
-"""The switch: what the SIP stack hands calls to. It knows all live calls, starts each one's coroutine, and acts on them by id."""
+"""The switch: what the SIP stack hands calls to. It decides what each is, and starts its coroutine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from core.events import Direction, TransferKind
+from core.events import Direction
 from media.events import (
     ConsentLost,
     DigitReceived,
@@ -23,28 +23,20 @@ from media.events import (
     VoiceBegan,
     VoiceEnded,
 )
-from pbx import features, identity, live, numbers, route_test, routing
+from pbx import identity, numbers, routing
 from pbx.call import Call, Flow
-from pbx.call_recording import CallRecordingState
-from pbx.conferences import Room
-from pbx.conversation import Conversation
-from pbx.entries import Contact
 from pbx.equipment import Equipment
-from pbx.errors import CallStateError, InvalidEntryError, NoMediaError, UnknownCallError, UnreachableError
-from pbx.extension_states import ExtensionStates
+from pbx.errors import CallStateError, NoMediaError
 from pbx.flows.inbound import inbound
-from pbx.flows.placed import clicked, placed
+from pbx.flows.placed import placed
 from pbx.flows.service import service
-from pbx.flows.supervision import Watching, rung_supervision, supervision
+from pbx.flows.supervision import supervision
 from pbx.forwarding import Way
 from pbx.leg import Leg
-from pbx.live import CallView, WatchedLeg
+from pbx.live_calls import LiveCalls, bound_for, refuse
 from pbx.outcomes import ENDINGS, Outcome
 from pbx.party import Party
-from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
-from pbx.route_test import Grounds, RouteTest
-from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService, ToSupervision
-from pbx.supervision import SuperviseMode
+from pbx.routing import ToInboundNumber, ToPickUp, ToService, ToSupervision
 from sip.session import InviteSession
 from sip.transfer import Replaces
 
@@ -54,8 +46,8 @@ _ALIVE_MARGIN: Final = 0.5
 """Seconds beside the interval within which a packet must have come for a leg to be alive."""
 
 
-class Switch:
-    """All live calls of this node."""
+class Switch(LiveCalls):
+    """What the SIP stack and the media engine hand calls to."""
 
     def __init__(self, equipment: Equipment, flows: Mapping[str, Flow] | None = None) -> None:
         """Begin without calls.
@@ -64,14 +56,10 @@ class Switch:
             equipment: what calls work with.
             flows: call flows by the names that inbound numbers may lead to.
         """
-        self._equipment = equipment
+        super().__init__(equipment)
         self._flows = dict(flows or {})
-        self._calls: dict[str, Call] = {}
         self._pulse: asyncio.Task[None] | None = None
         self._closing = False
-        self.extensions = ExtensionStates(equipment.bus)
-        equipment.occupied = self.extensions.occupied
-        equipment.talking = self._talking
 
     def start(self) -> None:
         """Begin to watch the calls' media."""
@@ -152,7 +140,7 @@ class Switch:
         elif isinstance(decision, ToInboundNumber):
             self._run(call, inbound(decision.entry, self._flows))
         else:
-            self._run(call, _refuse(Outcome.UNKNOWN_NUMBER))
+            self._run(call, refuse(Outcome.UNKNOWN_NUMBER))
 
     def _take_placed(self, session: InviteSession, username: str) -> None:
         equipment = self._equipment
@@ -180,7 +168,7 @@ class Switch:
         )
         if isinstance(decision, ToPickUp) and self._pick_up(session, party, decision.extension):
             return
-        direction, to_number = _bound_for(decision, wanted)
+        direction, to_number = bound_for(decision, wanted)
         call = self._begin(session, direction, party, to_number, dialled)
         if isinstance(decision, ToSupervision):
             self._run(call, supervision(decision.extension, decision.mode))
@@ -245,219 +233,6 @@ class Switch:
         call.take(session, party)
         return call
 
-    def _new_call(self, direction: Direction, party: Party, to_number: str, dialled: str) -> Call:
-        call = Call(
-            self._equipment,
-            direction,
-            from_party=party,
-            to_number=to_number,
-            dialled=dialled[:64],
-            changed=self._call_changed,
-        )
-        self._calls[call.id] = call
-        return call
-
-    def _run(self, call: Call, flow: Flow) -> None:
-        call.changed("call.offered")
-        if call.caller is not None and not call.caller.acceptable:
-            flow = _refuse(Outcome.NO_MEDIA)
-        call.start(flow)
-
-    def _call_changed(self, call: Call, kind: str) -> None:
-        if call.ended:
-            self._calls.pop(call.id, None)
-        self.extensions.update(call)
-        if self._equipment.bus.heard(kind):
-            self._equipment.bus.publish(kind, live.view(call).payload(), call_id=call.id)
-
-    # --- what users ask for ----------------------------------------------------------------------------------------------
-
-    def calls(self) -> list[CallView]:
-        """Return all live calls, oldest first."""
-        return [live.view(call) for call in self._calls.values()]
-
-    def call(self, call_id: str) -> CallView:
-        """Return one live call.
-
-        Raises:
-            UnknownCallError: there is none with this id.
-        """
-        return live.view(self._find(call_id))
-
-    def watched(self, extension: str) -> list[WatchedLeg]:
-        """Return what an extension's legs in live calls do, for those who watch it."""
-        calls = [self._calls.get(call_id) for call_id in self.extensions.calls(extension)]
-        return [leg for call in calls if call is not None for leg in live.watched_legs(call, extension)]
-
-    def originate(self, from_extension: str, to: str, *, detect_machine: bool = False) -> CallView:
-        """Click to call: ring the extension's phones, then dial `to` for whoever takes it.
-
-        With `detect_machine` it is judged whether a person or a machine takes it there.
-
-        Raises:
-            InvalidEntryError: no such extension, or nothing that can be dialled.
-            UnreachableError: none of the extension's phones is registered.
-        """
-        equipment = self._equipment
-        snapshot = equipment.directory.snapshot
-        extension = snapshot.extensions.get(from_extension)
-        if extension is None or not extension.enabled:
-            raise InvalidEntryError(f"from: there is no extension “{from_extension[:20]}”.")
-        decision = routing.route(
-            snapshot, to, country=equipment.country, from_extension=from_extension, at=equipment.local_time
-        )
-        if isinstance(decision, routing.Refused):
-            raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
-        if isinstance(decision, ToPickUp | ToService | ToSupervision):
-            raise InvalidEntryError("to: star codes are dialled on a phone.")
-        if not self.contacts(from_extension):
-            raise UnreachableError(f"No phone of extension {from_extension} is registered.")
-        wanted = numbers.without_privacy(to)
-        private = wanted is not None
-        direction, to_number = _bound_for(decision, to if wanted is None else wanted)
-        party = Party(extension.number, extension.name, extension=extension.number, private=private)
-        call = self._new_call(direction, party, to_number, to)
-        call.offer()
-        self._run(call, clicked(extension, decision, detect_machine=detect_machine))
-        return live.view(call)
-
-    def transfer(self, call_id: str, to: str, kind: TransferKind, *, by_extension: str = "") -> None:
-        """Begin a transfer on behalf of an agent in the call.
-
-        An attended one is completed by the agent's hanging up or by `complete_transfer`.
-
-        Raises:
-            UnknownCallError: there is no such call.
-            CallStateError: nobody talks in it, or a transfer is under way.
-        """
-        call = self._find(call_id)
-        conversation = self._conversation(call)
-        if call.transferring:
-            raise CallStateError("A transfer is under way already.")
-        agent = conversation.agent(by_extension)
-        if kind is TransferKind.BLIND:
-            call.ask(TransferBlind(agent, to))
-        else:
-            call.ask(Consult(agent, to))
-
-    def complete_transfer(self, call_id: str) -> None:
-        """End a consultation well: the agent leaves."""
-        self._transferring(call_id).ask(CompleteTransfer())
-
-    def cancel_transfer(self, call_id: str) -> None:
-        """End a consultation without effect: the customer comes back to the agent."""
-        self._transferring(call_id).ask(CancelTransfer())
-
-    def watch_voice(self, call_id: str, *, on: bool) -> CallView:
-        """Tell as live events when each party of a call begins and ends to speak, or no more.
-
-        Raises:
-            UnknownCallError: there is no such call.
-        """
-        call = self._find(call_id)
-        for leg in call.legs:
-            leg.watch_voice(on=on)
-        return live.view(call)
-
-    def supervise(self, call_id: str, by_extension: str, mode: SuperviseMode) -> CallView:
-        """Let an extension hear a call: its phones ring; one that does so already does from now on what the mode says.
-
-        Raises:
-            UnknownCallError: there is no such call.
-            CallStateError: nobody talks in it, or the extension is one of those who do.
-            InvalidEntryError: there is no such extension.
-            UnreachableError: none of its phones is registered.
-        """
-        target = self._find(call_id)
-        conversation = self._conversation(target)
-        for other in self._calls.values():
-            watching = other.conversation
-            if isinstance(watching, Watching) and watching.is_of(by_extension, call_id):
-                watching.change(mode)
-                return live.view(other)
-        extension = self._equipment.directory.snapshot.extensions.get(by_extension)
-        if extension is None or not extension.enabled:
-            raise InvalidEntryError(f"from: there is no extension “{by_extension[:20]}”.")
-        if any(leg.party.extension == by_extension for leg in target.legs):
-            raise CallStateError("Who takes part in a call cannot supervise it.")
-        if not self.contacts(by_extension):
-            raise UnreachableError(f"No phone of extension {by_extension} is registered.")
-        watched = conversation.agent().party
-        party = Party(extension.number, extension.name, extension=extension.number)
-        call = self._new_call(Direction.INTERNAL, party, watched.number, watched.number)
-        call.offer()
-        self._run(call, rung_supervision(extension, target, watched.extension, mode))
-        return live.view(call)
-
-    def conference(self, number: str) -> Room | None:
-        """Return the conference that goes on in a room, if anybody is there."""
-        return self._equipment.rooms.get(number)
-
-    def hold(self, call_id: str, *, by_extension: str = "") -> None:
-        """Put a call on hold: the other party hears music."""
-        self._conversation(self._find(call_id)).hold(by_extension)
-
-    def resume(self, call_id: str) -> None:
-        """Take a call up again that `hold` put on hold."""
-        self._conversation(self._find(call_id)).resume()
-
-    def record(self, call_id: str, *, by_extension: str = "") -> CallRecordingState:
-        """Switch the recording of a call on or off, and return what it is now."""
-        call = self._find(call_id)
-        self._conversation(call)
-        return call.record(by_extension=by_extension)
-
-    def request_lead(self, call_id: str, *, by_extension: str = "") -> None:
-        """Have the CRM make the call's customer a lead."""
-        features.request_lead(self._find(call_id), by_extension)
-
-    def request_contact(self, call_id: str, *, by_extension: str = "") -> None:
-        """Have the CRM make the call's customer a contact."""
-        features.request_contact(self._find(call_id), by_extension)
-
-    def hang_up(self, call_id: str, reason: str = "Hung up by the web app") -> None:
-        """End a call."""
-        self._find(call_id).hang_up(reason)
-
-    async def explain(self, dialled: str, *, from_extension: str = "", trunk: str = "") -> RouteTest:
-        """Return where a call would go and why; with `trunk`, where one that it brings would go.
-
-        Raises:
-            InvalidEntryError: there is no such extension or trunk.
-        """
-        grounds = Grounds.of(self._equipment)
-        return await route_test.explain(grounds, dialled, from_extension=from_extension, trunk=trunk)
-
-    def contacts(self, extension: str) -> list[Contact]:
-        """Return the registered phones of an extension."""
-        return [
-            Contact(username, str(binding.uri), _source(binding.source), binding.expires_at, binding.user_agent)
-            for username in self._equipment.directory.snapshot.usernames.get(extension, ())
-            for binding in self._equipment.sip.bindings(username)
-        ]
-
-    def _find(self, call_id: str) -> Call:
-        call = self._calls.get(call_id)
-        if call is None:
-            raise UnknownCallError("There is no live call with this id.")
-        return call
-
-    def _conversation(self, call: Call) -> Conversation:
-        if not isinstance(call.conversation, Conversation):
-            raise CallStateError("Nobody is talking in this call.")
-        return call.conversation
-
-    def _talking(self, extension: str) -> Call | None:
-        """Return the call in which an extension talks to somebody."""
-        calls = [self._calls.get(call_id) for call_id in self.extensions.calls(extension)]
-        return next((call for call in calls if call and isinstance(call.conversation, Conversation)), None)
-
-    def _transferring(self, call_id: str) -> Call:
-        call = self._find(call_id)
-        if not call.transferring:
-            raise CallStateError("No transfer is under way in this call.")
-        return call
-
     # --- media -----------------------------------------------------------------------------------------------------------
 
     async def _watch_media(self) -> None:
@@ -471,27 +246,6 @@ class Switch:
                     call.probe(now, timeout)
 
 
-def _bound_for(decision: Decision, dialled: str) -> tuple[Direction, str]:
-    match decision:
-        case ToOutside(number):
-            return Direction.OUTBOUND, number
-        case ToExtension():
-            # A forwarded extension stays the number that was called.
-            return Direction.INTERNAL, dialled[:40]
-        case ToInboundNumber(entry):
-            return Direction.INTERNAL, entry.number
-        case _:
-            return Direction.INTERNAL, dialled[:40]
-
-
-def _refuse(outcome: Outcome) -> Flow:
-    async def run(call: Call) -> None:
-        """Fail the call."""
-        await call.fail(outcome)
-
-    return run
-
-
 def _turn_away(outcome: Outcome) -> Flow:
     """Refuse without a word, so that the call takes nothing of what there is too little of."""
 
@@ -500,10 +254,6 @@ def _turn_away(outcome: Outcome) -> Flow:
         call.outcome = outcome
 
     return run
-
-
-def _source(source: tuple[str, int, str]) -> str:
-    return f"{source[2]}:{source[0]}:{source[1]}"
 
 
 _LegEvent = DigitReceived | PlaybackEnded | MediaTimeout | HandshakeReceived | ConsentLost | VoiceBegan | VoiceEnded
