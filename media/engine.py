@@ -409,6 +409,7 @@ class Engine:
                 f"The media engine cannot start on {', '.join(addresses)}: {error}."
             ) from error
         self._addresses = tuple(addresses)
+        self._families = frozenset(":" in address for address in addresses)
         self._advertised = advertised_address
         self._playbacks = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -465,7 +466,7 @@ class Engine:
 
     def serves(self, host: str) -> bool:
         """Tell whether an IP address is of a family that endpoints can be opened in."""
-        return any((":" in address) is (":" in host) for address in self._addresses)
+        return (":" in host) in self._families
 
     def _place(self, local: str) -> int:
         """Return the place of the address by which a party is reached that speaks to `local`."""

@@ -37,12 +37,14 @@ def estimate_mos(*, loss: float, jitter_ms: float, round_trip_ms: float | None) 
 
 def _delay_impairment(delay_ms: float) -> float:
     """Id, approximated as 0.024 d + 0.11 (d - 177.3) beyond 177.3 ms (Cole and Rosenbluth, 2001)."""
-    return 0.024 * delay_ms + 0.11 * max(0.0, delay_ms - 177.3)
+    return 0.024 * delay_ms + (0.11 * (delay_ms - 177.3) if delay_ms > 177.3 else 0.0)
 
 
 def _loss_impairment(loss: float) -> float:
     """Ie,eff of G.107 section 7.6 for random loss and an equipment impairment Ie of 0."""
-    percent = 100 * min(1.0, max(0.0, loss))
+    if loss <= 0:
+        return 0.0
+    percent = 100 * min(1.0, loss)
     return 95 * percent / (percent + _PACKET_LOSS_ROBUSTNESS)
 
 

@@ -268,7 +268,10 @@ class Trunks:
         return found
 
     def _traffic_of(self, name: str) -> Traffic:
-        return self._traffic.setdefault(name, Traffic())
+        traffic = self._traffic.get(name)
+        if traffic is None:
+            traffic = self._traffic[name] = Traffic()
+        return traffic
 
     def _changed(self, watch: TrunkWatch) -> None:
         name = watch.trunk.name
