@@ -280,7 +280,8 @@ void Endpoint::send_sound_step(int64_t now) {
 }
 
 void Endpoint::send_own(const RtpHeader& header, const uint8_t* payload, size_t size) {
-    uint8_t* packet = own_packets_[second_packet_].data();
+    if (!own_packets_) own_packets_ = std::make_unique_for_overwrite<std::array<OwnPacket, 2>>();
+    uint8_t* packet = (*own_packets_)[second_packet_].data();
     second_packet_ = !second_packet_;
     write_rtp(packet, header);
     std::copy_n(payload, size, packet + kRtpHeader);

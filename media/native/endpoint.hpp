@@ -241,7 +241,9 @@ private:
     uint64_t sent_at_report_ = 0;
     // Packets of our own making, until the transport has taken them: a tick sends at most one.
     // Taken in turn: a packet stays where it is until the step is over, and one of 20 ms may be divided into two.
-    std::array<uint8_t, kRtpHeader + kLargestOwnPayload + kSrtpGrowth> own_packets_[2];
+    // Null until there is one: a call that is merely passed on never has any, and they are most of an endpoint.
+    using OwnPacket = std::array<uint8_t, kRtpHeader + kLargestOwnPayload + kSrtpGrowth>;
+    std::unique_ptr<std::array<OwnPacket, 2>> own_packets_;
     bool second_packet_ = false;
     // Null while packets are as long as frames.
     std::unique_ptr<Packing> packing_;
