@@ -37,6 +37,8 @@ from sip.uri import NameAddress, Uri, secured
 
 log = structlog.get_logger(__name__)
 
+_MOST_LATE_BRANCHES = 4096
+"""Branches that answered late and whose ACK is kept at a time; further ones are left to give up."""
 _LONGEST_KEEP_ALIVE = 32
 """A datagram up to this long that holds only line breaks, blanks or zeros keeps a NAT open and means nothing else."""
 
@@ -161,6 +163,8 @@ class SipCore:
         known = self._late.get(key)
         if known is not None:
             self._send(*known)
+            return True
+        if len(self._late) >= _MOST_LATE_BRANCHES:
             return True
         session = self.sessions.get((response.call_id, response.from_tag))
         symmetric = session is not None and session.symmetric

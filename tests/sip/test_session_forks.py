@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.clock import ManualClock
 from sip.address import Address
 from sip.config import SipConfig
@@ -178,6 +180,15 @@ def test_a_branch_that_answers_after_the_call_is_over_is_hung_up_too() -> None:
     fork.confirm()
     fork.pass_time(70)
     assert not len(fork.core.timers)
+
+
+def test_of_late_branches_without_end_only_so_many_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.core._MOST_LATE_BRANCHES", 2)
+    fork = Fork()
+    fork.answer("one", 200, ANSWER)
+    for tag in ("two", "three", "four"):
+        fork.answer(tag, 200, OTHER)
+    assert [fork.to(tag) for tag in ("three", "four")] == [["ACK", "BYE"], []]
 
 
 def test_a_branch_that_answers_after_the_refusal_is_hung_up() -> None:
