@@ -94,12 +94,13 @@ void TrackSound::put(const int16_t* samples, size_t count) {
         const size_t made = resampler_->process(samples + at, std::min(kLongestFrame, count - at), out);
         const int64_t to = cursor_ - line_at_;
         cursor_ += static_cast<int64_t>(made);
-        // What belongs to a stretch that is written already is too late.
-        const auto skip = static_cast<size_t>(std::clamp<int64_t>(-to, 0, static_cast<int64_t>(made)));
-        const int64_t first = to + static_cast<int64_t>(skip);
-        if (first > kLongestStretch) return;
-        line_.resize(std::max(line_.size(), static_cast<size_t>(first) + made - skip));
-        std::copy(out + skip, out + made, line_.begin() + first);
+        if (to > kLongestStretch) return;
+        // What belongs to a stretch that is written already is too late: a gap may have begun there.
+        const auto skip = static_cast<size_t>(std::max<int64_t>(0, -to));
+        if (skip >= made) continue;
+        const auto first = static_cast<size_t>(std::max<int64_t>(0, to));
+        line_.resize(std::max(line_.size(), first + made - skip));
+        std::copy(out + skip, out + made, line_.begin() + static_cast<std::ptrdiff_t>(first));
     }
 }
 

@@ -108,6 +108,24 @@ async def test_lost_packets_of_a_wideband_party_are_hidden_in_its_recording(tmp_
         assert min(loudness(left[at : at + 160]) for at in range(1600, 8000, 160)) > 1500
 
 
+async def test_a_gap_that_began_in_a_stretch_which_is_written_already_is_hidden_from_where_the_next_one_begins(
+    tmp_path: Path,
+) -> None:
+    async with studio() as room:
+        anna, a = room.party(Codec.G722)
+        recording = room.engine.create_recording(tmp_path / "call.wav")
+        recording.attach(a, 0)
+        # Stretches are a second long: the end of every third one falls into the last 40 ms of a gap of 100 ms.
+        for number in range(0, 240, 6):
+            anna.frame(tone(400, 1.0)[:160])
+            anna.sequence += 5
+            anna.timestamp += 800
+            await asyncio.sleep(0.12 if number else 0.1)
+        left, _ = await closed(room, recording)
+        assert len(left) > 4.5 * 8000
+        assert loudness(left) > 300
+
+
 async def test_both_sides_stay_aligned_and_silence_keeps_its_time(tmp_path: Path) -> None:
     async with studio() as room:
         anna, a = room.party()
