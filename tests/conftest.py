@@ -11,8 +11,8 @@ import pytest
 
 pytest_plugins = ("tests.support.databases",)
 
-LAST_WORDS = "RAMAL_LAST_WORDS"
-"""Names the folder where a test run leaves what is to be told when its process is killed."""
+LAST_WORDS = "TESTS_LAST_WORDS"
+"""Names the folder where a run of the tests leaves what is to be told when its process is killed."""
 
 _HERE = Path(__file__).parent
 _STACK = pytest.StashKey[TextIO]()
