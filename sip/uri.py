@@ -329,7 +329,7 @@ class NameAddress:
         return ""
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _remembered_address(text: str) -> NameAddress:
     return NameAddress._taken_apart(text)  # noqa: SLF001 - the memory of `NameAddress.parse`
 
