@@ -89,14 +89,15 @@ async def test_checks_that_are_not_authentic_get_no_answer() -> None:
             phone.rtp.sendto(datagram, phone.remote)
         await rejected(endpoint, len(wrong))
         chance = random.Random(7)
-        for _ in range(500):
+        for number in range(500):
             mangled = bytearray(good)
             for _ in range(chance.randrange(1, 5)):
                 mangled[chance.randrange(len(mangled))] = chance.randrange(256)
             mangled[0] &= 3
             if mangled != good:
                 phone.rtp.sendto(mangled[: chance.randrange(len(mangled)) + 1], phone.remote)
-                await asyncio.sleep(0)
+                # A socket holds a few hundred of them: the engine must have its turn, or the last one is lost.
+                await asyncio.sleep(0 if number % 50 else 0.01)
         phone.rtp.sendto(good, phone.remote)
         assert (await response(phone))[8:20] == good[8:20]
 
