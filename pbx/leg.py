@@ -239,7 +239,7 @@ class Leg(LegVoice):
         """Tell the caller that it rings (180)."""
         if self._move(LegState.RINGING):
             self.session.progress(180)
-            self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
+            self._note_ringing()
 
     def forwarded(self, headers: Headers) -> None:
         """Tell the caller that the call is sent on (181), and by whom."""
@@ -384,12 +384,12 @@ class Leg(LegVoice):
     def _progressed(self, event: Progressed) -> None:
         if event.sdp and self._accept_answer(event.sdp):
             if self._move(LegState.RINGING):
-                self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
+                self._note_ringing()
             self.owner.leg_early_media(self)
             return
         # 181 to 183 without voice tell of progress as well; the one who waits hears ringing all the same.
         if self._move(LegState.RINGING):
-            self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
+            self._note_ringing()
             self.owner.leg_ringing(self)
 
     def _remote_answered(self, event: Answered) -> None:
@@ -548,6 +548,9 @@ class Leg(LegVoice):
                 reason=reason,
             )
         )
+
+    def _note_ringing(self) -> None:
+        self._note(LegRinging(at=self._equipment.clock.now(), call_id=self.owner.id, leg_id=self.id))
 
     def _move(self, state: LegState) -> bool:
         if state not in TRANSITIONS[self.state]:

@@ -39,13 +39,13 @@ ResponseCallback = Callable[[Response, "ClientTransaction"], None]
 LateAnswer = Callable[[Response, bytes, Address], bool]
 """Takes a 2xx, and the ACK that was sent for the final response before it, with its destination."""
 
+# Names of their own: each look into an enumeration costs a walk through its classes, and these are asked for with every message.
 _RETRANSMIT, _ACK, _REQUEST, _SUCCESS = Event.RETRANSMIT, Event.ACK, Event.REQUEST, Event.SUCCESS
 _COMPLETED, _TERMINATED = State.COMPLETED, State.TERMINATED
 _UNANSWERED_CLIENT = (State.CALLING, State.TRYING, State.PROCEEDING)
 _UNANSWERED_SERVER = (State.TRYING, State.PROCEEDING)
 _SEND, _RESEND, _SEND_TRYING = Action.SEND, Action.RESEND, Action.SEND_TRYING
 _DELIVER, _ACKNOWLEDGE = Action.DELIVER, Action.ACKNOWLEDGE
-# Names of their own: each look into an enumeration costs a walk through its classes, and these are asked for with every message.
 _MACHINES_BY_NAME = {machine.name: machine for machine in MACHINES}
 
 

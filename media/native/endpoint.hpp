@@ -239,8 +239,8 @@ private:
     int64_t last_report_time_ = 0;
     int64_t next_report_;
     uint64_t sent_at_report_ = 0;
-    // Packets of our own making, until the transport has taken them: a tick sends at most one.
-    // Taken in turn: a packet stays where it is until the step is over, and one of 20 ms may be divided into two.
+    // Packets of our own making, until the transport has taken them. They are taken in turn: a tick sends at most two, the halves of
+    // 20 ms that the party wants in packets of 10.
     // Null until there is one: a call that is merely passed on never has any, and they are most of an endpoint.
     using OwnPacket = std::array<uint8_t, kRtpHeader + kLargestOwnPayload + kSrtpGrowth>;
     std::unique_ptr<std::array<OwnPacket, 2>> own_packets_;

@@ -174,7 +174,7 @@ class Assembly:
         draft = self._take(fact.call_id, entry.sequence)
         if draft is not None:
             apply(draft, fact)
-        if apply is _transferred and isinstance(fact, CallTransferred):
+        if isinstance(fact, CallTransferred):
             self._merge(entry.sequence, fact)
 
     def _merge(self, sequence: int, fact: CallTransferred) -> None:
