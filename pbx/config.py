@@ -32,6 +32,8 @@ class PbxConfig:
     """Seconds within which the next digit of a star code must come, and after the last digit of a transfer's target."""
     transfer_dial_timeout: float = 15.0
     """Seconds an agent may take to begin to dial the target of a `*2` transfer."""
+    transfer_patience: float = 1.0
+    """Seconds that a phone which asked for a transfer by REFER has to hang up itself, once it was told that it went well."""
     caller_name_timeout: float = 0.5
     """Seconds the look-up of a caller's name may take."""
     trunk_response_timeout: float = 6.0

@@ -262,7 +262,7 @@ class Conversation:
         target_leg = transfer.join(self._call, request.by, request.consulted, other, request.report)
         if target_leg is None:
             return await transfer.back(self._call, kept, request.by)
-        request.by.hang_up("Transferred")
+        request.by.dismiss("Transferred")
         return target_leg
 
     def _replace(self, request: ReplaceLeg) -> None:

@@ -299,13 +299,21 @@ class Leg(LegVoice):
         """Return why an offer was not taken, as headers (RFC 3261 section 20.43)."""
         return (("Warning", self.media.warning),) if self.media.warning else ()
 
-    def hang_up(self, reason: str = "", *, elsewhere: bool = False, cause: str = "") -> None:
+    def dismiss(self, reason: str) -> None:
+        """End the leg of one who gave the other party away. A phone that asked for that by REFER is told that it went well, and hangs
+        up itself (RFC 5589 section 6.1): it gets our BYE only where it does not.
+        """
+        referred = self._session is not None and self._session.referred
+        self.hang_up(reason, patience=self._equipment.config.transfer_patience if referred else 0.0)
+
+    def hang_up(self, reason: str = "", *, elsewhere: bool = False, cause: str = "", patience: float = 0.0) -> None:
         """End the leg in whatever way its state asks for; nothing happens when it is over already.
 
         Args:
             reason: why, for the journal.
             elsewhere: another phone took the call, so that this one shows no missed call (RFC 3326).
             cause: the Reason header of the other party, to be passed on.
+            patience: seconds that the party's phone has to hang up itself.
         """
         if not self.alive:
             return
@@ -314,7 +322,7 @@ class Leg(LegVoice):
         self._end(0 if self.answered else 487, reason)
         if self._session is not None:
             status = 200 if elsewhere or self.answered else 603
-            self._session.hang_up(status=status, reason=reason if elsewhere else "", cause=cause)
+            self._session.hang_up(status=status, reason=reason if elsewhere else "", cause=cause, patience=patience)
 
     def answer_refer(self, refer: Refer, *, accepted: bool, status: int = 603) -> None:
         """Tell the party's phone whether the transfer it asked for is begun."""

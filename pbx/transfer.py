@@ -91,7 +91,7 @@ def into_room(
     call.room = room
     note(call, kind, by, room.number, DialResult(room=room), other_call_id=other_call_id)
     report(200, "OK")
-    by.hang_up("Transferred")
+    by.dismiss("Transferred")
 
 
 async def ringing(call: Call, kept: Leg, request: TransferRinging) -> Leg | None:
@@ -119,7 +119,7 @@ def _keep(call: Call, kept: Leg) -> None:
 async def _finish(call: Call, kept: Leg, by: Leg, result: DialResult, report: Report) -> Leg | None:
     if result.leg is not None:
         report(200, "OK")
-        by.hang_up("Transferred")
+        by.dismiss("Transferred")
         return result.leg
     ending = ENDINGS[result.outcome]
     report(ending.status, ending.reason)
@@ -163,6 +163,8 @@ def join(call: Call, by: Leg, consulted: Leg, other: Call, report: Report) -> Le
     note(call, TransferKind.ATTENDED, by, target.party.number, DialResult(target), other_call_id=other.id)
     report(200, "OK")
     other.end("Transferred")
+    # The other call's end, which comes a moment later, would be a BYE at once.
+    consulted.dismiss("Transferred")
     return target
 
 

@@ -133,7 +133,12 @@ class InviteSession(PeerRequests):
 
     # What the one who controls the call can do; how it begins for a callee is in `IncomingSide`.
 
-    def hang_up(self, *, status: int = 603, reason: str = "", cause: str = "") -> None:
+    @property
+    def referred(self) -> bool:
+        """Whether the peer has asked for a transfer of this call by REFER, in its dialog or outside of it."""
+        return self._targeted is not None or (self._referrals is not None and self._referrals.asked_for)
+
+    def hang_up(self, *, status: int = 603, reason: str = "", cause: str = "", patience: float = 0.0) -> None:
         """End the session in whatever way its state needs: a final error, CANCEL or BYE.
 
         Args:
@@ -141,6 +146,8 @@ class InviteSession(PeerRequests):
             reason: told to the peer in a Reason header (RFC 3326), so that "Call completed elsewhere" with status 200
                 shows no missed call.
             cause: a whole Reason header instead, such as the other party's.
+            patience: seconds that a peer who is about to hang up itself has for it, before it gets our BYE. To us the session is over
+                at once.
         """
         if self.state in UNANSWERED and self.direction is Direction.INCOMING:
             self.reject(status, reason=reason or None, headers=(("Reason", cause),) if cause else ())
@@ -154,9 +161,19 @@ class InviteSession(PeerRequests):
         if self.state in (SessionState.CALLING, SessionState.EARLY):
             self._outgoing_only().cancel(headers)
             self.move(Move.GIVEN_UP)
+        elif patience and self.state is SessionState.CONFIRMED:
+            self._bye_due = headers
+            self.host.timers.schedule(patience, self.part)
         else:
             self._leave(headers)
         self.finish(Ended(by_peer=False, reason=reason, status=status))
+
+    def part(self) -> None:
+        """Send the BYE that the peer had time to forestall, if it did not; nothing happens where there is none."""
+        due = self._bye_due
+        if due is not None and self._answer is None and not self._closed:
+            self._bye_due = None
+            self._say_goodbye(due)
 
     # Offers, transfers.
 

@@ -147,6 +147,8 @@ class SipStack:
 
     async def close(self) -> None:
         """Close the sockets and stop the ticker; calls are not ended, and whoever awaits a response is cancelled."""
+        for session in tuple(self.core.sessions.values()):
+            session.part()
         self.core.timers.on_earlier = None
         if self._wake is not None:
             self._wake.cancel()

@@ -157,6 +157,11 @@ class Transfers:
         """Whether the peer is still told of a transfer."""
         return bool(self._subscriptions)
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether the peer has sent a REFER that could be read."""
+        return self._received > 0
+
     def receive(self, request: Request, transaction: ServerTransaction) -> Refer | None:
         """Take a REFER of the peer; answers 400 and returns None when it cannot be read."""
         try:

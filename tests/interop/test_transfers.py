@@ -21,12 +21,13 @@ from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedCall, ScriptedPhone, description, scripted_carrier
 
 NUMBER = "+74951112233"
+_QUICK = {"spoken_hints": False, "transfer_patience": 0.1}
 
 
 @pytest.fixture
 async def server(tmp_path: Path, prompts: Path) -> AsyncIterator[RamalServer]:
     """A server with the extensions 1001 to 1003 that gives no spoken hints; phones ring 5 seconds."""
-    async with ramal_server(tmp_path / "server", prompts=prompts, pbx={"spoken_hints": False}) as running:
+    async with ramal_server(tmp_path / "server", prompts=prompts, pbx=_QUICK) as running:
         for number in ("1001", "1002", "1003"):
             await running.exchange.directory.create_extension(number=number, name=number, password=PASSWORD)
         yield running

@@ -92,6 +92,21 @@ async def test_the_callee_hangs_up_over_the_connection_the_call_came_by() -> Non
         assert ended.by_peer
 
 
+async def test_a_peer_with_time_to_hang_up_itself_gets_our_bye_before_the_stack_closes() -> None:
+    bob_app = PhoneApplication(lambda session: session.answer(ANSWER))
+    listener = QueueListener()
+    async with running(PhoneApplication()) as alice:
+        async with running(bob_app) as bob:
+            alice.invite(target(where(bob, "udp")), from_=ALICE, listener=listener, sdp=OFFER)
+            await listener.next()
+            async with asyncio.timeout(5):
+                while bob_app.sessions[0].state is not SessionState.CONFIRMED:
+                    await asyncio.sleep(0.01)
+            bob_app.sessions[0].hang_up(patience=60.0)
+            assert listener.events.empty()
+        assert isinstance(await listener.next(), Ended)
+
+
 async def test_a_call_from_a_stranger_is_challenged_and_goes_through_with_the_password() -> None:
     bob_app = PhoneApplication(lambda session: session.answer(ANSWER))
     bob_app.trunk = None

@@ -7,10 +7,10 @@ import pytest
 from sip.errors import MalformedMessageError
 from sip.message import Request, Response
 from sip.session import InviteSession
-from sip.session_events import ReferProgressed, Referred, SessionEvent
+from sip.session_events import Ended, ReferProgressed, Referred, SessionEvent
 from sip.transfer import Refer, Replaces, parse_refer, parse_sipfrag, refer_to, replaces_of
 from sip.uri import NameAddress, Uri
-from tests.sip.network import ANSWER, OFFER, Pair, established
+from tests.sip.network import ANSWER, OFFER, Listener, Pair, established
 
 CAROL = Uri("sip", "carol", "10.0.0.3")
 
@@ -161,6 +161,53 @@ class TestInASession:
         pair.bob_session.notify_refer(referred(pair), 200)
         pair.network.run(400)
         assert pair.network.what[-2:] == ["NOTIFY", "481 NOTIFY"]
+        assert pair.settled()
+
+
+class TestTheEndOfTheTransferor:
+    """Who was told that its transfer went well hangs up itself (RFC 5589 section 6.1), and gets our BYE only where it does not."""
+
+    @staticmethod
+    def transferred() -> tuple[Pair, InviteSession, Listener]:
+        pair, session, listener = established()
+        pair.bob_app.listener.on = accepting
+        before = pair.bob_session.referred
+        session.refer(CAROL)
+        pair.network.run(0.1)
+        pair.bob_session.notify_refer(referred(pair), 200)
+        assert (before, pair.bob_session.referred) == (False, True)
+        pair.bob_session.hang_up(patience=1.0)
+        pair.network.run(0.1)
+        return pair, session, listener
+
+    def test_its_own_bye_is_answered_and_meets_none_of_ours(self) -> None:
+        pair, session, listener = self.transferred()
+        assert pair.bob_app.listener.last == Ended(by_peer=False, reason="", status=200)
+        assert listener.last == ReferProgressed(200, "OK", final=True)
+        pair.network.run(0.5)
+        session.hang_up()
+        pair.network.run(70)
+        assert pair.network.what[-2:] == ["BYE", "200 BYE"]
+        assert pair.network.count("BYE") == 1
+        assert pair.settled()
+
+    def test_without_one_it_gets_ours_when_its_time_is_over(self) -> None:
+        pair, _, listener = self.transferred()
+        pair.network.run(0.85)
+        assert pair.network.count("BYE") == 0
+        pair.network.run(0.1)
+        assert pair.network.count("BYE") == 1
+        assert isinstance(listener.last, Ended)
+        pair.network.run(70)
+        assert pair.settled()
+
+    def test_it_changes_nothing_in_the_call_any_more(self) -> None:
+        pair, session, listener = self.transferred()
+        session.offer(OFFER)
+        pair.network.run(0.1)
+        assert "481 INVITE" in pair.network.what
+        assert isinstance(listener.last, Ended)
+        pair.network.run(70)
         assert pair.settled()
 
 
