@@ -19,6 +19,7 @@ from core.errors import InvalidInputError, RamalError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from core.visible import visible
+from ramal.allocator import share_memory
 from ramal.open_files import allow_open_files
 from ramal.pauses import collect_rarely
 
@@ -61,6 +62,7 @@ def main() -> None:
 @cli.command()
 def serve(data: Data = None, config: ConfigFile = None) -> None:
     """Start the server and run until Ctrl-C or SIGTERM."""
+    share_memory()
     collect_rarely()
     from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
 
@@ -76,6 +78,7 @@ def demo(
     stop: Annotated[bool, typer.Option("--exit", help="Stop after the calls and print a JSON summary.")] = False,
 ) -> None:
     """Show the main job on real calls with a demo company."""
+    share_memory()
     collect_rarely()
     from ramal.demo.run import run_demo  # noqa: PLC0415
 
