@@ -18,6 +18,7 @@ from billing.rate_book import RateBookCache
 from billing.tables import ChargeRow
 from billing.values import Charge, ChargeState, DayTotal, Page
 from core.database import Database
+from core.one_of import one_of
 from core.phone_numbers import NumberKind
 
 MOST_PER_PAGE: Final = 1_000
@@ -47,7 +48,7 @@ class ChargeStore:
         ids = sorted(set(call_ids))
         async with self._database.reading() as session:
             for start in range(0, len(ids), _CHUNK):
-                query = select(ChargeRow).where(ChargeRow.call_id.in_(ids[start : start + _CHUNK]))
+                query = select(ChargeRow).where(one_of(ChargeRow.call_id, ids[start : start + _CHUNK]))
                 for row in await session.scalars(query.order_by(ChargeRow.started_at, ChargeRow.id)):
                     found[row.call_id].append(_charge(row))
         return dict(found)

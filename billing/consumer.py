@@ -24,6 +24,7 @@ from core.company import Company
 from core.events import CallEnded, CallFact, Fact, LegAnswered, LegCreated, LegEnded, LegMoved
 from core.giving_way import slices
 from core.journal import Entry
+from core.one_of import Texts, one_of
 from core.phone_numbers import classify
 
 log = structlog.get_logger(__name__)
@@ -96,7 +97,7 @@ class BillingConsumer:
         changed = [leg for leg in legs.values() if not leg.over and leg.stored and leg.changed]
         await self._charge(session, node, [leg for leg in over if leg.answered_at is not None])
         for chunk in _chunks({leg.leg_id for leg in over if leg.stored}):
-            await session.execute(delete(_LEGS).where(_LEGS.c.node == node, _LEGS.c.leg_id.in_(chunk)))
+            await session.execute(delete(_LEGS).where(_LEGS.c.node == node, one_of(_LEGS.c.leg_id, chunk)))
         if opened:
             rows = [{"node": node} | {name: getattr(leg, name) for name in _COLUMNS} for leg in opened]
             await session.execute(insert(_LEGS), rows)
@@ -112,7 +113,7 @@ class BillingConsumer:
             return
         charged: set[str] = set()
         for chunk in _chunks({leg.leg_id for leg in legs}):
-            there = select(_CHARGES.c.leg_id).where(_CHARGES.c.node == node, _CHARGES.c.leg_id.in_(chunk))
+            there = select(_CHARGES.c.leg_id).where(_CHARGES.c.node == node, one_of(_CHARGES.c.leg_id, chunk))
             charged.update(await session.scalars(there))
         book = await self._rates.current(session)
         country = self._company.settings.country
@@ -133,8 +134,8 @@ class BillingConsumer:
 
 _COLUMNS: Final = ("leg_id", "call_id", "first_call_id", "trunk", "number", "answered_at")
 _OF_NODE: Final = select(*(_LEGS.c[name] for name in _COLUMNS)).where(_LEGS.c.node == bindparam("of_node"))
-_BY_LEG: Final = _OF_NODE.where(_LEGS.c.leg_id.in_(bindparam("ids", expanding=True)))
-_BY_CALL: Final = _OF_NODE.where(_LEGS.c.call_id.in_(bindparam("ids", expanding=True)))
+_BY_LEG: Final = _OF_NODE.where(one_of(_LEGS.c.leg_id, bindparam("ids", type_=Texts())))
+_BY_CALL: Final = _OF_NODE.where(one_of(_LEGS.c.call_id, bindparam("ids", type_=Texts())))
 _CHANGE: Final = (
     update(_LEGS)
     .where(_LEGS.c.node == bindparam("of_node"), _LEGS.c.leg_id == bindparam("of_leg"))

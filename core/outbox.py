@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.database import Base, Database, Id
 from core.errors import Fault, RamalError
 from core.identifiers import new_id
+from core.one_of import one_of
 
 log = structlog.get_logger(__name__)
 
@@ -180,7 +181,9 @@ class OutboxDrain:
             return given_up
         now = self._clock.now()
         async with self._database.transaction() as session:
-            for message in await session.scalars(select(OutboxMessage).where(OutboxMessage.id.in_([*sent, *failed]))):
+            for message in await session.scalars(
+                select(OutboxMessage).where(one_of(OutboxMessage.id, [*sent, *failed]))
+            ):
                 failure = failed.get(message.id)
                 if failure is None:
                     message.sent_at = now

@@ -14,9 +14,7 @@ from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import (
-    ARRAY,
     Boolean,
-    ColumnElement,
     Dialect,
     Float,
     Insert,
@@ -25,9 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Update,
-    any_,
     bindparam,
-    func,
     insert,
     select,
     text,
@@ -37,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.database import UtcDateTime, as_utc, utc_text
 from core.giving_way import slices
+from core.one_of import Texts, one_of
 
 Record = TypeVar("Record")
 _Process = Callable[[Any], Any]
@@ -86,7 +83,7 @@ class Rows(Generic[Record]):
         dialect = connection.dialect
         read = self._reads.get(dialect.name)
         if read is None:
-            read = self._reads[dialect.name] = _Read(self._select(dialect), dialect)
+            read = self._reads[dialect.name] = _Read(self._select(), dialect)
         found = await connection.exec_driver_sql(read.sql, read.parameters(values))
         return [self._record(*row) for row in read.values(found.all())]
 
@@ -119,16 +116,9 @@ class Rows(Generic[Record]):
             .values({name: bindparam(name) for name in self._names if name not in self._fixed})
         )
 
-    def _select(self, dialect: Dialect) -> Select[*tuple[Any, ...]]:
+    def _select(self) -> Select[*tuple[Any, ...]]:
         columns = self._table.c
-        key = columns[self._read_by]
-        condition: ColumnElement[bool]
-        # One parameter however many values there are: the statement is always the same.
-        if dialect.name == "sqlite":
-            each = func.json_each(bindparam(_WANTED, type_=String())).table_valued("value")
-            condition = key.in_(select(each.c.value))
-        else:
-            condition = key == any_(bindparam(_WANTED, type_=ARRAY(String())))
+        condition = one_of(columns[self._read_by], bindparam(_WANTED, type_=Texts()))
         query = select(*(columns[name] for name in self._names if name not in self._unread)).where(condition)
         if self._only:
             query = query.where(text(self._only))

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.identifiers import new_id
+from core.one_of import one_of
 from crm_bridge import validation
 from crm_bridge.customers import Ground
 from crm_bridge.errors import CrmConflictError, CrmInputError, CrmNotFoundError
@@ -190,7 +191,7 @@ async def read_owners(session: AsyncSession, activity_ids: Sequence[str]) -> dic
     if activity_ids:
         for link in await session.scalars(
             select(ActivityLinkRow)
-            .where(ActivityLinkRow.activity_id.in_(activity_ids))
+            .where(one_of(ActivityLinkRow.activity_id, activity_ids))
             .order_by(ActivityLinkRow.owner_kind, ActivityLinkRow.owner_id)
         ):
             found[link.activity_id].append(Owner(OwnerKind(link.owner_kind), link.owner_id))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.events import Direction, Disposition
 from core.identifiers import new_id
+from core.one_of import one_of
 from core.rows import Rows
 from crm_bridge import validation
 from crm_bridge.activities import add_owners
@@ -219,9 +220,9 @@ class CallBook:
         for first in range(0, len(call_ids), _AT_ONCE):
             some = call_ids[first : first + _AT_ONCE]
             query = union_all(
-                select(literal(OwnerKind.LEAD.value), LeadRow.id, LeadRow.call_id).where(LeadRow.call_id.in_(some)),
+                select(literal(OwnerKind.LEAD.value), LeadRow.id, LeadRow.call_id).where(one_of(LeadRow.call_id, some)),
                 select(literal(OwnerKind.CONTACT.value), ContactRow.id, ContactRow.call_id).where(
-                    ContactRow.call_id.in_(some)
+                    one_of(ContactRow.call_id, some)
                 ),
             )
             for kind, record_id, call in (await self._session.execute(query)).all():

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.database import Database
+from core.one_of import one_of
 from crm_bridge.tables import ContactRow, CustomerCompanyRow, LeadRow, PhoneRow
 from crm_bridge.values import Caller, Owner, OwnerKind
 
@@ -27,7 +28,7 @@ async def owners_of_numbers(session: AsyncSession, numbers: Iterable[str]) -> di
         rows = await session.execute(
             select(PhoneRow.number, PhoneRow.owner_kind, func.min(PhoneRow.owner_id), func.max(PhoneRow.owner_id))
             .where(
-                PhoneRow.number.in_(wanted[first : first + _AT_ONCE]),
+                one_of(PhoneRow.number, wanted[first : first + _AT_ONCE]),
                 (PhoneRow.owner_kind != OwnerKind.LEAD) | open_lead,
             )
             .group_by(PhoneRow.number, PhoneRow.owner_kind)

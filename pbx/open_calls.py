@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.consumer import ConsumerRunner
 from core.events import CallEnded, CallOffered, Fact
 from core.journal import Entry
+from core.one_of import one_of
 from pbx.tables import OpenCallRow
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class OpenCalls:
         if began:
             known = set(
                 await session.scalars(
-                    select(OpenCallRow.call_id).where(OpenCallRow.node == node, OpenCallRow.call_id.in_(list(began)))
+                    select(OpenCallRow.call_id).where(OpenCallRow.node == node, one_of(OpenCallRow.call_id, began))
                 )
             )
             rows = [
@@ -57,7 +58,9 @@ class OpenCalls:
                 await session.execute(insert(OpenCallRow), rows)
         for start in range(0, len(ended), _CHUNK):
             chunk = ended[start : start + _CHUNK]
-            await session.execute(delete(OpenCallRow).where(OpenCallRow.node == node, OpenCallRow.call_id.in_(chunk)))
+            await session.execute(
+                delete(OpenCallRow).where(OpenCallRow.node == node, one_of(OpenCallRow.call_id, chunk))
+            )
 
 
 class OpenCallKeeper:

@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import StorageError
 from core.identifiers import new_id
+from core.one_of import one_of
 from pbx.tables import RegistrationRow
 from sip.errors import SipError
 from sip.registrar import Binding
@@ -184,7 +185,7 @@ class RegistrationStore:
                 if times:
                     await connection.execute(_REFRESH, times)
                     return True
-                users = _TABLE.c.username.in_(list(batch))
+                users = one_of(_TABLE.c.username, batch)
                 await connection.execute(delete(_TABLE).where(_TABLE.c.node == self._node, users))
                 if rows:
                     await connection.execute(insert(_TABLE), rows)
