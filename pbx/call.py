@@ -194,7 +194,7 @@ class Call(CallLife):
         self.recording.forget(leg)
         leg.note_quality()
         self.legs.remove(leg)
-        self.vital.discard(leg)
+        self.vital = tuple([vital for vital in self.vital if vital is not leg])
 
     def pick_up(self, session: InviteSession, party: Party) -> Leg | None:
         """Let somebody else take the call that is ringing; None when it does not ring any more."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -110,7 +109,7 @@ class CallLife(PartyVerbs):
         self.outcome: Outcome | None = None
         self.legs: list[Leg] = []
         """The legs that are alive."""
-        self.vital: set[Leg] = set()
+        self.vital: tuple[Leg, ...] = ()
         """The legs that the call ends with."""
         self.inbox = Inbox()
         self.conversation: Talk | None = None
@@ -126,7 +125,8 @@ class CallLife(PartyVerbs):
         """While set, hears that somebody is rung: for the phone that asked for a transfer."""
         self.ended = False
         self._dialling: Dialling | None = None
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] | None = None
+        """Made when first needed, for most calls have none."""
         self._task: asyncio.Task[None] | None = None
         self._flowing = False
         self._ending = False
@@ -159,11 +159,11 @@ class CallLife(PartyVerbs):
     def adopt_caller(self, leg: Leg) -> None:
         """Make a leg the one the call is for: it ends with it."""
         self.caller = leg
-        self.vital = {leg}
+        self.vital = (leg,)
 
     def start(self, flow: Flow) -> None:
         """Begin to run the call."""
-        self._task = asyncio.get_running_loop().create_task(self._run(flow), name=f"call-{self.id}")
+        self._task = asyncio.get_running_loop().create_task(self._run(flow), name=self.id)
 
     def end(self, reason: str = "") -> None:
         """End the call: its coroutine is cancelled, and everything it holds is given back."""
@@ -178,6 +178,8 @@ class CallLife(PartyVerbs):
     def spawn(self, errand: Coroutine[Any, Any, None]) -> None:
         """Do something small beside the call's coroutine; it is cancelled when the call ends."""
         task = asyncio.get_running_loop().create_task(errand, name=f"errand-{self.id}")
+        if self._errands is None:
+            self._errands = set()
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
@@ -189,10 +191,11 @@ class CallLife(PartyVerbs):
     async def _run(self, flow: Flow) -> None:
         self._flowing = True
         try:
-            # Most calls end by cancellation: a party without whom they have no sense hung up.
-            with contextlib.suppress(asyncio.CancelledError):
-                if not self._ending:
-                    await flow(cast("Call", self))
+            if not self._ending:
+                await flow(cast("Call", self))
+        except asyncio.CancelledError:
+            # So most calls end: a party without whom they have no sense hung up.
+            pass
         except NoMediaError as error:
             log.warning("call_without_media", call_id=self.id, error=error.message)
             self.outcome = Outcome.NO_PORT if isinstance(error, NoPortError) else Outcome.NO_MEDIA
@@ -211,8 +214,8 @@ class CallLife(PartyVerbs):
 
     def _release(self) -> None:
         """Hang up every leg."""
-        self.vital.clear()
-        for errand in self._errands:
+        self.vital = ()
+        for errand in self._errands or ():
             errand.cancel()
         if self.conversation is not None:
             self.conversation.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 import structlog
 
 from core.events import LegHeld, LegResumed
@@ -29,18 +32,17 @@ _TERMINATED = 487
 _REQUEST_PENDING = 491
 
 
-async def converse(call: Call, a: Leg, b: Leg) -> None:
-    """Let the waiting leg `a` and the leg `b` that answered talk, until the call ends or nobody is left to talk with."""
+def converse(call: Call, a: Leg, b: Leg) -> Coroutine[Any, Any, None]:
+    """Let the waiting leg `a` and the leg `b` that answered talk; await it until the call ends or nobody is left to talk with.
+
+    No coroutine of its own, which every call would have in memory as long as it lasts.
+    """
     if b.alive:
         a.answer(like=b.media.codec)
     call.answered_by(b)
     conversation = Conversation(call, a, b)
     call.conversation = conversation
-    await conversation.run()
-    if call.room is not None and call.vital:
-        # A transfer led into a conference.
-        call.conversation = None
-        await attend(call, next(iter(call.vital)), call.room)
+    return conversation.run()
 
 
 class Conversation:
@@ -63,14 +65,21 @@ class Conversation:
 
     async def run(self) -> None:
         """Connect the two and carry out what is asked, until nobody is left to talk with."""
+        call = self._call
         self._connect(*self.legs)
-        self._call.changed("call.answered")
+        call.changed("call.answered")
         while True:
-            request = await self._call.inbox.get()
-            if isinstance(request, ReplaceLeg):
+            request = call.inbox.take()
+            if request is None:
+                await call.inbox.arrival()
+            elif isinstance(request, ReplaceLeg):
                 self._replace(request)
             elif isinstance(request, Transfer) and not await self._transfer(request):
-                return
+                break
+        if call.room is not None and call.vital:
+            # A transfer led into a conference.
+            call.conversation = None
+            await attend(call, call.vital[0], call.room)
 
     def close(self) -> None:
         """Part the two."""
@@ -258,7 +267,7 @@ class Conversation:
             if isinstance(other, Call):
                 other.end("Transferred")
             return await transfer.blind(self._call, kept, TransferBlind(request.by, target, request.report))
-        self._call.vital = {kept}
+        self._call.vital = (kept,)
         target_leg = transfer.join(self._call, request.by, request.consulted, other, request.report)
         if target_leg is None:
             return await transfer.back(self._call, kept, request.by)
@@ -272,7 +281,7 @@ class Conversation:
             return
         kept = self._bridge.other(old)
         self._bridge.cut()
-        self._call.vital = {kept}
+        self._call.vital = (kept,)
         transfer.note_replaced(self._call, old, new)
         old.hang_up("Replaced")
         self._connect(kept, new)
@@ -281,7 +290,7 @@ class Conversation:
 
     def _connect(self, a: Leg, b: Leg) -> None:
         call = self._call
-        call.vital = {a, b}
+        call.vital = (a, b)
         if not (a.alive and b.alive):
             call.end("Hung up during a transfer")
             return

@@ -6,6 +6,8 @@ from __future__ import annotations
 class Explanation(list[str]):
     """The lines of one decision, in order: written by the very code that decides."""
 
+    __slots__ = ("thorough",)
+
     def __init__(self, *lines: str, thorough: bool = False) -> None:
         super().__init__(lines)
         self.thorough = thorough

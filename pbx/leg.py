@@ -96,6 +96,7 @@ class Leg(LegVoice):
         "_last_key",
         "_probed_at",
         "_session",
+        "_star_codes",
         "answered_at",
         "cause",
         "created_at",
@@ -109,7 +110,6 @@ class Leg(LegVoice):
         "role",
         "sip_call_id",
         "sip_status",
-        "star_codes",
     )
 
     def __init__(self, equipment: Equipment, owner: LegOwner, party: Party, role: PartyRole, *, incoming: bool) -> None:
@@ -132,7 +132,7 @@ class Leg(LegVoice):
         """Whether the party has put the call on hold."""
         self.keys: asyncio.Queue[str] | None = None
         """While set, pressed keys go here instead of making star codes."""
-        self.star_codes = StarCodeCollector(equipment.config.star_code_timeout)
+        self._star_codes: StarCodeCollector | None = None
         self.sip_call_id = ""
         self.sip_status = 0
         self.cause = ""
@@ -141,6 +141,13 @@ class Leg(LegVoice):
         """Where the party's phone sent the call instead (3xx)."""
         self.retry_after = 0
         """Seconds that the one who refused the call wants to be left alone; 0: it did not say."""
+
+    @property
+    def star_codes(self) -> StarCodeCollector:
+        """What collects the party's star codes; made with the first key."""
+        if self._star_codes is None:
+            self._star_codes = StarCodeCollector(self._equipment.config.star_code_timeout)
+        return self._star_codes
 
     @property
     def spoken_codecs(self) -> tuple[str, ...]:

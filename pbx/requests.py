@@ -100,17 +100,25 @@ class Inbox:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
+    def take(self) -> Request | None:
+        """Take the next request out, if there is one."""
+        return self._requests.pop(0) if self._requests else None
+
+    def arrival(self) -> asyncio.Future[None]:
+        """Return what is done with the next request to come; only to be waited for where `take` found none.
+
+        A reader that gave up leaves it behind, and the next one has its own.
+        """
+        reader = self._reader = asyncio.get_running_loop().create_future()
+        return reader
+
     async def get(self) -> Request:
         """Wait for the next request and take it out."""
-        while not self._requests:
-            reader = self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await reader
-            finally:
-                # A reader that is cancelled may find the next one waiting already.
-                if self._reader is reader:
-                    self._reader = None
-        return self._requests.pop(0)
+        while True:
+            request = self.take()
+            if request is not None:
+                return request
+            await self.arrival()
 
     def drain(self) -> list[Request]:
         """Take out all that nobody will carry out any more."""

@@ -87,7 +87,7 @@ def into_room(
 ) -> None:
     """Have the kept party go to a conference, once the conversation is over; the one who transfers it leaves."""
     kept.stop_playing()
-    call.vital = {kept}
+    call.vital = (kept,)
     call.room = room
     note(call, kind, by, room.number, DialResult(room=room), other_call_id=other_call_id)
     report(200, "OK")
@@ -112,7 +112,7 @@ async def ringing(call: Call, kept: Leg, request: TransferRinging) -> Leg | None
 
 def _keep(call: Call, kept: Leg) -> None:
     """Let the call end with the kept party alone, who hears ringing."""
-    call.vital = {kept}
+    call.vital = (kept,)
     kept.play(call.equipment.prompts.ringback(call.equipment.country), loop=True)
 
 
@@ -224,7 +224,7 @@ class Consultation:
             target: whom to consult; empty: the agent is asked to dial it.
         """
         call = self._call
-        call.vital = {self._kept}
+        call.vital = (self._kept,)
         self._kept.play(call.equipment.prompts.hold_music(), loop=True)
         target = target or await self._dialled()
         if not target:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from core.identifiers import new_id
 from sip.address import Address
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, SessionHost
@@ -50,7 +49,6 @@ class SessionBase(abc.ABC):
         "dialog",
         "direction",
         "host",
-        "id",
         "identity",
         "listener",
         "local_sdp",
@@ -69,7 +67,6 @@ class SessionBase(abc.ABC):
         self, host: SessionHost, direction: Direction, request: Request, source: Address, *, symmetric: bool
     ) -> None:
         self.host = host
-        self.id = new_id()
         self.direction = direction
         self.call_id = request.call_id
         self.source = source

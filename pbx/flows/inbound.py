@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 
 import msgspec
 import structlog
@@ -12,8 +13,8 @@ from pbx import routing
 from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.entries import InboundNumber
-from pbx.flows.conference import attend
-from pbx.flows.reach import follow
+from pbx.flows.reach import connect
+from pbx.leg import Leg
 from pbx.outcomes import Outcome
 
 log = structlog.get_logger(__name__)
@@ -21,34 +22,34 @@ log = structlog.get_logger(__name__)
 
 def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
     """Return the flow of a call to this number."""
+    return functools.partial(_run, entry, flows)
 
-    async def run(call: Call) -> None:
-        """Greet the caller where that is wanted, and lead the call to the number's destination."""
-        await _name_caller(call)
-        if entry.greeting:
-            call.answer()
-            await call.say(entry.greeting)
-        decision = routing.reach_inbound_target(
-            call.equipment.directory.snapshot,
-            entry,
-            country=call.equipment.country,
-            way=call.way,
-            at=call.equipment.local_time,
-        )
-        if isinstance(decision, str):
-            flow = flows.get(decision)
-            await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
-            return
-        result = await follow(call, decision, listener=call.calling, shown=call.from_party)
-        if result.room is not None:
-            call.answer()
-            await attend(call, call.calling, result.room)
-        elif result.leg is None:
-            await call.fail(result.outcome)
-        else:
-            await converse(call, call.calling, result.leg)
 
-    return run
+async def _run(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> None:
+    # What was needed to find who answers is let go of: calls are many while they talk.
+    leg = await _reached(entry, flows, call)
+    if leg is not None:
+        await converse(call, call.calling, leg)
+
+
+async def _reached(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> Leg | None:
+    """Greet the caller where that is wanted, and lead the call to the number's destination; return the leg that answered, if any."""
+    await _name_caller(call)
+    if entry.greeting:
+        call.answer()
+        await call.say(entry.greeting)
+    decision = routing.reach_inbound_target(
+        call.equipment.directory.snapshot,
+        entry,
+        country=call.equipment.country,
+        way=call.way,
+        at=call.equipment.local_time,
+    )
+    if isinstance(decision, str):
+        flow = flows.get(decision)
+        await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
+        return None
+    return await connect(call, decision)
 
 
 async def _name_caller(call: Call) -> None:

@@ -6,9 +6,8 @@ from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.dialling import DialResult
 from pbx.entries import Extension
-from pbx.flows.conference import attend
 from pbx.flows.extension import phones
-from pbx.flows.reach import follow
+from pbx.flows.reach import connect
 from pbx.outcomes import Outcome
 from pbx.party import Party
 from pbx.routing import Decision
@@ -19,7 +18,9 @@ def placed(decision: Decision) -> Flow:
 
     async def run(call: Call) -> None:
         """Lead the call to what was dialled."""
-        await _connect(call, decision)
+        leg = await connect(call, decision)
+        if leg is not None:
+            await converse(call, call.calling, leg)
 
     return run
 
@@ -39,19 +40,10 @@ def clicked(extension: Extension, decision: Decision, *, detect_machine: bool = 
             await call.fail(own.outcome)
             return
         call.adopt_caller(own.leg)
-        await _connect(call, decision, detect_machine=detect_machine)
+        leg = await connect(call, decision)
+        if leg is not None:
+            if detect_machine:
+                call.spawn(call.judge_answerer(leg))
+            await converse(call, call.calling, leg)
 
     return run
-
-
-async def _connect(call: Call, decision: Decision, *, detect_machine: bool = False) -> None:
-    result = await follow(call, decision, listener=call.calling, shown=call.from_party)
-    if result.room is not None:
-        call.answer()
-        await attend(call, call.calling, result.room)
-    elif result.leg is None:
-        await call.fail(result.outcome)
-    else:
-        if detect_machine:
-            call.spawn(call.judge_answerer(result.leg))
-        await converse(call, call.calling, result.leg)

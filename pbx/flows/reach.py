@@ -11,6 +11,7 @@ from pbx import forwarding, identity, numbers, routing
 from pbx.call import Call
 from pbx.dialling import DialResult
 from pbx.entries import InboundNumber
+from pbx.flows.conference import attend
 from pbx.flows.extension import ring_extension
 from pbx.flows.outbound import MOST_REDIRECTS, dial_outside
 from pbx.forwarding import Diversion, ForwardReason, Way
@@ -58,6 +59,20 @@ async def reach(
     return await follow(
         call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
     )
+
+
+async def connect(call: Call, decision: Decision) -> Leg | None:
+    """Do what routing decided for the call's own caller; return the leg that answered.
+
+    None where there is nothing left to do: nobody was reached, of which the caller was told, or a conference is over.
+    """
+    result = await follow(call, decision, listener=call.calling, shown=call.from_party)
+    if result.room is not None:
+        call.answer()
+        await attend(call, call.calling, result.room)
+    elif result.leg is None:
+        await call.fail(result.outcome)
+    return result.leg
 
 
 async def follow(

@@ -134,7 +134,7 @@ class ScriptedPhone:
             credentials=self._credentials,
             max_forwards=max_forwards,
         )
-        self._calls[call.session.id] = call
+        self._calls[call.session.local_tag] = call
         return call
 
     async def incoming(self) -> ScriptedCall:
@@ -155,12 +155,12 @@ class ScriptedPhone:
         request, offer = (session.request, session.remote_offer) if session is not None else (None, None)
         call = ScriptedCall(session, [], asyncio.Condition(), request, offer)  # type: ignore[arg-type]
         if session is not None:
-            self._calls[session.id] = call
+            self._calls[session.local_tag] = call
         return call
 
     def session_event(self, session: InviteSession, event: SessionEvent) -> None:
         """Note an event."""
-        call = self._calls[session.id]
+        call = self._calls[session.local_tag]
         call.events.append(event)
         task = asyncio.get_running_loop().create_task(self._notify(call))
         self._tasks.add(task)
