@@ -414,6 +414,8 @@ class Engine:
         self._playbacks = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = False
+        # Bound once for all endpoints.
+        self._woken = self._wake_soon
         self.on_event: Callable[[MediaEvent], None] = _ignore
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -462,7 +464,7 @@ class Engine:
             shown = ""
         told = shown or self._advertised or (bound if bound not in _ANY else local)
         within = _WITHIN.get(bound, bound)
-        return Endpoint(native, told, within, self._playbacks, self._wake_soon)
+        return Endpoint(native, told, within, self._playbacks, self._woken)
 
     def serves(self, host: str) -> bool:
         """Tell whether an IP address is of a family that endpoints can be opened in."""
@@ -488,7 +490,7 @@ class Engine:
 
     def create_mixer(self) -> Mixer:
         """Create a room in which several parties hear each other."""
-        return Mixer(self._native.create_mixer(), self._wake_soon)
+        return Mixer(self._native.create_mixer(), self._woken)
 
     def create_recording(self, path: Path, *, sample_rate: int = 8000, channels: int = 2) -> Recording:
         """Create a WAV file whose time begins now, and its folders; an existing one is never overwritten.
@@ -509,7 +511,7 @@ class Engine:
         except _engine.EngineClosedError as error:
             raise EngineClosedError("The media engine is closed.") from error
         self._wake_soon()
-        return Recording(native, path, self._wake_soon)
+        return Recording(native, path, self._woken)
 
     def statistics(self) -> EngineStatistics:
         """Return the figures up to now."""

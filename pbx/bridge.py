@@ -26,7 +26,7 @@ class Bridge:
         self._connected = False
         self._supervisors = supervisors
         self._mixer: Mixer | None = None
-        self._mixed: list[Endpoint] = []
+        self._mixed: tuple[Endpoint, ...] = ()
         self._waiting: Leg | None = None
         self.a = a
         self.b = b
@@ -106,7 +106,7 @@ class Bridge:
             mixer = self._mixer = self._equipment.engine.create_mixer()
             self._connected = False
         present = {leg: one for leg, one in self._supervisors.items() if leg.media.endpoint is not None}
-        ears = [leg.media.endpoint for leg in present if leg.media.endpoint is not None]
+        ears = tuple([leg.media.endpoint for leg in present if leg.media.endpoint is not None])
         for endpoint in self._mixed:
             if endpoint not in ears:
                 mixer.remove(endpoint)
@@ -122,7 +122,7 @@ class Bridge:
         if self._mixer is not None:
             self._mixer.close()
             self._mixer = None
-            self._mixed = []
+            self._mixed = ()
 
     def _part(self) -> None:
         self._unmix()

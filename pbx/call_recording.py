@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -39,6 +39,8 @@ _NARROW_RATE: Final = 8000
 _WIDE_RATE: Final = 16000
 _CLOSE_SECONDS: Final = 5.0
 """How long a call waits for its file to be closed by the writer."""
+_NO_LEGS: Final[Mapping[Leg, int]] = {}
+"""One for all calls that are not recorded."""
 
 
 class CallRecordingState(enum.StrEnum):
@@ -71,7 +73,7 @@ class CallRecording:
         self._equipment = equipment
         self._call_id = call_id
         self._recording: Recording | None = None
-        self._recorded: dict[Leg, int] = {}
+        self._recorded = _NO_LEGS
         self._channels: dict[str, int] | None = None
         """By leg, or empty for a conference; None in a stereo file."""
         self._attendant: Leg | None = None
@@ -125,7 +127,7 @@ class CallRecording:
         for leg, channel in wanted.items():
             if leg not in self._recorded and leg.media.endpoint is not None:
                 self._recording.attach(leg.media.endpoint, channel)
-                self._recorded[leg] = channel
+                self._recorded = {**self._recorded, leg: channel}
         self._hear_room()
 
     def in_room(self, leg: Leg | None) -> None:
@@ -160,7 +162,7 @@ class CallRecording:
             self._recording.detach(leg.media.endpoint)
         if leg is self._attendant:
             self._hears = False
-        self._recorded.pop(leg, None)
+        self._recorded = {other: channel for other, channel in self._recorded.items() if other is not leg}
 
     def forget(self, leg: Leg) -> None:
         """Let go of a leg that is about to end."""
@@ -189,7 +191,7 @@ class CallRecording:
         if recording is None or closed is None:
             return
         self._recording = None
-        self._recorded.clear()
+        self._recorded = _NO_LEGS
         recording.close()
         try:
             await asyncio.wait_for(closed, _CLOSE_SECONDS)

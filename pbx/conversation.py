@@ -48,6 +48,8 @@ def converse(call: Call, a: Leg, b: Leg) -> Coroutine[Any, Any, None]:
 class Conversation:
     """The two who talk now. Requests that change that are carried out one after the other."""
 
+    __slots__ = ("_bridge", "_call", "_consultation")
+
     def __init__(self, call: Call, a: Leg, b: Leg) -> None:
         self._call = call
         self._bridge = Bridge(call.equipment, a, b)

@@ -29,6 +29,8 @@ class LiveCalls:
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
         self._calls: dict[str, Call] = {}
+        # Bound once for all calls.
+        self._hear_change = self._call_changed
         self.extensions = ExtensionStates(equipment.bus)
         equipment.occupied = self.extensions.occupied
         equipment.talking = self._talking
@@ -40,7 +42,7 @@ class LiveCalls:
             from_party=party,
             to_number=to_number,
             dialled=dialled[:64],
-            changed=self._call_changed,
+            changed=self._hear_change,
         )
         self._calls[call.id] = call
         return call

@@ -86,23 +86,27 @@ Request = Transfer | CompleteTransfer | CancelTransfer | ReplaceLeg | LegGone
 
 
 class Inbox:
-    """What is asked of one call, in order, for one reader at a time. A tenth of an `asyncio.Queue` in memory: every call has one."""
+    """What is asked of one call, in order, for one reader at a time. A fraction of an `asyncio.Queue` in memory: every call has one."""
 
     __slots__ = ("_reader", "_requests")
 
     def __init__(self) -> None:
-        self._requests: list[Request] = []
+        self._requests: tuple[Request, ...] = ()
         self._reader: asyncio.Future[None] | None = None
 
     def put(self, request: Request) -> None:
         """Ask for something."""
-        self._requests.append(request)
+        self._requests = (*self._requests, request)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def take(self) -> Request | None:
         """Take the next request out, if there is one."""
-        return self._requests.pop(0) if self._requests else None
+        if not self._requests:
+            return None
+        request, *left = self._requests
+        self._requests = tuple(left)
+        return request
 
     def arrival(self) -> asyncio.Future[None]:
         """Return what is done with the next request to come; only to be waited for where `take` found none.
@@ -120,7 +124,7 @@ class Inbox:
                 return request
             await self.arrival()
 
-    def drain(self) -> list[Request]:
+    def drain(self) -> tuple[Request, ...]:
         """Take out all that nobody will carry out any more."""
-        left, self._requests = self._requests, []
+        left, self._requests = self._requests, ()
         return left

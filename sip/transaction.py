@@ -47,6 +47,8 @@ _UNANSWERED_SERVER = (State.TRYING, State.PROCEEDING)
 _SEND, _RESEND, _SEND_TRYING = Action.SEND, Action.RESEND, Action.SEND_TRYING
 _DELIVER, _ACKNOWLEDGE = Action.DELIVER, Action.ACKNOWLEDGE
 _MACHINES_BY_NAME = {machine.name: machine for machine in MACHINES}
+_TOGETHER = 0.25
+"""Seconds within which transactions that end are forgotten together: a time for each would take more memory than its key."""
 
 
 def client_key(response: Response) -> Key:
@@ -301,6 +303,18 @@ class ServerTransaction(_Transaction):
         return self.state not in _UNANSWERED_SERVER
 
 
+class _Batch:
+    """Finished transactions that are forgotten together, when the time of the last one is over."""
+
+    __slots__ = ("due", "keys", "until")
+
+    def __init__(self, now: float) -> None:
+        self.keys: list[Key] = []
+        self.until = now + _TOGETHER
+        """Up to when others may join."""
+        self.due = now
+
+
 class TransactionLayer:
     """All transactions of the stack."""
 
@@ -325,7 +339,7 @@ class TransactionLayer:
         self._servers: dict[Key, ServerTransaction] = {}
         # Plain tuples of plain values: the collector stops looking at them after its first pass.
         self._finished: dict[Key, tuple[str, str, bytes, str, int, str]] = {}
-        self._queues: dict[float, deque[tuple[float, Key]]] = {}
+        self._queues: dict[float, deque[_Batch]] = {}
         self._sweeps: dict[float, Timer] = {}
 
     @property
@@ -456,9 +470,14 @@ class TransactionLayer:
         queue = self._queues.get(seconds)
         if queue is None:
             queue = self._queues[seconds] = deque()
-        queue.append((self.timers.clock.monotonic() + seconds, key))
-        if len(queue) == 1:
+        now = self.timers.clock.monotonic()
+        if not queue:
             self._sweeps[seconds] = self.timers.schedule(seconds, self._sweep, seconds)
+        if not queue or now > queue[-1].until:
+            queue.append(_Batch(now))
+        batch = queue[-1]
+        batch.keys.append(key)
+        batch.due = now + seconds
         return True
 
     def forget(self, transaction: _Transaction) -> None:
@@ -490,10 +509,11 @@ class TransactionLayer:
         """Forget the finished transactions whose time is over, many at once."""
         now = self.timers.clock.monotonic()
         queue = self._queues[seconds]
-        while queue and queue[0][0] <= now:
-            self._finished.pop(queue.popleft()[1], None)
+        while queue and queue[0].due <= now:
+            for key in queue.popleft().keys:
+                self._finished.pop(key, None)
         if queue:
-            self._sweeps[seconds] = self.timers.schedule(max(queue[0][0] - now, 0.25), self._sweep, seconds)
+            self._sweeps[seconds] = self.timers.schedule(max(queue[0].due - now, _TOGETHER), self._sweep, seconds)
 
 
 def acknowledge_failure(request: Request, response: Response) -> bytes:

@@ -45,11 +45,11 @@ async def test_a_reader_who_gave_up_takes_nothing_and_leaves_the_place_to_the_ne
 
 async def test_what_nobody_will_carry_out_can_be_taken_out_at_once() -> None:
     inbox = Inbox()
-    left: list[Request] = [CompleteTransfer(), CancelTransfer()]
+    left: tuple[Request, ...] = (CompleteTransfer(), CancelTransfer())
     for request in left:
         inbox.put(request)
     assert inbox.drain() == left
-    assert inbox.drain() == []
+    assert inbox.drain() == ()
 
 
 async def test_what_has_come_already_needs_no_waiting_and_what_comes_later_is_told() -> None:

@@ -367,6 +367,18 @@ class TestMatching:
         bench.run(32.1)
         assert bench.empty
 
+    def test_one_that_is_forgotten_together_with_earlier_ones_is_remembered_for_its_whole_time(self) -> None:
+        bench = Bench()
+        for number, pause in enumerate((0.2, 0.2, 31.5)):
+            transaction = bench.layer.create_server(incoming("OPTIONS", f"z9hG4bK{number}"), UDP)
+            transaction.respond(response_to(transaction.request, 200, to_tag="b"))
+            bench.run(pause)
+        bench.run(0.25)
+        assert bench.layer.absorb(incoming("OPTIONS", "z9hG4bK1"))
+        assert bench.layer.absorb(incoming("OPTIONS", "z9hG4bK2"))
+        bench.run(0.6)
+        assert bench.empty
+
 
 class TestTables:
     @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
