@@ -119,13 +119,7 @@ class Inbound:
     def _receive_new(self, request: Request, source: Address) -> None:
         method = request.method
         if method == "ACK":
-            session = self._core.sessions.get((request.call_id, request.to_tag))
-            if session is not None:
-                session.acknowledged(request)
-            elif (refused := self._layer.find_invite(request, source)) is not None and refused.answered:
-                refused.receive(request)
-            else:
-                self._guard.charge(source)
+            self._acknowledge(request, source)
             return
         if method == "CANCEL":
             self._cancel(request, source)
@@ -145,6 +139,17 @@ class Inbound:
             self._guard.charge(source)
         elif self._acceptable(request, source) and not (self._taken and self._merged(request, source)):
             self._outside.get(method, self._no_dialog)(request, source)
+
+    def _acknowledge(self, request: Request, source: Address) -> None:
+        """Take an ACK that is none of a refused INVITE's by its branch: of a 2xx, or of a refusal by all else."""
+        session = self._core.sessions.get((request.call_id, request.to_tag))
+        if session is not None and session.acknowledged(request):
+            return
+        refused = self._layer.find_invite(request, source)
+        if refused is not None and refused.answered:
+            refused.receive(request)
+        elif session is None:
+            self._guard.charge(source)
 
     def _inside(self, request: Request, source: Address) -> None:
         session = self._core.sessions.get((request.call_id, request.to_tag))

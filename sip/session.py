@@ -328,19 +328,22 @@ class InviteSession(PeerRequests):
             return
         self.finish(ended)
 
-    def acknowledged(self, request: Request) -> None:
-        """Take the ACK of a 2xx of ours."""
+    def acknowledged(self, request: Request) -> bool:
+        """Take the ACK of a 2xx of ours; return False when none waits for it."""
         if self._exchanges is not None and self._exchanges.acknowledged(request):
-            return
+            return True
         answer = self._answer
         if answer is None or not answer.awaits_ack or answer.cseq != request.cseq[0]:
-            return
+            return False
         answer.acknowledged()
         if self._bye_due is not None:
             self._say_goodbye(self._bye_due)
-            return
-        if not self.move(Move.ACKNOWLEDGED):
-            return
+        elif self.move(Move.ACKNOWLEDGED):
+            self._confirm(request)
+        return True
+
+    def _confirm(self, request: Request) -> None:
+        """Go on after the ACK of the first 2xx, which answers an offer that this one made."""
         self.forget_invite()
         if self.dialog is not None and self.dialog.exchange is Exchange.OURS:
             sdp = sdp_of(request)

@@ -15,7 +15,7 @@ from sip.config import SipConfig
 from sip.core import SipCore
 from sip.message import Request, Response
 from sip.session import InviteSession
-from sip.session_events import SessionState
+from sip.session_events import Offered, SessionState
 from tests.sip.network import ALICE, ANSWER, BOB, OFFER, Network, Packet, PhoneApplication, established
 
 PASSWORD = "secret"
@@ -148,6 +148,50 @@ def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_a_refusal() -> 
     server.send(another("ACK", invite))
     server.network.run(33)
     assert server.network.count("486 INVITE") == 2
+
+
+def in_call(server: Server) -> tuple[Request, InviteSession]:
+    """Have a call answered and confirmed; return its INVITE with our tag, as a pattern for what follows, and its session."""
+    server.application.on_invite = lambda session: session.answer(ANSWER)
+    invite = request("INVITE", body=OFFER)
+    assert server.status(invite) == 200
+    session = server.application.sessions[0]
+    invite.set("To", f"<sip:bob@10.0.0.2>;tag={session.local_tag}")
+    server.send(another("ACK", invite))
+    assert session.state is SessionState.CONFIRMED
+    return invite, session
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, 488),
+        ({"Require": "precondition"}, 420),
+        ({"Content-Type": "application/fax"}, 415),
+        ({"CSeq": "0 INVITE"}, 500),
+    ],
+)
+def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_a_refusal_in_a_call(
+    changed: dict[str, str], status: int
+) -> None:
+    server = Server()
+    again, session = in_call(server)
+    server.application.listener.on = lambda one, event: one.reject_offer(488) if isinstance(event, Offered) else None
+    again.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+    for name, value in {"CSeq": "2 INVITE", **changed}.items():
+        again.set(name, value)
+    refusal = f"{status} INVITE"
+    assert server.status(again) == status
+    for wrong in ("1", "3"):
+        stray = another("ACK", again)
+        stray.set("CSeq", f"{wrong} ACK")
+        server.send(stray)
+    server.network.run(1)
+    assert server.network.count(refusal) == 2
+    server.send(another("ACK", again))
+    server.network.run(33)
+    assert server.network.count(refusal) == 2
+    assert session.state is SessionState.CONFIRMED
 
 
 def test_a_body_that_nobody_understands_is_refused_with_415() -> None:
