@@ -249,9 +249,14 @@ class Leg(LegVoice):
             self._note_ringing()
 
     def forwarded(self, headers: Headers) -> None:
-        """Tell the caller that the call is sent on (181), and by whom."""
-        if self.incoming and not self.answered and self.alive:
+        """Tell the caller that the call is sent on (181), and by whom; one that says nothing of its abilities may know no 181."""
+        if self.incoming and not self.answered and self.alive and self.session.says_abilities:
             self.session.progress(181, headers=headers)
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether the party may be spoken to now: a caller that says nothing of its abilities may know no 183."""
+        return self.answered or self.media.agreed is not None or self.session.says_abilities
 
     def open_early(self, *, like: str = "") -> bool:
         """Open the voice towards the caller before the answer (183); tell whether that was possible.

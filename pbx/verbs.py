@@ -101,6 +101,8 @@ class PartyVerbs:
         prompt = ENDINGS[outcome].prompt
         if caller is None or not caller.alive or not prompt or not self.equipment.config.spoken_hints:
             return
+        if not caller.takes_words:
+            return
         sound = await spoken.prompt(self.equipment, prompt, self.equipment.language(caller.party.extension))
         if sound is not None and (caller.answered or caller.open_early()):
             await caller.play_to_end(sound, limit=self.equipment.config.hint_seconds)

@@ -175,6 +175,13 @@ class SessionBase(abc.ABC):
             return False
         return any(has_option(value, option) for value in self.request.get_all(header))
 
+    @property
+    def says_abilities(self) -> bool:
+        """Incoming: whether the INVITE says what its sender can do, as RFC 3261 section 13.2.1 wants of every one: phones and carriers
+        do, bare scripts do not.
+        """
+        return self.request.get("Allow") is not None or self.request.get("Supported") is not None
+
     def move(self, move: Move) -> bool:
         """Walk the session's table; False, with nothing changed, when the state has no rule for the event."""
         state = SESSION.step(self.state, move)
