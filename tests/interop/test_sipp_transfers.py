@@ -1,4 +1,4 @@
-"""Transfers asked for by scripts as SIPp users write them: the one who transfers hangs up itself, when it was told how it went."""
+"""Transfers asked for by those who hang up themselves when they are told how it went, as SIPp's users write their scripts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import asyncio
 from pathlib import Path
 
 from core.events import CallTransferred, LegEnded, TransferKind, TransferResult
-from tests.interop.conftest import PhoneFactory
+from sip.session_events import Ended, ReferProgressed
+from tests.interop.conftest import NUMBER, PhoneFactory
+from tests.interop.test_forwarding import hang_up, phones
+from tests.interop.test_transfers import consulting, dialog_of, to
 from tests.support.ramal_server import PASSWORD, RamalServer
+from tests.support.scripted_phone import description, scripted_carrier
 from tests.support.sipp import SippResult, run_sipp
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -45,3 +49,39 @@ async def test_who_transferred_may_hang_up_itself_once_it_was_told_that_it_went_
     assert (result.successful, result.failed) == (1, 0), result.log
     await kept.hang_up()
     await server.quiet()
+
+
+async def test_who_consulted_joins_the_two_and_hangs_up_itself(
+    server: RamalServer, phone: PhoneFactory, tmp_path: Path
+) -> None:
+    ana, boris = await phone("1001"), await phone("1002")
+    scenario = play(server, tmp_path, "refer_with_replaces", target="1002")
+    kept = await ana.incoming()
+    await kept.answer()
+    consulted = await boris.incoming()
+    await consulted.answer()
+    done = await server.fact(CallTransferred)
+    assert (done.kind, done.result) == (TransferKind.ATTENDED, TransferResult.COMPLETED)
+    result = await scenario
+    assert (result.successful, result.failed) == (1, 0), result.log
+    assert [leg.extension for leg in server.exchange.switch.calls()[0].legs] == ["1001", "1002"]
+    await kept.hang_up()
+    await consulted.over()
+    await server.quiet()
+
+
+async def test_who_names_its_two_calls_the_other_way_round_may_hang_up_itself_as_well(server: RamalServer) -> None:
+    async with scripted_carrier(server) as carrier, phones(server, "1001", "1002") as (ana, boris):
+        customer, held, consultation, ringing = await consulting(carrier, ana, boris)
+        ringing.session.answer(description(port=40_020))
+        await consultation.answered()
+        consultation.session.refer(to(NUMBER), replaces=dialog_of(held))
+        told = await consultation.event(ReferProgressed, count=3)
+        assert (told.status, told.final) == (200, True)
+        await asyncio.sleep(0.2)
+        assert not consultation.ended
+        consultation.session.hang_up()
+        assert consultation.events[-1] == Ended(by_peer=False, reason="", status=200)
+        await held.over()
+        assert not customer.ended
+        await hang_up(server, customer)
