@@ -98,6 +98,7 @@ class JournalFollower(abc.ABC):
         self.batch = batch
         """The most entries of one step."""
         self._task: asyncio.Task[None] | None = None
+        self._attends = False
         self._progress = asyncio.Condition()
         self.name = name
         """A stable name: the position is stored under it."""
@@ -119,12 +120,17 @@ class JournalFollower(abc.ABC):
         async with self._progress:
             self.position = position
             self._progress.notify_all()
-        if self._task is not None:
+        if self._attends:
             self._journal.taken(self.name, position)
+
+    def attend(self) -> None:
+        """Have the journal keep in memory what is still to be digested here, until `close`; who reads now and then needs the file."""
+        self._attends = True
+        self._journal.taken(self.name, self.position)
 
     def start(self) -> None:
         """Begin to follow the journal in the background."""
-        self._journal.taken(self.name, self.position)
+        self.attend()
         self._task = asyncio.create_task(self._follow(), name=f"consumer-{self.name}")
 
     async def caught_up(self) -> None:
@@ -139,6 +145,8 @@ class JournalFollower(abc.ABC):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        if self._attends:
+            self._attends = False
             self._journal.left(self.name)
 
     async def _follow(self) -> None:

@@ -73,6 +73,7 @@ class OpenCallKeeper:
 
     def start(self) -> None:
         """Begin in the background."""
+        self._runner.attend()
         self._task = asyncio.create_task(self._keep(), name="open-calls")
 
     async def close(self) -> None:
@@ -81,6 +82,7 @@ class OpenCallKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+            await self._runner.close()
 
     async def _keep(self) -> None:
         while True:

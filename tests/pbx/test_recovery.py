@@ -28,7 +28,7 @@ from core.events import (
     RecordingStopped,
 )
 from core.journal import Journal
-from pbx.open_calls import OpenCalls, first_open
+from pbx.open_calls import OpenCallKeeper, OpenCalls, first_open
 from pbx.recovery import recover
 from pbx.tables import OpenCallRow
 
@@ -160,6 +160,28 @@ async def test_recovery_reads_from_the_oldest_open_call_only(database: Database,
     async with database.reading() as session:
         assert await first_open(session, "node1") == {"open": 101}
     assert await recover(journal, database, tmp_path) == ["open"]
+    await journal.close()
+
+
+async def test_the_keeper_of_open_calls_never_holds_calls_up_by_reading_the_file(
+    database: Database, tmp_path: Path
+) -> None:
+    journal = await journal_with(tmp_path)
+    keeper = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls(), batch=7), interval=0.0)
+    keeper.start()
+    for index in range(20):
+        journal.append(offered(f"c{index}"))
+    await journal.flushed()
+    # All others are done with these facts, and whoever opened the file now would find nothing.
+    journal.taken("quick", 20)
+    (segment,) = (tmp_path / "journal").glob("*.journal")
+    segment.write_bytes(bytes(segment.stat().st_size))
+    noted: dict[str, int] = {}
+    while len(noted) < 20:
+        async with database.reading() as session:
+            noted = await first_open(session, "node1")
+    assert noted == {f"c{index}": index + 1 for index in range(20)}
+    await keeper.close()
     await journal.close()
 
 
