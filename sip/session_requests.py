@@ -64,7 +64,7 @@ class PeerRequests(IncomingSide):
         if dialog is None:
             transaction.respond(response_to(request, 481))
             return
-        if not dialog.accepts(request):
+        if not dialog.accepts(request) and request.method != "BYE":
             transaction.respond(response_to(request, 500, "CSeq Out Of Order"))
             return
         dialog.source = transaction.destination

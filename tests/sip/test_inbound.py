@@ -194,6 +194,51 @@ def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_a_refusal_in_a_
     assert session.state is SessionState.CONFIRMED
 
 
+@pytest.mark.parametrize("sloppy", [{"CSeq": "1 ACK"}, {"To": "<sip:bob@10.0.0.2>"}], ids=["other number", "no tag"])
+def test_an_ack_of_a_sloppy_script_ends_the_repetitions_of_the_answer(sloppy: dict[str, str]) -> None:
+    server = Server()
+    server.application.on_invite = lambda session: session.answer(ANSWER)
+    invite = request("INVITE", body=OFFER, CSeq="2 INVITE")
+    assert server.status(invite) == 200
+    (session,) = server.application.sessions
+    ack = another("ACK", invite)
+    for name, value in {"To": f"<sip:bob@10.0.0.2>;tag={session.local_tag}", **sloppy}.items():
+        ack.set(name, value)
+    server.send(ack)
+    server.network.run(33)
+    assert server.network.count("200 INVITE") == 1
+    assert session.state is SessionState.CONFIRMED
+
+
+def test_a_re_invite_wants_an_ack_of_its_own_number() -> None:
+    server = Server()
+    again, _session = in_call(server)
+    server.application.listener.on = lambda one, event: one.accept_offer(ANSWER) if isinstance(event, Offered) else None
+    again.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+    again.set("CSeq", "2 INVITE")
+    assert server.status(again) == 200
+    late = another("ACK", again)
+    late.set("CSeq", "1 ACK")
+    server.send(late)
+    server.network.run(1)
+    assert server.network.count("200 INVITE") == 3
+
+
+@pytest.mark.parametrize("sloppy", [{"CSeq": "0 BYE"}, {"To": "<sip:bob@10.0.0.2>"}], ids=["lower number", "no tag"])
+def test_a_bye_of_a_sloppy_script_ends_its_call(sloppy: dict[str, str]) -> None:
+    server = Server()
+    invite, session = in_call(server)
+    bye = another("BYE", invite)
+    for name, value in sloppy.items():
+        bye.set(name, value)
+    stranger = another("BYE", bye)
+    stranger.set("From", "<sip:alice@10.0.0.2>;tag=b")
+    assert server.status(stranger) == 481
+    assert list(server.core.sessions.values()) == [session]
+    assert server.status(bye) == 200
+    assert not server.core.sessions
+
+
 def test_a_body_that_nobody_understands_is_refused_with_415() -> None:
     server = Server()
     for headers in (
