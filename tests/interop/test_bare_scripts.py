@@ -11,6 +11,7 @@ import pytest
 from core.events import CallEnded
 from tests.interop.conftest import NUMBER
 from tests.interop.test_forwarding import forward
+from tests.interop.test_watching_peers import registered
 from tests.support.ports import free_port
 from tests.support.ramal_server import RamalServer
 from tests.support.scripted_phone import description, scripted_phone
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which("sipp") is None, reason="SIPp is not installed (Debian package sip-tester)"
 )
 
+MOVE = Path(__file__).with_name("scenarios") / "move.xml"
 BARE = Path(__file__).with_name("scenarios") / "bare_caller.xml"
 
 
@@ -55,3 +57,20 @@ async def test_a_stock_caller_is_not_told_that_its_call_is_sent_on(company: Rama
         result = await caller
         assert (result.successful, result.failed) == (1, 0), result.log
         await company.quiet()
+
+
+async def test_a_phone_that_answers_302_sends_a_stock_caller_on_to_a_stock_callee(
+    company: RamalServer, tmp_path: Path
+) -> None:
+    directory = company.exchange.directory
+    await directory.update_number(directory.snapshot.numbers[NUMBER].id, kind="extension", target="1002")
+    colleague, moved = await registered(company, tmp_path, "1001"), await registered(company, tmp_path, "1002")
+    callees = [
+        asyncio.create_task(run_sipp("uas", folder=tmp_path, port=colleague)),
+        asyncio.create_task(run_sipp(MOVE, folder=tmp_path, port=moved)),
+    ]
+    await asyncio.sleep(0.5)
+    caller = await run_sipp("uac", company.address, folder=tmp_path, service=NUMBER, extra=["-d", "200"])
+    for result in (caller, *await asyncio.gather(*callees)):
+        assert (result.successful, result.failed) == (1, 0), result.log
+    await company.quiet()

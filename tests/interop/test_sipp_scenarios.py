@@ -95,34 +95,34 @@ async def test_every_stock_caller_reaches_the_stock_callee(tmp_path: Path) -> No
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("caller", "address"), [("u1", "127.0.0.1"), ("tn", "127.0.0.1"), ("t1", "::1")])
+@pytest.mark.parametrize(("callers", "address"), [(["u1"], "127.0.0.1"), (["tn"], "127.0.0.1"), (["t1", "u1"], "::1")])
 async def test_a_callee_over_tcp_is_reached_though_it_registered_over_a_connection_that_is_closed(
-    tmp_path: Path, caller: str, address: str
+    tmp_path: Path, callers: list[str], address: str
 ) -> None:
     async with company(tmp_path, SIP_LISTEN="127.0.0.1,::1") as server:
-        port = free_port()
+        port, calls = free_port(), CALLS * len(callers)
         # It leaves, and comes back as one that listens at the port it registered from.
         await register(server, tmp_path, port, transport="t1")
         callee = asyncio.create_task(
-            run_sipp("uas", folder=tmp_path, port=port, transport="t1", calls=CALLS, timeout=40)
+            run_sipp("uas", folder=tmp_path, port=port, transport="t1", calls=calls, timeout=40)
         )
         target = f"[{address}]:{server.sip_port}" if ":" in address else f"{address}:{server.sip_port}"
-        extra = ["-d", "200", *(["-max_socket", "20"] if caller == "tn" else [])]
-        result = await run_sipp(
-            "uac",
-            target,
-            folder=tmp_path,
-            address=address,
-            transport=caller,
-            calls=CALLS,
-            service=NUMBER,
-            extra=extra,
-            timeout=30,
-        )
-        assert (result.successful, result.failed) == (CALLS, 0), result.log
+        for caller in callers:
+            result = await run_sipp(
+                "uac",
+                target,
+                folder=tmp_path,
+                address=address,
+                transport=caller,
+                calls=CALLS,
+                service=NUMBER,
+                extra=["-d", "200", *(["-max_socket", "20"] if caller == "tn" else [])],
+                timeout=30,
+            )
+            assert (result.successful, result.failed) == (CALLS, 0), result.log
         result = await callee
-        assert (result.successful, result.failed) == (CALLS, 0), result.log
-        await answered(server, CALLS)
+        assert (result.successful, result.failed) == (calls, 0), result.log
+        await answered(server, calls)
 
 
 @pytest.mark.timeout(120)

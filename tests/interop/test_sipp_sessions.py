@@ -33,6 +33,16 @@ PAIRS = (
     ("plain_caller", "strict_route_callee"),
     ("odd_caller", "odd_callee"),
     ("plain_caller", "odd_callee"),
+    ("routed_caller", "leaving_callee"),
+    ("compact_caller", "plain_callee"),
+    ("holding_caller", "plain_callee"),
+    ("key_caller", "plain_callee"),
+    ("hasty_caller", "silent_callee"),
+    ("early_leaver", "ringing_callee"),
+    ("refreshing_caller", "plain_callee"),
+    ("plain_caller", "slow_callee"),
+    ("plain_caller", "chatty_callee"),
+    ("plain_caller", "forgetful_callee"),
 )
 """Who calls whom; each pair has a number and a trunk of its own."""
 
@@ -46,7 +56,8 @@ async def prepare(server: RamalProcess) -> list[int]:
         for index in range(len(PAIRS)):
             ports.append(free_port())
             name, prefix = f"carrier{index}", number(index)
-            await api.post("trunks", name=name, host=CARRIER, port=ports[-1], register=False, ping_seconds=0)
+            login = {"username": "ramal", "password": PASSWORD, "register": False}
+            await api.post("trunks", name=name, host=CARRIER, port=ports[-1], ping_seconds=0, **login)
             await api.post("routes", name=name, prefix=prefix, trunks=[name], strip=0, prepend="", priority=10)
     return ports
 
@@ -81,8 +92,9 @@ async def play(server: RamalProcess, folder: Path, index: int, port: int, media_
 
 
 async def test_callers_and_carriers_of_every_kind_find_what_their_scenarios_expect(tmp_path: Path) -> None:
-    first = free_port(count=80)
-    settings = {"MEDIA_FIRST_PORT": str(first), "MEDIA_LAST_PORT": str(first + 79)}
+    ports_of_calls = 8 * len(PAIRS)
+    first = free_port(count=ports_of_calls)
+    settings = {"MEDIA_FIRST_PORT": str(first), "MEDIA_LAST_PORT": str(first + ports_of_calls - 1)}
     settings |= {"SIP_SESSION_SECONDS": "6", "SIP_MIN_SESSION_SECONDS": "5"}
     async with ramal_process(tmp_path, **settings) as server:
         await server.start()

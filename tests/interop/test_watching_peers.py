@@ -19,6 +19,7 @@ from tests.support.tones import write_tone
 from tests.support.watching_phone import watching_phone
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+LOGIN = ("-au", "1003", "-ap", PASSWORD)
 
 
 async def test_pjsua2_sees_its_buddy_come_talk_and_go(server: RamalServer) -> None:
@@ -173,12 +174,32 @@ async def test_baresip_goes_on_being_told_by_a_server_that_was_killed(
 
 
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
-@pytest.mark.parametrize("name", ["watch_dialog", "watch_mailbox", "fetch_and_refuse"])
+@pytest.mark.parametrize("name", ["watch_dialog", "watch_mailbox", "fetch_and_refuse", "leave_all", "ask_abilities"])
 async def test_a_sipp_scenario_passes(server: RamalServer, tmp_path: Path, name: str) -> None:
     result = await run_sipp(
         SCENARIOS / f"{name}.xml",
         server.address,
         folder=tmp_path,
-        extra=["-au", "1003", "-ap", PASSWORD],
+        extra=LOGIN,
     )
     assert (result.code, result.successful, result.log) == (0, 1, "")
+
+
+async def registered(server: RamalServer, folder: Path, username: str) -> int:
+    """Register a contact of a user by SIPp, and return its port, at which nobody listens yet."""
+    port, rows = free_port(), folder / f"{username}.csv"
+    rows.write_text(f"SEQUENTIAL\n{username};[authentication username={username} password={PASSWORD}];\n")
+    scenario, extra = SCENARIOS / "register.xml", ["-inf", str(rows)]
+    result = await run_sipp(scenario, server.address, folder=folder, port=port, extra=extra)
+    assert result.successful == 1, result.log
+    return port
+
+
+@pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
+async def test_sipp_writes_to_sipp(server: RamalServer, tmp_path: Path) -> None:
+    port = await registered(server, tmp_path, "1002")
+    taking = asyncio.create_task(run_sipp(SCENARIOS / "take_text.xml", folder=tmp_path, port=port))
+    await asyncio.sleep(0.5)
+    sent = await run_sipp(SCENARIOS / "send_text.xml", server.address, folder=tmp_path, extra=LOGIN)
+    for result in (sent, await taking):
+        assert (result.code, result.successful, result.log) == (0, 1, "")
