@@ -23,13 +23,15 @@ class Message:
     """What requests and responses share.
 
     `headers` are pairs of canonical long name and value, in the order of the wire. Understood headers are kept until
-    one changes through `set`, `add`, `remove` or `note_source`; whoever edits `headers` directly calls `forget`.
+    one changes through `set`, `add`, `remove` or `note_source`; whoever edits `headers` directly calls `forget`. What
+    came from a peer is found by name (`index`), what is made here by a look at each line.
     """
 
     __slots__ = (
         "_call_id",
         "_contacts",
         "_cseq",
+        "_first",
         "_from",
         "_from_tag",
         "_to",
@@ -50,10 +52,15 @@ class Message:
         self._cseq: tuple[int, str] | None = None
         self._call_id: str | None = None
         self._contacts: list[NameAddress] | None = None
+        self._first: dict[str, str] | None = None
+
+    def index(self) -> None:
+        """Have headers found by their names, until they change: what is read is asked for more of them than what is written."""
+        self._first = dict(reversed(self.headers))
 
     def forget(self) -> None:
         """Drop what was understood of the headers, because they changed."""
-        self._via = self._from = self._to = None
+        self._via = self._from = self._to = self._first = None
         self._from_tag = self._to_tag = None
         self._cseq = self._call_id = self._contacts = None
 
@@ -64,7 +71,9 @@ class Message:
             MalformedMessageError: one of these, From or To is missing or cannot be read, or one comes twice (RFC 3261 section 8.1.1).
         """
         headers = self.headers
-        first = dict(reversed(headers))
+        first = self._first
+        if first is None:
+            self._first = first = dict(reversed(headers))
         if len(first) != len(headers) or not first.keys() >= _SINGLE:
             self._check_single([name for name, _ in headers])
         via = first.get("Via")
@@ -84,6 +93,8 @@ class Message:
     def get(self, name: str) -> str | None:
         """Return the first value of a header, or None. Any spelling of the name does, also the compact one."""
         name = CANONICAL_NAMES.get(name) or canonical_name(name)
+        if self._first is not None:
+            return self._first.get(name)
         for key, value in self.headers:
             if key == name:
                 return value
@@ -92,6 +103,13 @@ class Message:
     def get_all(self, name: str) -> list[str]:
         """Return the values of all lines of a header, as they stand."""
         name = CANONICAL_NAMES.get(name) or canonical_name(name)
+        first = self._first
+        if first is not None:
+            value = first.get(name)
+            if value is None:
+                return []
+            if len(first) == len(self.headers):
+                return [value]
         return [value for key, value in self.headers if key == name]
 
     def get_list(self, name: str) -> list[str]:
@@ -186,9 +204,9 @@ class Message:
         return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
 
     def _required(self, name: str) -> str:
-        for key, value in self.headers:
-            if key == name:
-                return value
+        value = self.get(name)
+        if value is not None:
+            return value
         raise MalformedMessageError(f"There is no {name}.")
 
     @property
@@ -214,13 +232,15 @@ class Message:
 class Request(Message):
     """A request. `uri` is understood when first touched."""
 
-    __slots__ = ("_target", "_uri", "method")
+    __slots__ = ("_target", "_uri", "method", "server_key")
 
     def __init__(self, method: str, uri: Uri | str, headers: list[tuple[str, str]], body: bytes = b"") -> None:
         super().__init__(headers, body)
         self.method = method
         self._uri = uri if isinstance(uri, Uri) else None
         self._target = str(uri)
+        self.server_key: tuple[str, ...] | None = None
+        """How its server transaction is found, once that was asked (`sip.transaction.server_key`)."""
 
     @property
     def uri(self) -> Uri:
@@ -275,7 +295,10 @@ class Request(Message):
             return
         for index, (name, value) in enumerate(self.headers):
             if name == "Via":
-                self.headers[index] = ("Via", ", ".join([str(stamped), *split_list(value)[1:]]))
+                line = ", ".join([str(stamped), *split_list(value)[1:]])
+                self.headers[index] = ("Via", line)
+                if self._first is not None:
+                    self._first["Via"] = line
                 break
         self._via = stamped
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from sip.errors import MalformedMessageError
@@ -17,6 +18,8 @@ MAX_HEADERS: Final = 160
 """Header lines; more is refused."""
 
 _FOLD: Final = re.compile(r"\n[ \t]+")
+_REMEMBERED: Final = 256
+"""Characters: start lines up to this long are remembered, for the same few come again and again."""
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 
 
@@ -95,24 +98,18 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     lines = text.split("\n")
     if len(lines) > MAX_HEADERS:
         raise MalformedMessageError("A message has too many headers.", status=513)
+    start = lines.pop(0)
     problem: MalformedMessageError | None = None
     try:
-        message, version = _parse_start_line(lines[0])
+        message, version = _parse_start_line(start)
     except MalformedMessageError as error:
-        message, version, problem = _guessed(lines[0], error), "SIP/2.0", error
-    headers = message.headers
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        known = CANONICAL_NAMES.get(name)
-        if known is None or not colon:
-            name = name.rstrip(" \t")
-            if not colon or not is_token(name):
-                if isinstance(message, Response):
-                    # Nobody could be told, and the call would be lost for a line that means nothing.
-                    continue
-                raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
-            known = canonical_name(name)
-        headers.append((known, value.strip(" \t")))
+        message, version, problem = _guessed(start, error), "SIP/2.0", error
+    try:
+        pairs = [line.partition(":") for line in lines]
+        message.headers = [(CANONICAL_NAMES[name if colon else ""], value.strip(" \t")) for name, colon, value in pairs]
+    except KeyError:
+        _read_lines(message, lines)
+    message.index()
     if problem is not None:
         problem.request = _answerable(message)
         raise problem
@@ -121,20 +118,41 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     return message
 
 
+def _read_lines(message: Request | Response, lines: list[str]) -> None:
+    """Read header lines of which not all have a name that is known as it stands."""
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        if colon and is_token(name):
+            message.headers.append((canonical_name(name), value.strip(" \t")))
+        elif isinstance(message, Request):
+            raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
+        # Of a response nobody could be told, and the call would be lost for a line that means nothing.
+
+
 def _parse_start_line(line: str) -> tuple[Request | Response, str]:
     """Return the message without headers, and its version in upper case."""
+    method, target, version, status = _remembered_start(line) if len(line) <= _REMEMBERED else _read_start_line(line)
+    return (Response(status, target, []) if status else Request(method, target, [])), version
+
+
+def _read_start_line(line: str) -> tuple[str, str, str, int]:
+    """Return method, Request-URI, version and 0 of a request, or "", reason, version and status of a response."""
     if line[:8].upper() == "SIP/2.0 ":
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise MalformedMessageError("A status line cannot be read.")
-        return Response(int(match[1]), match[2] or "", []), "SIP/2.0"
+        return "", match[2] or "", "SIP/2.0", int(match[1])
     parts = line.split(" ")
     if len(parts) != 3 or not is_token(parts[0]) or not parts[1]:
         raise MalformedMessageError("A start line cannot be read.")
     method, target, version = parts
     if not version.upper().startswith("SIP/"):
         raise MalformedMessageError("A start line names no SIP version.")
-    return Request(method, target, []), version.upper()
+    return method, target, version.upper(), 0
+
+
+_remembered_start = lru_cache(maxsize=512)(_read_start_line)
 
 
 def _guessed(line: str, error: MalformedMessageError) -> Request:
@@ -170,10 +188,9 @@ def content_length(message: Message) -> int | None:
     Raises:
         MalformedMessageError: it is no number, or two lines differ.
     """
-    values = [value for name, value in message.headers if name == "Content-Length"]
-    if not values:
+    value = message.get("Content-Length")
+    if value is None:
         return None
-    value = values[0]
-    if len(value) > 9 or not (value.isascii() and value.isdigit()) or values.count(value) != len(values):
+    if len(value) > 9 or not (value.isascii() and value.isdigit()) or len(set(message.get_all("Content-Length"))) > 1:
         raise MalformedMessageError("The Content-Length is not a number.")
     return int(value)

@@ -364,14 +364,13 @@ def _says_the_same(held: Binding, contact: NameAddress, request: Request, source
     # Contacts are mostly the very object that was understood last time.
     if held.source != source or (held.uri is not contact.uri and held.uri != contact.uri) or held.path or held.reg_id:
         return False
-    said = dict(reversed(request.headers))
     lines = request.get_all("Contact")
     return (
         _means_the_same(held, contact)
-        and "Path" not in said
+        and request.get("Path") is None
         and len(lines) == 1
         and "*" not in lines[0]
-        and held.user_agent == said.get("User-Agent", "")[:200]
+        and held.user_agent == (request.get("User-Agent") or "")[:200]
         and held.direct == _is_direct(request, source)
     )
 

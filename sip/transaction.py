@@ -61,13 +61,15 @@ def server_key(request: Request, method: str | None = None) -> Key:
 
     `method` looks for another transaction of the same hop: "INVITE" finds the one that a CANCEL means.
     """
-    method = method or ("INVITE" if request.method == "ACK" else request.method)
-    via = request.via
-    branch = via.branch
-    if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE:
-        # An RFC 2543 peer: its branch means nothing, so the rest of the request has to tell.
-        branch = f"{request.call_id} {request.cseq[0]} {request.from_tag}"
-    return branch, via.sent_by, method
+    key = request.server_key
+    if key is None:
+        via = request.via
+        branch = via.branch
+        if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE:
+            # An RFC 2543 peer: its branch means nothing, so the rest of the request has to tell.
+            branch = f"{request.call_id} {request.cseq[0]} {request.from_tag}"
+        key = request.server_key = branch, via.sent_by, "INVITE" if request.method == "ACK" else request.method
+    return key if method is None else (*key[:2], method)
 
 
 def new_branch() -> str:
