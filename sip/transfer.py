@@ -110,17 +110,28 @@ def parse_refer(request: Request, transaction: ServerTransaction | None = None, 
     values = request.get_list("Refer-To")
     if len(values) != 1:
         raise MalformedMessageError("A REFER needs one Refer-To.", request=request)
-    address = NameAddress.parse(values[0])
+    value = values[0].strip()
+    if "?" in value and "<" not in value:
+        # Without its angle brackets the question mark would not be of the URI (RFC 3261 section 20.10); it cannot be of anything else.
+        value = f"<{value}>"
+    address = NameAddress.parse(value)
     replaces = address.uri.header("Replaces")
-    referred_by = request.get("Referred-By")
     return Refer(
         target=address.with_(uri=address.uri.with_(headers=())),
         replaces=Replaces.parse(replaces) if replaces is not None else None,
-        referred_by=NameAddress.parse(referred_by) if referred_by else None,
+        referred_by=_referred_by(request),
         subscription="refer" if first else f"refer;id={request.cseq[0]}",
         wants_notify=(request.get("Refer-Sub") or "").strip().lower() != "false",
         transaction=transaction,
     )
+
+
+def _referred_by(request: Request) -> NameAddress | None:
+    """Return who asks, where that is told and can be read: it is for information only (RFC 3892 section 2.1)."""
+    try:
+        return NameAddress.parse(request.get("Referred-By") or "")
+    except MalformedMessageError:
+        return None
 
 
 def refer_to(uri: Uri, replaces: Replaces | None = None) -> str:

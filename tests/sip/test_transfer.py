@@ -69,6 +69,19 @@ class TestRefer:
         assert (refer.uri, refer.replaces) == (CAROL, replaces)
         assert refer.subscription == "refer;id=7"
 
+    @pytest.mark.parametrize("raw", ["c2%40host%3Bto-tag%3Dt%3Bfrom-tag%3Df", "c2@host;to-tag=t;from-tag=f"])
+    @pytest.mark.parametrize("form", ["<sip:carol@10.0.0.3?Replaces={}>", "sip:carol@10.0.0.3?Replaces={}"])
+    def test_scripts_forget_the_escapes_and_the_angle_brackets_of_an_attended_transfer(
+        self, form: str, raw: str
+    ) -> None:
+        refer = parse_refer(request(("Refer-To", form.format(raw))))
+        assert (refer.uri, refer.replaces) == (CAROL, Replaces("c2@host", "t", "f"))
+
+    @pytest.mark.parametrize("told", ["1003", "<sip:", '"Bob'])
+    def test_a_referred_by_that_cannot_be_read_costs_no_transfer(self, told: str) -> None:
+        refer = parse_refer(request(("Refer-To", f"<{CAROL}>"), ("Referred-By", told)))
+        assert (refer.uri, refer.referred_by) == (CAROL, None)
+
     def test_it_needs_exactly_one_refer_to(self) -> None:
         one = ("Refer-To", "<sip:carol@10.0.0.3>")
         for headers in ((), (one, one)):
