@@ -124,7 +124,7 @@ class Inbound:
         if method == "CANCEL":
             self._cancel(request, source)
             return
-        inside = bool(request.to_tag) or self._lacks_tag(request)
+        inside = bool(request.to_tag) or (method == "BYE" and self._without_tag(request) is not None)
         if method == "INVITE" and not inside and self._core.busy:
             # Before anything else is looked at: what is turned away must cost the calls in progress as little as can be.
             wait = str(self._core.config.retry_after_seconds)
@@ -142,7 +142,7 @@ class Inbound:
 
     def _acknowledge(self, request: Request, source: Address) -> None:
         """Take an ACK that is none of a refused INVITE's by its branch: of a 2xx, or of a refusal by all else."""
-        session = self._session_of(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._without_tag(request)
         if session is not None and session.acknowledged(request):
             return
         refused = self._layer.find_invite(request, source)
@@ -151,23 +151,15 @@ class Inbound:
         elif session is None:
             self._guard.charge(source)
 
-    def _session_of(self, request: Request) -> InviteSession | None:
-        """Return the session that a request is for. A script that forgets our tag in its ACK or BYE means the call that it began."""
-        session = self._core.sessions.get((request.call_id, request.to_tag))
-        if session is None and self._lacks_tag(request):
-            began = request.call_id, request.from_tag
-            return next((one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began), None)
-        return session
-
-    def _lacks_tag(self, request: Request) -> bool:
-        return (
-            not request.to_tag
-            and request.method in ("ACK", "BYE")
-            and (request.call_id, request.from_tag) in self._calls
-        )
+    def _without_tag(self, request: Request) -> InviteSession | None:
+        """Return the call that an ACK or BYE means whose script forgot our tag: the one that it began itself."""
+        began = request.call_id, request.from_tag
+        if request.to_tag or request.method not in ("ACK", "BYE") or began not in self._calls:
+            return None
+        return next((one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began), None)
 
     def _inside(self, request: Request, source: Address) -> None:
-        session = self._session_of(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._without_tag(request)
         if session is None:
             if request.method != "SUBSCRIBE" or not self._subscription_refreshed(request, source):
                 self._no_dialog(request, source)
