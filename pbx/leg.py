@@ -397,7 +397,8 @@ class Leg(LegVoice):
         if self.answered:
             self.hang_up(f"Vanished browser: no connectivity check for {seconds:.0f} seconds")
 
-    def _unsafe(self, reason: str) -> None:
+    def voice_unsafe(self, reason: str) -> None:
+        """End the leg: there is no safe voice with the party."""
         log.warning("no_safe_voice", call_id=self.owner.id, leg_id=self.id, reason=reason)
         self.hang_up(reason)
 
@@ -513,7 +514,7 @@ class Leg(LegVoice):
         if way is not None:
             self.media.at = self._equipment.sip.hosts_towards(way)
         endpoint = self.media.open()
-        self.media.security.failed = self._unsafe
+        self.media.security.owner = self
         self._equipment.legs_by_endpoint[endpoint.id] = self
 
     def _close_media(self) -> None:

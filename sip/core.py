@@ -289,7 +289,7 @@ class SipCore:
             alternatives: the servers to try after `destination`, until one rings or answers (RFC 3263 section 4.3).
             on_failover: hears of each server that was given up, and may return another offer for the next one.
         """
-        where = Address(*destination) if destination is not None else address_of(target)
+        where = address_of(target) if destination is None else _as_address(destination)
         contact = self.contact(where, contact_user or from_.uri.user)
         lines = [
             ("Max-Forwards", str(max_forwards)),
@@ -395,6 +395,10 @@ def address_of(uri: Uri) -> Address:
     transport = uri.transport
     port = uri.port or (DEFAULT_PORTS.get(transport, 5060) if is_ip_address(uri.host) else 0)
     return Address(uri.host, port, transport)
+
+
+def _as_address(destination: Address | tuple[str, int, str]) -> Address:
+    return destination if isinstance(destination, Address) else Address(*destination)
 
 
 @lru_cache(maxsize=8192)

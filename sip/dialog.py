@@ -69,7 +69,7 @@ class Dialog:
         remote: str,
         remote_tag: str,
         remote_target: Uri,
-        route_set: list[str],
+        route_set: tuple[str, ...],
         source: Address,
         local_cseq: int,
         remote_cseq: int | None,
@@ -186,7 +186,7 @@ class Dialog:
             first = NameAddress.parse(routes[0]).uri
             if first.parameter("lr") is None:
                 # A strict router wants itself as Request-URI and the target as the last route.
-                routes = [*routes[1:], f"<{target}>"]
+                routes = (*routes[1:], f"<{target}>")
                 target = first.with_(headers=())
         number = self.next_cseq() if cseq is None else cseq
         lines = [
@@ -221,9 +221,9 @@ def dialog_of_answer(request: Request, response: Response, source: Address, *, s
         return Dialog.as_client(request, plain, source, symmetric=symmetric)
 
 
-def _routes(message: Request | Response) -> list[str]:
+def _routes(message: Request | Response) -> tuple[str, ...]:
     """Return the Record-Routes, of which each can be read: requests will be sent along them."""
     routes = message.get_list("Record-Route")
     for route in routes:
         _ = NameAddress.parse(route)
-    return routes
+    return tuple(routes)

@@ -207,6 +207,14 @@ def _read_hop(text: str) -> tuple[str, str, int | None]:
     return transport.upper(), host.strip("[]").lower(), number
 
 
+def _write_sent_by(host: str, port: int | None) -> str:
+    return f"{bracketed(host)}:{port}" if port is not None else bracketed(host)
+
+
+_sent_by = lru_cache(maxsize=1024)(_write_sent_by)
+"""Remembered, so that it is one text for all transactions of a peer: they are many, and keep it."""
+
+
 _hop = lru_cache(maxsize=4096)(_read_hop)
 
 
@@ -259,4 +267,4 @@ class Via(NamedTuple):
     @property
     def sent_by(self) -> str:
         """The host and port that the sender claims, as text."""
-        return f"{bracketed(self.host)}:{self.port}" if self.port is not None else bracketed(self.host)
+        return (_sent_by if len(self.host) <= _REMEMBERED else _write_sent_by)(self.host, self.port)

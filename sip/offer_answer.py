@@ -261,7 +261,8 @@ class MediaNegotiation:
     _origin: str = ""
     _version: int = 0
     _written: bytes = b""
-    _offered: tuple[tuple[Codec, ...], Direction] | None = None
+    _offered: tuple[Codec, ...] = ()
+    _offered_direction: Direction = _BOTH_WAYS
     _theirs: Mapping[int, tuple[str, int]] | None = None
     """The peer's payload types, which keep their meaning as long as the session lasts (RFC 3264 section 8.3.2)."""
     _before: tuple[str, ...] = ()
@@ -275,7 +276,7 @@ class MediaNegotiation:
             keep_codec: offer only what was agreed before, so that the codec stays.
         """
         codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
-        self._offered = (codecs, direction)
+        self._offered, self._offered_direction = codecs, direction
         lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs))
         return self._write(lines, self.protection.protocol, direction)
 
@@ -287,7 +288,7 @@ class MediaNegotiation:
             NotAcceptableHereError: the peer rejected the audio, or answered with what was not offered.
             What was agreed before stays in both cases.
         """
-        codecs, direction = self._offered or (self.codecs, Direction.SENDRECV)
+        codecs, direction = self._offered or self.codecs, self._offered_direction
         description = SessionDescription.parse(answer)
         place = len(self._before)
         if len(description.media) <= place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import structlog
 
@@ -412,7 +413,7 @@ class SipStack:
         own = transport.local.host if transport is not None else "127.0.0.1"
         if own in ANY_HOSTS:
             own = self._route_to(destination.host)
-        return own, self._local_address(destination).host
+        return _hosts(own, self._local_address(destination).host)
 
     def _socket_towards(self, destination: Address) -> Transport | None:
         transport = self._transports.get(destination.transport)
@@ -457,3 +458,9 @@ def _families(listen: Sequence[Address]) -> tuple[RecordKind, ...]:
     six = any(":" in address.host for address in listen)
     four = any(":" not in address.host for address in listen)
     return (*((RecordKind.A,) if four or not six else ()), *((RecordKind.AAAA,) if six else ()))
+
+
+@lru_cache(maxsize=64)
+def _hosts(own: str, told: str) -> tuple[str, str]:
+    """Return both: one pair for all legs, which keep it."""
+    return own, told

@@ -214,7 +214,8 @@ class Uri:
         """The transport that the URI asks for, in lower case: "udp" when it says none (RFC 3263 section 4.1)."""
         if self.scheme == "sips":
             return "tls"
-        return (self.parameter("transport") or "udp").lower()
+        asked = self.parameter("transport")
+        return asked.lower() if asked else "udp"
 
     @property
     def is_sip(self) -> bool:

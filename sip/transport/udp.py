@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 import structlog
@@ -39,7 +40,6 @@ class UdpTransport(asyncio.DatagramProtocol):
         self._receiver = receiver
         self._transport: asyncio.DatagramTransport | None = None
         self._socket: socket.socket | None = None
-        self._source: Address | None = None
         self._stun_second = 0
         self._stun_answers = 0
         self.figures = ConnectionFigures()
@@ -79,11 +79,7 @@ class UdpTransport(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Hand a datagram to the stack."""
-        source = self._source
-        # Most datagrams come from the peer of the one before.
-        if source is None or source[0] != addr[0] or source[1] != addr[1]:
-            source = Address(plain_host(addr[0]), addr[1], "udp")
-            self._source = source
+        source = _address(addr[0], addr[1])
         if self.on_heard is not None:
             self.on_heard(source, self)
         if data[:1] < _BELOW_TEXT and self._answer_stun(data, source):
@@ -149,3 +145,9 @@ def _enlarge(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str, port: int) -> Address:
+    """Return where a datagram came from: the same object for all datagrams of a peer, for every call keeps it."""
+    return Address(plain_host(host), port, "udp")

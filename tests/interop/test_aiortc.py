@@ -78,10 +78,21 @@ async def test_aiortc_and_a_desk_phone_hear_each_other() -> None:
             media.close()
 
 
+class Owner:
+    """Hears why there is no safe voice."""
+
+    def __init__(self) -> None:
+        self.reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def voice_unsafe(self, reason: str) -> None:
+        if not self.reason.done():
+            self.reason.set_result(reason)
+
+
 async def test_a_browser_with_another_certificate_than_it_named_gets_no_voice() -> None:
     async with studio() as room:
         media = LegMedia(room.engine, cast("Names", None), DtlsIdentity())
-        reasons: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        owner = Owner()
 
         def told(event: MediaEvent) -> None:
             if isinstance(event, HandshakeReceived):
@@ -95,9 +106,9 @@ async def test_a_browser_with_another_certificate_than_it_named_gets_no_voice() 
             forged = re.sub(r"(a=fingerprint:\S+ )\S+", rf"\g<1>{':'.join(['5A'] * 32)}", peer.localDescription.sdp)
             answer = media.answer(forged.encode(), "PCMU")
             # Leg hangs up at this word.
-            media.security.failed = reasons.set_result
+            media.security.owner = owner
             await peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
-            assert "certificate" in await asyncio.wait_for(reasons, 20)
+            assert "certificate" in await asyncio.wait_for(owner.reason, 20)
             assert media.endpoint is not None
             assert media.endpoint.statistics().packets_sent == 0
         finally:

@@ -18,7 +18,7 @@ from media.engine import HandshakeReceived, MediaEvent
 from media.full_ice import IceServers, IceWays
 from pbx.leg_media import LegMedia, Names
 from ramal.softphone.controller import PhoneSetup, SoftPhone
-from tests.interop.test_aiortc import Tone, heard
+from tests.interop.test_aiortc import Owner, Tone, heard
 from tests.interop.test_webrtc_softphone import until_heard
 from tests.media.phone import Phone, Studio, pitch, studio, tone
 from tests.support.browser_phone import server_with_browser
@@ -65,9 +65,8 @@ class Talk:
 @contextlib.asynccontextmanager
 async def talk(room: Studio, ways: IceWays) -> AsyncIterator[Talk]:
     media = LegMedia(room.engine, cast("Names", None), DtlsIdentity(), ways)
-    loop = asyncio.get_running_loop()
-    lost: asyncio.Future[str] = loop.create_future()
-    media.security.failed = lambda reason: None if lost.done() else lost.set_result(reason)
+    owner = Owner()
+    media.security.owner = owner
 
     def told(event: MediaEvent) -> None:
         room.told(event)
@@ -78,11 +77,11 @@ async def talk(room: Studio, ways: IceWays) -> AsyncIterator[Talk]:
     desk, endpoint = room.party()
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(Tone(700))
-    track: asyncio.Future[MediaStreamTrack] = loop.create_future()
+    track: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
     peer.on("track", track.set_result)
     room.engine.bridge(media.open(), endpoint)
     try:
-        yield Talk(media, desk, peer, track, lost)
+        yield Talk(media, desk, peer, track, owner.reason)
     finally:
         await peer.close()
         media.close()
