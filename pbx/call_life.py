@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -43,6 +43,7 @@ class CallLife(PartyVerbs):
         "_dialling",
         "_ending",
         "_errands",
+        "_flow",
         "_flowing",
         "_on_change",
         "_reason",
@@ -128,6 +129,7 @@ class CallLife(PartyVerbs):
         self._errands: set[asyncio.Task[None]] | None = None
         """Made when first needed, for most calls have none."""
         self._task: asyncio.Task[None] | None = None
+        self._flow: Flow | None = None
         self._flowing = False
         self._ending = False
         self._status = 0
@@ -163,7 +165,8 @@ class CallLife(PartyVerbs):
 
     def start(self, flow: Flow) -> None:
         """Begin to run the call."""
-        self._task = asyncio.get_running_loop().create_task(self._run(flow), name=self.id)
+        self._flow = flow
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=self.id)
 
     def end(self, reason: str = "") -> None:
         """End the call: its coroutine is cancelled, and everything it holds is given back."""
@@ -188,11 +191,18 @@ class CallLife(PartyVerbs):
         if self._task is not None:
             await asyncio.wait({self._task})
 
-    async def _run(self, flow: Flow) -> None:
+    def _begun(self) -> Awaitable[None]:
+        """Begin the flow, and let go of what it was made of, which a call that talks has no use for."""
+        flow, self._flow = self._flow, None
+        if flow is None:
+            raise RuntimeError("the call has no flow, or has begun it already")
+        return flow(cast("Call", self))
+
+    async def _run(self) -> None:
         self._flowing = True
         try:
             if not self._ending:
-                await flow(cast("Call", self))
+                await self._begun()
         except asyncio.CancelledError:
             # So most calls end: a party without whom they have no sense hung up.
             pass

@@ -32,6 +32,9 @@ _MOST_ESCAPED: Final = 12
 """Characters that one character may take when it is escaped: four octets in UTF-8."""
 _REMEMBERED: Final = 256
 """Characters: URIs and addresses up to this long are remembered with their meaning, for the same few come again and again."""
+_SHORT_HOST: Final = 64
+_SCHEMES: Final = {"sip": "sip", "sips": "sips"}
+"""As URIs keep them: one text for all."""
 _USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
 """What may stand unescaped in the user part, besides letters and digits (RFC 3261 section 25.1)."""
 _SAFE_AFTER_COLON: Final = "-_.!~*'()&=+$,"
@@ -144,9 +147,9 @@ class Uri:
             # Here, where it is refused, and not when the call that it belongs to is to be ended.
             unescape(parameters)
         return cls(
-            scheme.lower(),
+            _SCHEMES.get(scheme) or scheme.lower(),
             unescape(userinfo) if userinfo else "",
-            host.strip("[]").lower(),
+            _host(host),
             number,
             split_parameters(parameters),
             _split_headers(headers) if headers else (),
@@ -229,6 +232,16 @@ class Uri:
         return all(
             self.parameter(name) == other.parameter(name) for name in ("transport", "user", "ttl", "method", "maddr")
         )
+
+
+@lru_cache(maxsize=512)
+def _remembered_host(text: str) -> str:
+    return text.strip("[]").lower()
+
+
+def _host(text: str) -> str:
+    """Return a host as URIs keep it: one text for all URIs of a server, where that is short."""
+    return _remembered_host(text) if len(text) <= _SHORT_HOST else text.strip("[]").lower()
 
 
 @lru_cache(maxsize=8192)
@@ -330,7 +343,7 @@ class NameAddress:
         return ""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _remembered_address(text: str) -> NameAddress:
     return NameAddress._taken_apart(text)  # noqa: SLF001 - the memory of `NameAddress.parse`
 
