@@ -16,7 +16,7 @@ from core.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-_COMPACT_ABOVE = 1024
+_COMPACT_ABOVE = 256
 """Cancelled entries are swept out once there are this many and they are more than half of the heap."""
 
 
