@@ -1,8 +1,8 @@
 """Secrets out of SIP messages, before they reach a disk.
 
 Masked are the values of digests and nonces (RFC 7616 section 3), the credentials of other schemes, media keys (RFC 4568, 4567,
-`k=`), the password of ICE (RFC 8839), passwords in SIP URIs (RFC 3261 section 19.1.1) and keys pressed (INFO with application/dtmf
-or dtmf-relay: they may be a PIN).
+`k=`), the password of ICE (RFC 8839), passwords in SIP URIs (RFC 3261 section 19.1.1), keys pressed (INFO with application/dtmf
+or dtmf-relay: they may be a PIN) and what people write to each other (MESSAGE, RFC 3428: a code or a password as well as a word).
 Everything else stays as it was on the wire.
 """
 
@@ -27,6 +27,7 @@ _SDP_SECRETS: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _KEY_LINE: Final = re.compile(rb"^(signal[ \t]*=[ \t]*)[^\s]+", re.IGNORECASE | re.MULTILINE)
+_WRITTEN: Final = re.compile(rb"[^\r\n]")
 _KEY_TYPE: Final = re.compile(
     rb"^(?:content-type|c)[ \t]*:[ \t]*application/dtmf[ \t]*(?:;|\r?$)", re.IGNORECASE | re.MULTILINE
 )
@@ -50,6 +51,9 @@ def masked(payload: bytes, lowered: bytes) -> bytes:
 
 
 def _mask_body(payload: bytes, lowered: bytes) -> bytes:
+    if lowered.startswith(b"message "):
+        head, gap, written = payload.partition(b"\r\n\r\n")
+        return head + gap + _WRITTEN.sub(b"*", written)
     body = lowered.find(b"\r\n\r\n") + 3
     crypto, password, key_management, key = _SDP_HINTS
     # Spelt out: a loop would cost more than all four looks.

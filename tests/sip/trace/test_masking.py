@@ -74,6 +74,16 @@ def test_pressed_keys_are_masked() -> None:
     assert mask(bare).endswith(b"\r\n\r\n*")
 
 
+def test_what_people_write_is_masked_and_the_length_stays_right() -> None:
+    written = "my PIN is 4711\r\nkeep it"
+    message = request("MESSAGE", extra="Content-Type: text/plain\r\n", body=written)
+    clean = mask(message)
+    assert clean.endswith(b"\r\n\r\n**************\r\n*******")
+    assert len(clean) == len(message)
+    assert clean.startswith(b"MESSAGE ")
+    assert b"Content-Type: text/plain" in clean
+
+
 @pytest.mark.parametrize("message", [request(), request(body=SDP), response("180 Ringing"), b"\x00\xff junk", b""])
 def test_what_has_no_secret_stays_as_it_was(message: bytes) -> None:
     assert mask(message) == message
