@@ -107,7 +107,14 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         readiness.watch_calls(services, ground.journal, exchange, engine, settings.media.pairs)
         readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
         services.doctor = Examination(
-            settings, ground.folder.root, services, exchange, [*consumers, events], pauses, tracer
+            settings,
+            ground.folder.root,
+            services,
+            exchange,
+            [*consumers, events],
+            pauses,
+            tracer,
+            https=secure is not None,
         )
         watch(app.state.metrics, ground.journal, [*consumers, events], exchange, engine, pauses, tracer)
         await start_web(app, listener, secure, tls, stack)

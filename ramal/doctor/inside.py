@@ -39,6 +39,8 @@ class Examination:
         followers: Sequence[JournalFollower],
         pauses: LoopPauses,
         tracer: Tracer | None,
+        *,
+        https: bool,
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -47,6 +49,7 @@ class Examination:
         self._followers = followers
         self._pauses = pauses
         self._tracer = tracer
+        self._https = https
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self) -> Sequence[Finding]:
@@ -56,6 +59,7 @@ class Examination:
             findings += await asyncio.to_thread(
                 certificate_findings, self._settings, self._folder, self._services.clock.now()
             )
+            findings += ports.examine_taken(await asyncio.to_thread(self._silent_ports))
             findings += rtp_findings(self._settings, taken=0)
             findings += trunks.examine(
                 await trunks.gather(
@@ -67,6 +71,10 @@ class Examination:
             findings += storage.examine(await asyncio.to_thread(storage.gather, self._folder))
             findings += work.examine(await self._work())
             return findings
+
+    def _silent_ports(self) -> list[ports.PortState]:
+        sip = {(one.host, one.port) for one in self._exchange.sip.addresses if one.transport == "tls"}
+        return ports.gather_silent(self._settings, sip, https=self._https)
 
     def _logins(self) -> list[registrations.LoginFacts]:
         facts = []

@@ -105,7 +105,7 @@ async def _examine_database(settings: Settings) -> list[Finding]:
         async with opened(settings) as database:
             async with database.reading() as session:
                 directory = await snapshot.load(session)
-            names = NameService(SystemClock(), SystemDns())
+            names = NameService(SystemClock(), SystemDns(settings.sip.dns))
             try:
                 facts = await trunks.gather(directory, names.locate)
             finally:

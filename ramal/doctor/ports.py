@@ -6,7 +6,7 @@ import contextlib
 import errno
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from ramal.doctor.findings import Finding, Severity, ok
 
 _SUBJECT: Final = "ports"
 _PROC: Final = Path("/proc")
+_LISTEN: Final = "RAMAL_LISTEN (or RAMAL_SIP_LISTEN)"
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 
 
@@ -31,6 +32,8 @@ class PortNeed:
     port: int
     setting: str
     """The variable that moves it."""
+    optional: bool = False
+    """Whether the server starts without it: nobody chose it."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,23 +50,43 @@ class PortState:
 
 
 def needed(settings: Settings) -> list[PortNeed]:
-    """Return the ports that a server with these settings cannot start without, but for RTP."""
+    """Return the ports that a server with these settings opens, but for RTP."""
     needs = [
         PortNeed("SIP", kind, host, settings.sip.port, "RAMAL_SIP_PORT")
         for host in settings.sip_hosts
         for kind in ("udp", "tcp")
     ]
-    if settings.sip.tls_port:
+    if port := settings.sip_tls_port:
+        optional = settings.sip.tls_port is None
         needs += [
-            PortNeed("SIP over TLS", "tcp", host, settings.sip.tls_port, "RAMAL_SIP_TLS_PORT")
-            for host in settings.sip_hosts
+            PortNeed("SIP over TLS", "tcp", host, port, "RAMAL_SIP_TLS_PORT", optional) for host in settings.sip_hosts
         ]
     needs.append(PortNeed("Web and API", "tcp", settings.listen, settings.web.port, "RAMAL_WEB_PORT"))
-    if settings.web.tls_port:
-        needs.append(PortNeed("HTTPS", "tcp", settings.listen, settings.web.tls_port, "RAMAL_WEB_TLS_PORT"))
+    if port := settings.web_tls_port:
+        optional = settings.web.tls_port is None
+        needs.append(PortNeed("HTTPS", "tcp", settings.listen, port, "RAMAL_WEB_TLS_PORT", optional))
     if settings.mqtt.embedded:
         needs.append(PortNeed("MQTT", "tcp", settings.mqtt_address, settings.mqtt.port, "RAMAL_MQTT_PORT"))
     return needs
+
+
+def gather_silent(
+    settings: Settings, sip: Collection[tuple[str, int]], *, https: bool, proc: Path = _PROC
+) -> list[PortState]:
+    """Return the ports that a running server had to do without.
+
+    Args:
+        settings: those it was started with.
+        sip: the hosts and ports at which it listens for SIP over TLS.
+        https: whether it listens for HTTPS.
+        proc: where the kernel tells who has a port.
+    """
+    silent = [
+        need
+        for need in needed(settings)
+        if need.optional and not (https if need.name == "HTTPS" else (need.host, need.port) in sip)
+    ]
+    return [PortState(need, "as it was when the server started", owner_of("tcp", need.port, proc)) for need in silent]
 
 
 def gather(settings: Settings, proc: Path = _PROC) -> list[PortState]:
@@ -72,34 +95,49 @@ def gather(settings: Settings, proc: Path = _PROC) -> list[PortState]:
 
 
 def gather_rtp(settings: Settings) -> int:
-    """Return how many ports of the RTP range are taken."""
+    """Return how many ports of the RTP range are taken; none where the address itself is not to be had."""
     media = settings.media
-    return sum(
-        bool(_try(PortNeed("RTP", "udp", settings.listen, port, ""), None).problem)
+    states = [
+        _try(PortNeed("RTP", "udp", settings.listen, port, ""), None)
         for port in range(media.first_port, media.last_port + 1)
-    )
+    ]
+    return sum(bool(state.problem) and not state.foreign_address for state in states)
 
 
 def examine(states: Sequence[PortState]) -> list[Finding]:
     """Tell which ports are taken, by whom, and what moves them."""
+    findings = examine_taken(states)
+    foreign: dict[str, list[str]] = {}
+    for state in states:
+        if state.foreign_address and state.need.name not in foreign.setdefault(state.need.host, []):
+            foreign[state.need.host].append(state.need.name)
+    for host, names in foreign.items():
+        message = f"{host} is no address of this machine, so nothing can listen there: {', '.join(names)}."
+        advice = f"Set {_LISTEN} to an address of this machine, or to 0.0.0.0 for all of them."
+        findings.append(Finding(_SUBJECT, Severity.PROBLEM, "foreign_address", message, advice, host))
+    if not findings:
+        names = [f"{state.need.name} {state.need.kind} {state.need.port}" for state in states]
+        findings.append(ok(_SUBJECT, "ports_free", f"The ports are free: {', '.join(names)}."))
+    return findings
+
+
+def examine_taken(states: Sequence[PortState]) -> list[Finding]:
+    """Tell which ports other programs have."""
     findings = []
     for state in states:
-        if not state.problem:
+        if not state.problem or state.foreign_address:
             continue
         need = state.need
         where = f"{need.kind.upper()} port {need.port} on {need.host}"
-        if state.foreign_address:
-            advice = "Set RAMAL_LISTEN to an address of this machine, or to 0.0.0.0 for all of them."
-            message = f"{need.host} is no address of this machine, so {need.name} cannot listen there."
-            findings.append(Finding(_SUBJECT, Severity.PROBLEM, "foreign_address", message, advice, need.host))
-            continue
         by = f" by {state.owner}" if state.owner else " by another program"
         message = f"{where} for {need.name} is taken{by} ({state.problem})."
         advice = f"Stop that program, or move the port with {need.setting} (or all of them with RAMAL_PORT_BASE)."
-        findings.append(Finding(_SUBJECT, Severity.PROBLEM, "port_taken", message, advice, f"{need.kind}:{need.port}"))
-    if not findings:
-        names = ", ".join(f"{state.need.name} {state.need.kind} {state.need.port}" for state in states)
-        findings.append(ok(_SUBJECT, "ports_free", f"The ports are free: {names}."))
+        severity = Severity.PROBLEM
+        if need.optional:
+            severity = Severity.WARNING
+            message += " The server runs without it."
+            advice += " 0 means none. Start the server anew."
+        findings.append(Finding(_SUBJECT, severity, "port_taken", message, advice, f"{need.kind}:{need.port}"))
     return findings
 
 

@@ -13,6 +13,7 @@ import pytest
 from ramal.demo.company import Api
 from tests.interop.test_call_trace import ramal
 from tests.support.certificates import Authority
+from tests.support.dns_server import dns_server
 from tests.support.ports import free_port
 from tests.support.ramal_process import MOBILE, PASSWORD, RamalProcess, only_record, ramal_process, until
 from tests.support.sipp import run_sipp
@@ -48,6 +49,31 @@ async def test_without_a_server_it_finds_a_taken_port_and_an_expired_certificate
         assert [one["about"] for one in found["port_taken"]] == [f"udp:{server.sip_port}"]
         assert found["certificate_expired"][0]["about"] == str(expired)
         assert "not_running" in found
+
+
+async def test_a_server_without_its_tls_port_tells_so(tmp_path: Path) -> None:
+    async with ramal_process(tmp_path) as server:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+            taken.bind(("127.0.0.1", server.sip_port + 1))
+            taken.listen()
+            await server.start()
+            _code, found = await examined(server)
+    (finding,) = found["port_taken"]
+    assert (finding["about"], finding["severity"]) == (f"tcp:{server.sip_port + 1}", "warning")
+    assert "SIP over TLS" in finding["message"]
+
+
+async def test_without_a_server_it_asks_the_dns_that_is_set(tmp_path: Path) -> None:
+    async with dns_server() as names, ramal_process(tmp_path, SIP_DNS_SERVERS=f"127.0.0.1:{names.port}") as server:
+        names.add("sip.carrier.example", "A", "192.0.2.7")
+        await server.start()
+        async with server.api() as api:
+            line = {"register": False, "transport": "udp", "ping_seconds": 0}
+            await api.post("trunks", name="named", host="sip.carrier.example", **line)
+        await server.stop()
+        _code, found = await examined(server)
+    assert "not_running" in found
+    assert "name_unknown" not in found
 
 
 async def test_a_running_server_tells_of_a_dead_trunk_and_of_a_side_that_heard_nothing(tmp_path: Path) -> None:

@@ -42,9 +42,37 @@ def test_a_taken_port_is_found_with_the_program_that_has_it(kind: str) -> None:
     assert setting in finding.advice
 
 
-def test_an_address_of_another_machine_is_told_apart_from_a_taken_port() -> None:
+def test_an_address_of_another_machine_is_told_once_and_apart_from_a_taken_port() -> None:
     settings = load_settings(environment={"RAMAL_PORT_BASE": "46300", "RAMAL_LISTEN": "192.0.2.1"})
-    assert set(codes(ports.examine(ports.gather(settings)))) == {"foreign_address"}
+    (finding,) = ports.examine(ports.gather(settings))
+    assert (finding.code, finding.about) == ("foreign_address", "192.0.2.1")
+    assert "SIP, SIP over TLS, Web and API, HTTPS" in finding.message
+    # No RTP port of it is taken by anybody.
+    assert ports.gather_rtp(settings) == 0
+
+
+def test_a_port_that_nobody_chose_and_that_is_taken_is_a_warning() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        # SIP over TLS is one above SIP, which itself stays closed here.
+        tls_port = taken.getsockname()[1]
+        environment = {"RAMAL_PORT_BASE": "46300", "RAMAL_SIP_PORT": str(tls_port - 1)}
+        settings = load_settings(environment=environment)
+        (found,) = [one for one in ports.examine(ports.gather(settings)) if one.about == f"tcp:{tls_port}"]
+        assert (found.code, found.severity) == ("port_taken", Severity.WARNING)
+        assert "RAMAL_SIP_TLS_PORT" in found.advice
+        chosen = load_settings(environment=environment | {"RAMAL_SIP_TLS_PORT": str(tls_port)})
+        (found,) = [one for one in ports.examine(ports.gather(chosen)) if one.about == f"tcp:{tls_port}"]
+        assert found.severity is Severity.PROBLEM
+
+
+def test_a_running_server_tells_which_ports_it_does_without() -> None:
+    settings = load_settings(environment={"RAMAL_PORT_BASE": "46300"})
+    assert ports.gather_silent(settings, {("127.0.0.1", 46301)}, https=True) == []
+    silent = ports.gather_silent(settings, set(), https=False)
+    assert [one.need.setting for one in silent] == ["RAMAL_SIP_TLS_PORT", "RAMAL_WEB_TLS_PORT"]
+    assert codes(ports.examine_taken(silent)) == {"port_taken": Severity.WARNING}
 
 
 def test_a_port_of_another_users_program_is_said_to_be_so(tmp_path: Path) -> None:
