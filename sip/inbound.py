@@ -21,6 +21,7 @@ from sip.capabilities import (
 )
 from sip.challenge import Gatekeeper
 from sip.errors import MalformedMessageError
+from sip.meaning import Meaning
 from sip.message import Headers, Request, response_to
 from sip.notifier import Notifier
 from sip.registration_server import RegistrationServer
@@ -62,6 +63,7 @@ class Inbound:
         self.messages = TextMessages(self, core.config)
         self._calls: dict[tuple[str, str], int] = {}
         """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
+        self._meaning = Meaning(core, self._calls)
         self._taken: set[tuple[str, str, int]] = set()
         """Call-ID, tag and CSeq of the other requests that do something and whose transactions live: finds their copies."""
         self._referrals: dict[tuple[str, str], Transfers] = {}
@@ -124,7 +126,7 @@ class Inbound:
         if method == "CANCEL":
             self._cancel(request, source)
             return
-        inside = bool(request.to_tag) or (method == "BYE" and self._without_tag(request) is not None)
+        inside = bool(request.to_tag) or (method == "BYE" and self._meaning.call(request) is not None)
         if method == "INVITE" and not inside and self._core.busy:
             # Before anything else is looked at: what is turned away must cost the calls in progress as little as can be.
             wait = str(self._core.config.retry_after_seconds)
@@ -142,24 +144,17 @@ class Inbound:
 
     def _acknowledge(self, request: Request, source: Address) -> None:
         """Take an ACK that is none of a refused INVITE's by its branch: of a 2xx, or of a refusal by all else."""
-        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._without_tag(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request)
         if session is not None and session.acknowledged(request):
             return
-        refused = self._layer.find_invite(request, source)
-        if refused is not None and refused.answered:
+        refused = self._meaning.refused(request, source)
+        if refused is not None:
             refused.receive(request)
         elif session is None:
             self._guard.charge(source)
 
-    def _without_tag(self, request: Request) -> InviteSession | None:
-        """Return the call that an ACK or BYE means whose script forgot our tag: the one that it began itself."""
-        began = request.call_id, request.from_tag
-        if request.to_tag or request.method not in ("ACK", "BYE") or began not in self._calls:
-            return None
-        return next((one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began), None)
-
     def _inside(self, request: Request, source: Address) -> None:
-        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._without_tag(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request)
         if session is None:
             if request.method != "SUBSCRIBE" or not self._subscription_refreshed(request, source):
                 self._no_dialog(request, source)
@@ -171,9 +166,11 @@ class Inbound:
         unknown = _unknown_options(request) if method != "BYE" else []
         if unknown:
             transaction.respond(response_to(request, 420, headers=[("Unsupported", ", ".join(unknown))]))
-            return
-        session.receive(request, transaction)
-        if method != "INVITE" and not transaction.answered:
+        else:
+            session.receive(request, transaction)
+        if method == "INVITE":
+            self._meaning.note_refusal(transaction)
+        elif not transaction.answered:
             transaction.await_answer()
 
     def _subscription_refreshed(self, request: Request, source: Address) -> bool:
@@ -190,7 +187,7 @@ class Inbound:
         key = server_key(request, "INVITE")
         invite = self._layer.find_server(key)
         if invite is None and not self._layer.is_finished(key):
-            invite = self._layer.find_invite(request, source)
+            invite = self._meaning.invite(request, source)
             if invite is None:
                 self._no_dialog(request, source)
                 return
@@ -198,6 +195,8 @@ class Inbound:
         transaction.respond(response_to(request, 200, to_tag=self._tag(request)))
         if invite is not None and not invite.answered and invite.on_cancel is not None:
             invite.on_cancel(request)
+            if request.to_tag:
+                self._meaning.note_refusal(invite)
 
     def _acceptable(self, request: Request, source: Address) -> bool:
         """Check a request outside of a dialog in the order of RFC 3261 section 8.2; False: it was refused."""

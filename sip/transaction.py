@@ -284,6 +284,14 @@ class ServerTransaction(_Transaction):
         """Take a retransmission of the request, or the ACK of the refused INVITE."""
         self._feed(_ACK if request.method == "ACK" else _REQUEST)
 
+    def is_meant_by(self, request: Request, source: Address) -> bool:
+        """Tell whether this is the INVITE that an ACK or CANCEL of the same host means by all but its branch."""
+        invite = self.request
+        if invite.method != "INVITE" or self.destination.host != source.host:
+            return False
+        meant = request.call_id, request.cseq[0], request.from_tag
+        return (invite.call_id, invite.cseq[0], invite.from_tag) == meant
+
     def await_answer(self) -> None:
         """Take note that the answer to a non-INVITE request takes its time (RFC 4320 section 4)."""
         self._limit = self._layer.timers.schedule(self._layer.timing.slow, self._answer_is_slow)
@@ -434,12 +442,9 @@ class TransactionLayer:
 
         It has the branch of its INVITE (RFC 3261 sections 9.1 and 17.1.1.3), but many a script for a test caller makes a new one.
         """
-        meant = (request.call_id, request.cseq[0], request.from_tag)
+        call_id = request.call_id
         for transaction in self._servers.values():
-            invite = transaction.request
-            if invite.call_id != meant[0] or invite.method != "INVITE" or transaction.destination.host != source.host:
-                continue
-            if (invite.call_id, invite.cseq[0], invite.from_tag) == meant:
+            if transaction.request.call_id == call_id and transaction.is_meant_by(request, source):
                 return transaction
         return None
 

@@ -16,6 +16,7 @@ from sip.core import SipCore
 from sip.message import Request, Response
 from sip.session import InviteSession
 from sip.session_events import Offered, SessionState
+from sip.transaction import ServerTransaction, TransactionLayer
 from tests.sip.network import ALICE, ANSWER, BOB, OFFER, Network, Packet, PhoneApplication, established
 
 PASSWORD = "secret"
@@ -150,12 +151,40 @@ def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_a_refusal() -> 
     assert server.network.count("486 INVITE") == 2
 
 
+def test_the_ack_of_a_challenge_or_a_repeated_one_costs_no_search_however_many_calls_ring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[Request] = []
+    search = TransactionLayer.find_invite
+
+    def note(layer: TransactionLayer, one: Request, source: Address) -> ServerTransaction | None:
+        searched.append(one)
+        return search(layer, one, source)
+
+    monkeypatch.setattr(TransactionLayer, "find_invite", note)
+    server = Server()
+    server.application.on_invite = lambda session: session.progress(180)
+    ringing = request("INVITE", body=OFFER)
+    assert server.status(ringing) == 180
+    server.application.trunk = None
+    challenged = request("INVITE", body=OFFER)
+    assert server.status(challenged) == 407
+    server.send(another("ACK", challenged))
+    assert server.status(another("CANCEL", challenged)) == 481
+    server.application.trunk = "any"
+    invite, _ = in_call(server)
+    server.send(another("ACK", invite))
+    assert not searched
+    assert server.status(another("CANCEL", ringing)) == 487
+    assert len(searched) == 1
+
+
 def in_call(server: Server) -> tuple[Request, InviteSession]:
     """Have a call answered and confirmed; return its INVITE with our tag, as a pattern for what follows, and its session."""
     server.application.on_invite = lambda session: session.answer(ANSWER)
     invite = request("INVITE", body=OFFER)
     assert server.status(invite) == 200
-    session = server.application.sessions[0]
+    session = server.application.sessions[-1]
     invite.set("To", f"<sip:bob@10.0.0.2>;tag={session.local_tag}")
     server.send(another("ACK", invite))
     assert session.state is SessionState.CONFIRMED
@@ -207,6 +236,23 @@ def test_an_ack_of_a_sloppy_script_ends_the_repetitions_of_the_answer(sloppy: di
     server.send(ack)
     server.network.run(33)
     assert server.network.count("200 INVITE") == 1
+    assert session.state is SessionState.CONFIRMED
+
+
+def test_an_ack_with_a_branch_of_its_own_ends_the_repetitions_of_the_487_to_a_re_invite_that_is_cancelled() -> None:
+    server = Server()
+    again, session = in_call(server)
+    again.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+    again.set("CSeq", "2 INVITE")
+    assert server.status(again) == 100
+    answers = server.send(another("CANCEL", again))
+    assert [(one.status, one.cseq[1]) for one in answers] == [(200, "CANCEL"), (487, "INVITE")]
+    server.send(another("ACK", again), Address("10.0.0.9", 5060))
+    server.network.run(1)
+    assert server.network.count("487 INVITE") == 2
+    server.send(another("ACK", again))
+    server.network.run(33)
+    assert server.network.count("487 INVITE") == 2
     assert session.state is SessionState.CONFIRMED
 
 
