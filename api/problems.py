@@ -26,6 +26,7 @@ from api.errors import (
     NoSuchPathError,
     UnsupportedTypeError,
 )
+from api.patterns import in_words
 from billing.errors import RateImportError
 from core.errors import NotFoundError, RamalError, StorageError
 from crm_bridge.errors import CrmUnavailableError
@@ -173,6 +174,8 @@ def _rule(error: Mapping[str, Any]) -> str:
         return "There is no such field"
     if error["type"] == "json_invalid":
         return str(error["ctx"]["error"])
+    if error["type"] == "string_pattern_mismatch" and (words := in_words(error["ctx"]["pattern"])):
+        return words
     return str(error["msg"]).removeprefix("Value error, ")
 
 

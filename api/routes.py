@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -15,6 +15,7 @@ from api.security import Access, permit
 from api.services import Rooms, Services
 from pbx.entries import OutboundRoute
 from pbx.errors import UnknownEntryError
+from pbx.route_test import RouteResult
 
 router = APIRouter(prefix="/routes", tags=["routes"])
 
@@ -108,7 +109,7 @@ class TrunkTryOut(Output):
 class RouteTestOut(Output):
     """What would become of the call."""
 
-    result: Literal["extension", "outside", "flow", "pick_up", "service", "refused"]
+    result: RouteResult
     target: str
     status: int = Field(description="The SIP status of a refusal, else 0.")
     tries: list[TrunkTryOut]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pbx import numbers, outbound_call, routing
 from pbx.entries import Trunk
@@ -78,14 +79,17 @@ class TrunkTry:
     """Where the INVITE would go, in this order."""
 
 
+RouteResult = Literal["extension", "outside", "flow", "pick_up", "conference", "supervision", "service", "refused"]
+"""What takes a call."""
+
+
 @dataclass(slots=True, frozen=True)
 class RouteTest:
     """What would become of a call."""
 
-    result: str
-    """`extension`, `outside`, `flow`, `pick_up`, `service` or `refused`."""
+    result: RouteResult
     target: str
-    """The extension, the E.164 number, the flow or the star code; empty where it is refused."""
+    """The extension, the E.164 number, the flow, the room or the star code; empty where it is refused."""
     status: int
     """The SIP status of a refusal, else 0."""
     tries: Sequence[TrunkTry]
@@ -132,6 +136,7 @@ async def explain(grounds: Grounds, dialled: str, *, from_extension: str = "", t
 async def _told(grounds: Grounds, decision: Decision | str, caller: Party, lines: Explanation) -> RouteTest:
     tries: list[TrunkTry] = []
     status = 0
+    result: RouteResult
     match decision:
         case ToExtension(extension):
             result, target = "extension", extension.number

@@ -287,6 +287,30 @@ async def test_a_route_is_tested_line_by_line(admin: httpx.AsyncClient, server: 
         assert (await agent.post("/api/v1/routes/test", json=asked)).status_code == 403
 
 
+async def test_whatever_takes_a_call_can_be_told(admin: httpx.AsyncClient) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana", "supervises": True})
+    await admin.post("/api/v1/extensions", json={"number": "1002", "name": "Bia"})
+    await admin.post("/api/v1/conferences", json={"number": "8000", "name": "Room"})
+    for number, result in (
+        ("1002", "extension"),
+        ("8000", "conference"),
+        ("*501002", "supervision"),
+        ("*81002", "pick_up"),
+        ("*78", "service"),
+        ("*99", "refused"),
+    ):
+        answer = await admin.post("/api/v1/routes/test", json={"number": number, "from_extension": "1001"})
+        assert (answer.status_code, answer.json().get("result")) == (200, result), answer.text
+
+
+async def test_a_number_that_nobody_dials_is_refused_in_words(admin: httpx.AsyncClient) -> None:
+    refused = await admin.post("/api/v1/routes/test", json={"number": "abc"})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["message"].startswith("It must be a number as one dials it")
+    refused = await admin.post("/api/v1/bans", json={"address": "nonsense"})
+    assert "an IP address or a network" in refused.json()["detail"]
+
+
 async def test_a_pattern_of_numbers_is_listed_with_the_numbers(admin: httpx.AsyncClient) -> None:
     await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})
     destination = {"kind": "extension", "target": "10{2}"}

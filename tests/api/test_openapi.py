@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from api.app import openapi_description
+from api.patterns import in_words
 
 
 def references(node: Any) -> set[str]:
@@ -28,6 +29,22 @@ def test_it_is_made_without_a_warning_and_every_reference_leads_somewhere() -> N
     schemas = description["components"]["schemas"]
     for reference in references(description):
         assert reference.rpartition("/")[2] in schemas, reference
+
+
+def patterns(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["pattern"]} if isinstance(node.get("pattern"), str) and node.get("type") == "string" else set()
+        return own.union(*(patterns(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(patterns(value) for value in node))
+    return set()
+
+
+def test_every_pattern_of_a_body_has_words_for_those_who_break_it() -> None:
+    # What breaks the pattern of a path is simply not found.
+    found = patterns(openapi_description()["components"]["schemas"])
+    assert found
+    assert not [pattern for pattern in found if in_words(pattern) is None]
 
 
 def test_no_two_things_share_a_name() -> None:

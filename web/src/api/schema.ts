@@ -4767,7 +4767,7 @@ export interface components {
              * Result
              * @enum {string}
              */
-            result: "extension" | "outside" | "flow" | "pick_up" | "service" | "refused";
+            result: "extension" | "outside" | "flow" | "pick_up" | "conference" | "supervision" | "service" | "refused";
             /** Target */
             target: string;
             /**
