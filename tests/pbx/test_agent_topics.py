@@ -25,8 +25,11 @@ class Broker:
     def __init__(self) -> None:
         self.messages: list[MqttMessage] = []
         self.away = False
+        self.room: int | None = None
+        """How many messages there may be before it goes away; None: any number."""
 
     async def publish(self, messages: Sequence[MqttMessage]) -> None:
+        self.away = self.away or (self.room is not None and len(self.messages) >= self.room)
         if self.away:
             raise MqttError("away")
         self.messages.extend(messages)
@@ -106,3 +109,32 @@ async def test_a_state_that_the_broker_misses_is_told_when_it_is_back(
     await asyncio.sleep(0.3)
     desk.broker.away = False
     assert await desk.told(1) == ["offline"]
+
+
+async def test_a_house_of_thousands_is_told_in_parts_between_which_calls_go_on(desk: Desk) -> None:
+    for number in range(2000):
+        desk.states.registered(f"{20_000 + number}", present=True)
+    desk.topics.start()
+    seen: set[int] = set()
+    async with asyncio.timeout(5):
+        while len(desk.broker.messages) < 2001:
+            seen.add(len(desk.broker.messages))
+            await asyncio.sleep(0)
+    assert len(seen) >= 10
+    assert len({message.topic for message in desk.broker.messages}) == 2001
+
+
+async def test_what_a_broker_that_goes_away_in_between_has_missed_is_told_again(desk: Desk) -> None:
+    for number in range(300):
+        desk.states.registered(f"{20_000 + number}", present=True)
+    desk.broker.room = 150
+    desk.topics.start()
+    async with asyncio.timeout(5):
+        while not desk.broker.away:
+            await asyncio.sleep(0.02)
+    told = len(desk.broker.messages)
+    assert 0 < told < 301
+    desk.broker.away, desk.broker.room = False, None
+    await desk.topics.close()
+    assert len(desk.broker.messages) == 301
+    assert len({message.topic for message in desk.broker.messages}) == 301
