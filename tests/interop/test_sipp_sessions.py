@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ PAIRS = (
     ("compact_caller", "plain_callee"),
     ("holding_caller", "plain_callee"),
     ("key_caller", "plain_callee"),
+    ("fax_caller", "plain_callee"),
     ("hasty_caller", "silent_callee"),
     ("early_leaver", "ringing_callee"),
     ("refreshing_caller", "plain_callee"),
@@ -47,27 +49,28 @@ PAIRS = (
 """Who calls whom; each pair has a number and a trunk of its own."""
 
 
-async def prepare(server: RamalProcess) -> list[int]:
-    """Make the caller's extension and the carriers; return the ports those listen on."""
-    ports = []
+async def prepare(server: RamalProcess, ports: Sequence[int]) -> None:
+    """Make the caller's extension, and the carriers that listen on these ports."""
     async with server.api() as api:
         await api.patch("company", name="Test", country="RU", record_calls=False)
         await api.post("extensions", number="1001", name="Caller", password=PASSWORD)
-        for index in range(len(PAIRS)):
-            ports.append(free_port())
+        for index, port in enumerate(ports):
             name, prefix = f"carrier{index}", number(index)
             login = {"username": "ramal", "password": PASSWORD, "register": False}
-            await api.post("trunks", name=name, host=CARRIER, port=ports[-1], ping_seconds=0, **login)
+            await api.post("trunks", name=name, host=CARRIER, port=port, ping_seconds=0, **login)
             await api.post("routes", name=name, prefix=prefix, trunks=[name], strip=0, prepend="", priority=10)
-    return ports
 
 
 def number(index: int) -> str:
     return f"+791654321{index:02}"
 
 
-async def play(server: RamalProcess, folder: Path, index: int, port: int, media_port: int) -> str:
-    """Let a caller's and a carrier's scenario meet in the server; return what did not go as it is written."""
+async def play(server: RamalProcess, folder: Path, index: int, port: int) -> str:
+    """Let a caller's and a carrier's scenario meet in the server; return what did not go as it is written.
+
+    They have eight ports: the carrier's, the caller's, and four for the voice of either, who are at different addresses.
+    """
+    media_port = port + 4
     caller, callee = PAIRS[index]
     folder = folder / str(index)
     folder.mkdir()
@@ -81,6 +84,7 @@ async def play(server: RamalProcess, folder: Path, index: int, port: int, media_
         SCENARIOS / f"{caller}.xml",
         f"127.0.0.1:{server.sip_port}",
         folder=folder,
+        port=port + 2,
         media_port=media_port,
         service=number(index),
         extra=("-au", "1001", "-ap", PASSWORD),
@@ -92,18 +96,19 @@ async def play(server: RamalProcess, folder: Path, index: int, port: int, media_
 
 
 async def test_callers_and_carriers_of_every_kind_find_what_their_scenarios_expect(tmp_path: Path) -> None:
-    ports_of_calls = 8 * len(PAIRS)
-    first = free_port(count=ports_of_calls)
-    settings = {"MEDIA_FIRST_PORT": str(first), "MEDIA_LAST_PORT": str(first + ports_of_calls - 1)}
+    count = 8 * len(PAIRS)
+    first = free_port(count=count)
+    settings = {"MEDIA_FIRST_PORT": str(first), "MEDIA_LAST_PORT": str(first + count - 1)}
     settings |= {"SIP_SESSION_SECONDS": "6", "SIP_MIN_SESSION_SECONDS": "5"}
     async with ramal_process(tmp_path, **settings) as server:
         await server.start()
-        ports = await prepare(server)
         # Of so many at a time some would choose the same ports.
-        voice = free_port(count=4 * len(PAIRS))
-        troubles = await asyncio.gather(
-            *[play(server, tmp_path, index, port, voice + 4 * index) for index, port in enumerate(ports)]
-        )
+        own = free_port(count=count)
+        while first - count < own < first + count:
+            own = free_port(count=count)
+        ports = range(own, own + count, 8)
+        await prepare(server, ports)
+        troubles = await asyncio.gather(*[play(server, tmp_path, index, port) for index, port in enumerate(ports)])
         assert not any(troubles), "\n".join(troubles)
         assert "Traceback" not in server.log.read_text()
         await server.stop()
