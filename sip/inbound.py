@@ -126,7 +126,7 @@ class Inbound:
         if method == "CANCEL":
             self._cancel(request, source)
             return
-        inside = bool(request.to_tag) or (method == "BYE" and self._meaning.call(request) is not None)
+        inside = bool(request.to_tag) or (method == "BYE" and self._meaning.call(request, source) is not None)
         if method == "INVITE" and not inside and self._core.busy:
             # Before anything else is looked at: what is turned away must cost the calls in progress as little as can be.
             wait = str(self._core.config.retry_after_seconds)
@@ -144,7 +144,7 @@ class Inbound:
 
     def _acknowledge(self, request: Request, source: Address) -> None:
         """Take an ACK that is none of a refused INVITE's by its branch: of a 2xx, or of a refusal by all else."""
-        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request, source)
         if session is not None and session.acknowledged(request):
             return
         refused = self._meaning.refused(request, source)
@@ -154,7 +154,7 @@ class Inbound:
             self._guard.charge(source)
 
     def _inside(self, request: Request, source: Address) -> None:
-        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request)
+        session = self._core.sessions.get((request.call_id, request.to_tag)) or self._meaning.call(request, source)
         if session is None:
             if request.method != "SUBSCRIBE" or not self._subscription_refreshed(request, source):
                 self._no_dialog(request, source)

@@ -34,12 +34,16 @@ class Meaning:
         self._refused: dict[tuple[str, str], ServerTransaction] = {}
         """By Call-ID and our tag: the INVITEs refused in a dialog last."""
 
-    def call(self, request: Request) -> InviteSession | None:
-        """Return the call that an ACK or BYE without our tag means: the one that its sender began."""
+    def call(self, request: Request, source: Address) -> InviteSession | None:
+        """Return the call that an ACK or BYE without our tag means: the one that its sender began, from the same host.
+
+        Whoever lacks our tag may never have been in the call, but only have seen its beginning.
+        """
         began = request.call_id, request.from_tag
         if request.to_tag or request.method not in ("ACK", "BYE") or began not in self._calls:
             return None
-        return next((one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began), None)
+        calls = (one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began)
+        return next((one for one in calls if one.source.host == source.host), None)
 
     def invite(self, request: Request, source: Address) -> ServerTransaction | None:
         """Return the INVITE that a CANCEL means, or the ACK of a call that is over."""

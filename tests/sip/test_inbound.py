@@ -270,6 +270,15 @@ def test_a_re_invite_wants_an_ack_of_its_own_number() -> None:
     assert server.network.count("200 INVITE") == 3
 
 
+def test_who_lacks_our_tag_and_sends_from_another_host_ends_no_call() -> None:
+    server = Server()
+    invite, session = in_call(server)
+    bye = another("BYE", invite)
+    bye.set("To", "<sip:bob@10.0.0.2>")
+    assert server.status(bye, Address("10.0.0.66", 5060, "udp")) == 481
+    assert list(server.core.sessions.values()) == [session]
+
+
 @pytest.mark.parametrize("sloppy", [{"CSeq": "0 BYE"}, {"To": "<sip:bob@10.0.0.2>"}], ids=["lower number", "no tag"])
 def test_a_bye_of_a_sloppy_script_ends_its_call(sloppy: dict[str, str]) -> None:
     server = Server()
