@@ -325,8 +325,8 @@ class Settings(_Section):
 
     @property
     def sip_hosts(self) -> tuple[str, ...]:
-        """The addresses that SIP listens on."""
-        return self.sip.listen or (self.listen,)
+        """The addresses that SIP listens on, each once."""
+        return tuple(dict.fromkeys(self.sip.listen)) or (self.listen,)
 
     @property
     def sip_tls_port(self) -> int:

@@ -64,7 +64,8 @@ class Examination:
             findings += trunks.examine(
                 await trunks.gather(
                     self._exchange.directory.snapshot, self._exchange.sip.locate, self._exchange.trunks.status
-                )
+                ),
+                self._settings.sip_hosts,
             )
             findings += registrations.examine(self._logins())
             findings += await self._audio()

@@ -110,7 +110,7 @@ async def _examine_database(settings: Settings) -> list[Finding]:
                 facts = await trunks.gather(directory, names.locate)
             finally:
                 names.close()
-            return [*trunks.examine(facts), *await _audio(settings, database)]
+            return [*trunks.examine(facts, settings.sip_hosts), *await _audio(settings, database)]
     except RamalError as error:
         return [Finding("database", Severity.PROBLEM, "database_unusable", error.message, error.hint)]
 

@@ -194,7 +194,8 @@ def _try(need: PortNeed, proc: Path | None) -> PortState:
             if need.kind == "tcp":
                 probe.listen(1)
         except OSError as error:
-            foreign = error.errno == errno.EADDRNOTAVAIL
+            # A name that leads nowhere is no address of this machine either.
+            foreign = error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror)
             owner = "" if foreign or proc is None else owner_of(need.kind, need.port, proc)
             return PortState(need, error.strerror or str(error), owner, foreign)
     return PortState(need)

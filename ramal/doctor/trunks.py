@@ -78,8 +78,13 @@ async def gather(
     return facts
 
 
-def examine(trunks: Sequence[TrunkFacts]) -> list[Finding]:
-    """Tell which trunks don't work, and why."""
+def examine(trunks: Sequence[TrunkFacts], listening: Sequence[str]) -> list[Finding]:
+    """Tell which trunks don't work, and why.
+
+    Args:
+        trunks: what is known of them.
+        listening: the addresses that SIP listens on, and calls from.
+    """
     if not trunks:
         message = "There is no trunk: calls go between extensions only."
         return [
@@ -87,13 +92,32 @@ def examine(trunks: Sequence[TrunkFacts]) -> list[Finding]:
                 _SUBJECT, Severity.NOTE, "no_trunks", message, "Add one in the web app or with POST /api/v1/trunks."
             )
         ]
-    findings = [finding for trunk in trunks if trunk.enabled for finding in _examine_one(trunk)]
+    findings = []
+    for trunk in trunks:
+        if trunk.enabled:
+            findings += _examine_family(trunk, listening) or _examine_one(trunk)
     off = [trunk.name for trunk in trunks if not trunk.enabled]
     if off:
         findings.append(
             Finding(_SUBJECT, Severity.NOTE, "trunk_disabled", f"Switched off: {', '.join(off)}.", "", off[0])
         )
     return findings
+
+
+def _examine_family(trunk: TrunkFacts, listening: Sequence[str]) -> list[Finding]:
+    """Tell of a trunk whose servers all have addresses of a family that SIP has none of."""
+    servers = [server for host in trunk.hosts for server in host.servers]
+    speaks = {"IPv6" if ":" in host else "IPv4" for host in listening}
+    if "::" in listening:
+        speaks.add("IPv4")
+    # A server is written like udp:192.0.2.1:5060 or udp:[2001:db8::1]:5060.
+    needs = {"IPv6" if "[" in server else "IPv4" for server in servers}
+    if not servers or needs & speaks:
+        return []
+    (family,) = needs
+    message = f"{trunk.name} at {servers[0]} is reached by {family} only, and SIP listens on {', '.join(listening)}."
+    advice = f"Add an address of {family} to RAMAL_SIP_LISTEN, or give the trunk a host of the other family."
+    return [Finding(_SUBJECT, Severity.PROBLEM, "trunk_other_family", message, advice, trunk.name)]
 
 
 def _examine_one(trunk: TrunkFacts) -> list[Finding]:

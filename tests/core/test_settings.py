@@ -45,6 +45,8 @@ def test_sip_listens_on_several_addresses(tmp_path: Path) -> None:
     assert load_settings(environment={"RAMAL_LISTEN": "127.0.0.2"}).sip_hosts == ("127.0.0.2",)
     settings = load_settings(environment={"RAMAL_SIP_LISTEN": "192.0.2.1, 2001:db8::1"})
     assert settings.sip_hosts == ("192.0.2.1", "2001:db8::1")
+    twice = load_settings(environment={"RAMAL_SIP_LISTEN": "192.0.2.1,192.0.2.1"})
+    assert twice.sip_hosts == ("192.0.2.1",)
     file = tmp_path / "ramal.toml"
     file.write_text('[sip]\nlisten = ["0.0.0.0", "::"]\n')
     assert load_settings(file).sip_hosts == ("0.0.0.0", "::")

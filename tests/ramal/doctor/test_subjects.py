@@ -51,6 +51,12 @@ def test_an_address_of_another_machine_is_told_once_and_apart_from_a_taken_port(
     assert ports.gather_rtp(settings) == 0
 
 
+def test_a_name_that_leads_nowhere_is_no_taken_port() -> None:
+    environment = {"RAMAL_PORT_BASE": "46300", "RAMAL_SIP_LISTEN": "nowhere.invalid,nowhere.invalid"}
+    findings = ports.examine(ports.gather(load_settings(environment=environment)))
+    assert [(one.code, one.about) for one in findings] == [("foreign_address", "nowhere.invalid")]
+
+
 def test_a_port_that_nobody_chose_and_that_is_taken_is_a_warning() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -176,10 +182,23 @@ DEAD = trunks.HostFacts("192.0.2.9:5060", ("udp:192.0.2.9:5060",), "unreachable"
 def test_a_trunk_that_does_not_work_is_told_with_the_reason(
     trunk: trunks.TrunkFacts, told: dict[str, Severity]
 ) -> None:
-    findings = trunks.examine([trunk])
+    findings = trunks.examine([trunk], ["127.0.0.1"])
     assert codes(findings) == told
     assert trunk.reason in findings[0].message
-    assert trunks.examine([])[0].code == "no_trunks"
+    assert trunks.examine([], ["127.0.0.1"])[0].code == "no_trunks"
+
+
+def test_a_trunk_of_the_family_that_sip_has_no_address_of_is_told() -> None:
+    host = trunks.HostFacts("::7", ("udp:[::7]:5060",), "unreachable", "503 Service Unavailable")
+    six = [trunks.TrunkFacts("six", True, (host,), "unreachable", "503 Service Unavailable")]
+    (finding,) = trunks.examine(six, ["192.0.2.1"])
+    assert (finding.code, finding.about) == ("trunk_other_family", "six")
+    assert "IPv6" in finding.message
+    assert "RAMAL_SIP_LISTEN" in finding.advice
+    assert codes(trunks.examine(six, ["192.0.2.1", "::1"])) == {"trunk_unreachable": Severity.PROBLEM}
+    four = [trunks.TrunkFacts("four", True, (HOST,), "reachable")]
+    assert codes(trunks.examine(four, ["::1"])) == {"trunk_other_family": Severity.PROBLEM}
+    assert codes(trunks.examine(four, ["::"])) == {"trunk_works": Severity.OK}
 
 
 # Phones.
