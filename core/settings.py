@@ -446,10 +446,11 @@ def _variable_names() -> list[str]:
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            into[key] = {**into[key], **value}
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            into[key] = value
+        elif isinstance(section := into.get(key, {}), dict):
+            into[key] = {**section, **value}
+        # Else the file has something else in the section's place, which is refused as that.
 
 
 def _explain(error: ValidationError) -> str:

@@ -70,6 +70,7 @@ def test_the_embedded_broker_leaves_loopback_only_with_a_password() -> None:
         ("lissten = 1", "Did you mean “listen”"),
         ("[sip]\nrelm = 'x'", "Did you mean “sip.realm”"),
         ("[sip]\nport = 'abc'", "“sip.port” is wrong"),
+        ("sip = 3", "“sip” is wrong"),
         ("[sip]\nport = 70000", "less than or equal to 65535"),
         ("[media]\nfirst_port = 20000\nlast_port = 20002", "at least 8 ports"),
         ("[tls]\nkey = 'key.pem'", "a key is named without a certificate"),
@@ -84,6 +85,14 @@ def test_a_wrong_file_is_answered_with_what_to_correct(tmp_path: Path, text: str
     file.write_text(text)
     with pytest.raises(SettingsError, match=said):
         load_settings(file)
+
+
+def test_a_value_in_the_place_of_a_section_is_refused_whatever_the_environment_says(tmp_path: Path) -> None:
+    file = tmp_path / "ramal.toml"
+    file.write_text("sip = 3")
+    for environment in ({"RAMAL_PORT_BASE": "46300"}, {"RAMAL_SIP_PORT": "5070"}):
+        with pytest.raises(SettingsError, match="“sip” is wrong"):
+            load_settings(file, environment)
 
 
 @pytest.mark.parametrize(
