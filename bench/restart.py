@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Table, create_engine, insert
 
-from bench.server import CARRIER, COMPANY_NUMBER, RAMAL, pinned, resident_kb
+from bench.server import CARRIER, COMPANY_NUMBER, PORT_BASE, RAMAL, pinned, resident_kb
 from core.identifiers import new_id
 from pbx.tables import ExtensionRow, InboundNumberRow, RegistrationRow, TrunkRow
 
@@ -161,4 +161,4 @@ def _environment() -> dict[str, str]:
     """Return what the server is started with: with its modules compiled, as those of any installed server are."""
     without = ("PYTHONDONTWRITEBYTECODE",)
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAMAL_") and name not in without}
-    return own | {"RAMAL_PORT_BASE": os.environ.get("RAMAL_PORT_BASE", "45000")}
+    return own | {"RAMAL_PORT_BASE": os.environ.get("RAMAL_PORT_BASE", PORT_BASE)}

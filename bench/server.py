@@ -23,6 +23,8 @@ CARRIER: Final = "127.0.0.3"
 """The address calls come from; a trunk is known by its address."""
 COMPANY_NUMBER: Final = "+74951234567"
 EXTENSION: Final = "1001"
+PORT_BASE: Final = "22000"
+"""Where the server's ports begin: below those that the system gives to clients, one of which could be connected to itself."""
 _START_SECONDS: Final = 60.0
 _TICK_MS: Final = 1000.0 / os.sysconf("SC_CLK_TCK")
 RAMAL: Final = (sys.executable, "-c", "from ramal.cli import main; main()")
@@ -98,7 +100,7 @@ def wait_until(reached: Callable[[], bool], seconds: float, what: str) -> None:
 @contextlib.contextmanager
 def running_server(port_base: int = 0) -> Iterator[Server]:
     """Give a server on a fresh data folder, on the first core, without any company data."""
-    base = port_base or int(os.environ.get("RAMAL_PORT_BASE", "45000"))
+    base = port_base or int(os.environ.get("RAMAL_PORT_BASE", PORT_BASE))
     with tempfile.TemporaryDirectory(prefix="ramal-bench-") as name:
         folder = Path(name)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RAMAL_")}
