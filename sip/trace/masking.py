@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sip.parser import end_of_head
+
 _MASK: Final = b"***"
 _CREDENTIALS: Final = re.compile(
     rb"^((?:proxy-)?authorization|(?:www|proxy)-authenticate|(?:proxy-)?authentication-info)"
@@ -52,8 +54,8 @@ def masked(payload: bytes, lowered: bytes) -> bytes:
 
 def _mask_body(payload: bytes, lowered: bytes) -> bytes:
     if lowered.startswith(b"message "):
-        head, gap, written = payload.partition(b"\r\n\r\n")
-        return head + gap + _WRITTEN.sub(b"*", written)
+        end, _ = end_of_head(payload)
+        return payload if end < 0 else payload[:end] + _WRITTEN.sub(b"*", payload[end:])
     body = lowered.find(b"\r\n\r\n") + 3
     crypto, password, key_management, key = _SDP_HINTS
     # Spelt out: a loop would cost more than all four looks.

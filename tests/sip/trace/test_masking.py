@@ -84,6 +84,11 @@ def test_what_people_write_is_masked_and_the_length_stays_right() -> None:
     assert b"Content-Type: text/plain" in clean
 
 
+def test_what_people_write_is_masked_also_behind_bare_line_feeds() -> None:
+    message = request("MESSAGE", extra="Content-Type: text/plain\r\n", body="my PIN is 4711").replace(b"\r\n", b"\n")
+    assert mask(message).endswith(b"\n\n**************")
+
+
 @pytest.mark.parametrize("message", [request(), request(body=SDP), response("180 Ringing"), b"\x00\xff junk", b""])
 def test_what_has_no_secret_stays_as_it_was(message: bytes) -> None:
     assert mask(message) == message
