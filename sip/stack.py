@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import structlog
 
@@ -16,16 +14,17 @@ from sip.client_request import ClientCredentials, ClientRequest
 from sip.config import SipConfig
 from sip.core import SipCore, address_of
 from sip.errors import TransportError
-from sip.loop_lag import LoopLag
 from sip.message import Headers, Response
 from sip.name_service import NameService, SystemDns
 from sip.registrar import Binding
 from sip.registration_server import RegistrationServer
 from sip.resolver import RecordKind, Target
 from sip.session import InviteSession
+from sip.ticker import Ticker
 from sip.trace.tracer import Tracer
 from sip.transaction import ClientTransaction
-from sip.transport.group import ANY_HOSTS, TransportGroup, is_ipv6
+from sip.transport.group import TransportGroup, is_ipv6
+from sip.transport.own_addresses import OwnAddresses
 from sip.transport.ports import ConnectionFigures, Transport
 from sip.transport.tcp import TcpTransport
 from sip.transport.tls import TlsPeer
@@ -35,10 +34,6 @@ from sip.uri import NameAddress, Uri
 
 log = structlog.get_logger(__name__)
 
-_TICK = 0.01
-"""Seconds: deadlines closer together than this share one wake-up."""
-_LONGEST_SLEEP = 1.0
-"""Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
 _MOST_NAMES = 1024
 """Addresses whose names are remembered; a peer may write any name into its Contact."""
 _NOWHERE = ".invalid"
@@ -59,31 +54,32 @@ class SipStack:
     ) -> None:
         self.config = config
         self.clock = clock or SystemClock()
+        self._transports: dict[str, Transport] = {}
+        self._sockets: list[Transport] = []
+        self._udp: list[UdpTransport] = []
+        self._own = OwnAddresses(self._transports, config.advertised_host)
         self._tracer = tracer
         if tracer is not None:
-            tracer.local_address = self._local_address
+            tracer.local_address = self._own.towards
             tracer.ip_address = self._last_address
         self.core = SipCore(
             config,
             application,
             self.clock,
             self._send,
-            local_address=self._local_address,
+            local_address=self._own.towards,
             connected=self._connected,
             overloaded=self._overloaded,
             tracer=tracer,
             tcp=lambda: "tcp" in self._transports,
         )
         self.invite = self.core.invite
-        self._transports: dict[str, Transport] = {}
-        self._sockets: list[Transport] = []
+        self.hosts_towards = self._own.hosts_towards
+        self._ticker = Ticker(self.core.timers, self.clock)
+        self.lag = self._ticker.lag
         self.tls_peer: Callable[[str], TlsPeer | None] = lambda _host: None
         """Says who is expected at an IP address over TLS; None: it may be anybody."""
-        self._udp: list[UdpTransport] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake: asyncio.TimerHandle | None = None
-        self._wake_at = 0.0
-        self.lag = LoopLag()
         self.names = NameService(
             self.clock,
             SystemDns(config.dns_servers, seconds=config.dns_seconds),
@@ -93,7 +89,6 @@ class SipStack:
         )
         self._named: dict[Address, set[Address]] = {}
         """The names under which something was sent to an address."""
-        self._routes: dict[str, str] = {}
         self._waiting: set[asyncio.Future[Response]] = set()
 
     # Life.
@@ -113,8 +108,7 @@ class SipStack:
         except TransportError:
             await self.close()
             raise
-        self.core.timers.on_earlier = self._earlier
-        self._tick()
+        self._ticker.start()
         log.info("sip_listens", addresses=[str(address) for address in self.addresses])
 
     async def _open(self, address: Address) -> None:
@@ -150,10 +144,7 @@ class SipStack:
         """Close the sockets and stop the ticker; calls are not ended, and whoever awaits a response is cancelled."""
         for session in tuple(self.core.sessions.values()):
             session.part()
-        self.core.timers.on_earlier = None
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
+        self._ticker.stop()
         self.names.close()
         for answer in self._waiting:
             answer.cancel()
@@ -194,7 +185,7 @@ class SipStack:
             self._transports[name] = transport
             return
         if not isinstance(before, TransportGroup):
-            before = self._transports[name] = TransportGroup(before, self._route_to)
+            before = self._transports[name] = TransportGroup(before, self._own.route_to)
         before.add(transport)
         family = [udp for udp in self._udp if is_ipv6(udp.local.host) == is_ipv6(transport.local.host)]
         if name == "udp" and len(family) > 1:
@@ -301,7 +292,7 @@ class SipStack:
 
     def own_address(self, destination: Address, user: str = "ramal") -> NameAddress:
         """Return who we are towards a peer when nobody in particular speaks."""
-        return NameAddress("", Uri("sip", user, self._local_address(destination).host))
+        return NameAddress("", Uri("sip", user, self._own.towards(destination).host))
 
     def contact(self, destination: Address, user: str) -> str:
         """Return our Contact as the peer at `destination` can reach it."""
@@ -321,36 +312,8 @@ class SipStack:
 
     def proved(self, source: Address) -> str:
         """Return the name that the peer of a TLS connection proved to have, or "" when it had to prove none."""
-        transport = self._transports.get(source.transport)
-        if isinstance(transport, TransportGroup):
-            transport = transport.towards(source.host, source.port)
+        transport = self._own.transport_towards(source)
         return transport.proved(source.host, source.port) if isinstance(transport, TcpTransport) else ""
-
-    # The ticker.
-
-    def _earlier(self, deadline: float) -> None:
-        """Set the ticker to a deadline that comes before all others."""
-        if self._wake is None or deadline < self._wake_at - _TICK:
-            self._plan(deadline)
-
-    def _plan(self, deadline: float) -> None:
-        if self._loop is None:
-            return
-        if self._wake is not None:
-            self._wake.cancel()
-        now = self.clock.monotonic()
-        delay = min(max(deadline - now, _TICK), _LONGEST_SLEEP)
-        self._wake_at = now + delay
-        self._wake = self._loop.call_later(delay, self._tick)
-
-    def _tick(self) -> None:
-        now = self.clock.monotonic()
-        if self._wake is not None:
-            self.lag.woke(self._wake_at, now)
-        self._wake = None
-        self.core.timers.run_due()
-        deadline = self.core.timers.next_deadline
-        self._plan(deadline if deadline is not None else now + _LONGEST_SLEEP)
 
     # Sending.
 
@@ -407,60 +370,9 @@ class SipStack:
         limit = self.config.max_backlog_bytes
         return any(udp.backlog() > min(limit, udp.receive_buffer // 2) for udp in self._udp)
 
-    def hosts_towards(self, destination: Address) -> tuple[str, str]:
-        """Return the address of this machine that speaks to a peer, and the host that the peer is told instead: often the same."""
-        transport = self._socket_towards(destination)
-        own = transport.local.host if transport is not None else "127.0.0.1"
-        if own in ANY_HOSTS:
-            own = self._route_to(destination.host)
-        return _hosts(own, self._local_address(destination).host)
-
-    def _socket_towards(self, destination: Address) -> Transport | None:
-        transport = self._transports.get(destination.transport)
-        if isinstance(transport, TransportGroup):
-            return transport.towards(destination.host, destination.port)
-        return transport
-
-    def _local_address(self, destination: Address) -> Address:
-        """Return where the peer at `destination` reaches us."""
-        transport = self._socket_towards(destination)
-        local = transport.local if transport is not None else Address("127.0.0.1", 5060, destination.transport)
-        advertised = self.config.advertised_host
-        # An address of the other family would mean nothing to the peer.
-        if advertised and (is_ipv6(advertised) == is_ipv6(local.host) or not is_ip_address(advertised)):
-            return Address(advertised, local.port, local.transport)
-        if local.host not in ANY_HOSTS:
-            return local
-        return Address(self._route_to(destination.host), local.port, local.transport)
-
-    def _route_to(self, host: str) -> str:
-        """Return our address on the route to a host; the kernel knows, and no packet is sent."""
-        known = self._routes.get(host)
-        if known is not None:
-            return known
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        own = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        if is_ip_address(host):
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.connect((host, 9))
-                    own = probe.getsockname()[0]
-                except OSError as error:
-                    log.info("no_route", host=host, problem=str(error))
-        if len(self._routes) > 4096:
-            self._routes.clear()
-        self._routes[host] = own
-        return own
-
 
 def _families(listen: Sequence[Address]) -> tuple[RecordKind, ...]:
     """Return the kinds of addresses that our sockets can send to, IPv4 first."""
     six = any(":" in address.host for address in listen)
     four = any(":" not in address.host for address in listen)
     return (*((RecordKind.A,) if four or not six else ()), *((RecordKind.AAAA,) if six else ()))
-
-
-@lru_cache(maxsize=64)
-def _hosts(own: str, told: str) -> tuple[str, str]:
-    """Return both: one pair for all legs, which keep it."""
-    return own, told
