@@ -87,7 +87,7 @@ class RouteTestIn(Input):
     """A call that is not made."""
 
     number: Dialled = Field(description="As it would be dialled, or as a carrier would ask for it.")
-    from_extension: ExtensionNumber | None = Field(None, description="Who would dial.")
+    from_extension: ExtensionNumber | None = Field(None, description="Who would dial; not together with `trunk`.")
     trunk: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="By which trunk the call would come in, in place of an extension that dials."
     )

@@ -213,7 +213,7 @@ class LiveCalls:
         """Return where a call would go and why; with `trunk`, where one that it brings would go.
 
         Raises:
-            InvalidEntryError: there is no such extension or trunk.
+            InvalidEntryError: there is no such extension or trunk, or both are named.
         """
         grounds = Grounds.of(self._equipment)
         return await route_test.explain(grounds, dialled, from_extension=from_extension, trunk=trunk)

@@ -107,9 +107,13 @@ async def explain(grounds: Grounds, dialled: str, *, from_extension: str = "", t
         trunk: by which trunk the call would come in; empty for a call of ours.
 
     Raises:
-        InvalidEntryError: there is no such extension or trunk.
+        InvalidEntryError: there is no such extension or trunk, or both are named.
     """
     snapshot, country, at = grounds.snapshot, grounds.country, grounds.local_time
+    if from_extension and trunk:
+        raise InvalidEntryError(
+            "from_extension: a call that a trunk brings is dialled by no extension; name one of the two."
+        )
     if from_extension and from_extension not in snapshot.extensions:
         raise InvalidEntryError(f"from_extension: there is no extension “{from_extension[:20]}”.")
     if trunk and trunk not in snapshot.trunks:

@@ -20,6 +20,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from core.visible import visible
 from ramal.allocator import share_memory
+from ramal.errors import ServerFailedError
 from ramal.open_files import allow_open_files
 from ramal.pauses import collect_rarely
 
@@ -44,6 +45,11 @@ cli.add_typer(route_cli, name="route")
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder [default: var].", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file in TOML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_REFUSED = 2
+"""Exit code of a command that was refused: it would be refused again; typer ends with the same on a wrong option."""
+_SERVER_FAILED = 3
+"""Exit code of a command whose running server is silent, too busy or broken: asking again may help."""
 
 
 def main() -> None:
@@ -216,7 +222,7 @@ def trace(
 def explain_route(
     number: Annotated[str, typer.Argument(help="As it would be dialled, or as a carrier asks for it.")],
     from_extension: Annotated[str, typer.Option("--from", help="The extension that would dial.")] = "",
-    trunk: Annotated[str, typer.Option(help="The trunk by which the call would come in.")] = "",
+    trunk: Annotated[str, typer.Option(help="In place of --from: the trunk by which the call would come in.")] = "",
     data: Data = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -224,6 +230,11 @@ def explain_route(
     """Tell line by line where a call would go, and why; no call is made."""
     from ramal import route_tools  # noqa: PLC0415
 
+    if from_extension and trunk:
+        raise InvalidInputError(
+            "--from and --trunk exclude each other.",
+            hint="--from is for a call that an extension dials, --trunk for one that comes in.",
+        )
     work = route_tools.explain_route(_settings(data, config), number, from_extension=from_extension, trunk=trunk)
     told = _run(work)
     outcome = f"refused with {told['status']}" if told["result"] == "refused" else f"{told['result']} {told['target']}"
@@ -328,4 +339,4 @@ def _refuse(error: RamalError) -> NoReturn:
     typer.echo(visible(f"ramal: {error.message}"), err=True)
     if error.hint:
         typer.echo(visible(f"       {error.hint}"), err=True)
-    sys.exit(2)
+    sys.exit(_SERVER_FAILED if isinstance(error, ServerFailedError) else _REFUSED)

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
-
-from api.key_store import TokenStore
-from api.permissions import Role
 from core.clock import SystemClock
 from core.database import Database
 from core.errors import RamalError
@@ -24,14 +16,14 @@ from ramal.data_folder import TRACE_FOLDER
 from ramal.doctor import addresses, audio, ports, recent_calls, storage, trunks
 from ramal.doctor.findings import Finding, Severity, ok
 from ramal.doctor.inside import certificate_findings, rtp_findings
+from ramal.errors import ServerFailedError, ServerRefusedError
+from ramal.running_server import Question, ask, base_url, is_running
 from ramal.tools import opened
 from sip.name_service import NameService, SystemDns
 
 _SUBJECT: Final = "server"
 _PATIENCE: Final = 30.0
 """Seconds: the server may have to read the trace of some calls."""
-_TOKEN_LIFE: Final = timedelta(minutes=2)
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -49,41 +41,15 @@ async def examine(settings: Settings) -> list[Finding]:
     return findings + storage.examine(storage.gather(settings.data))
 
 
-def is_running(folder: Path) -> bool:
-    """Tell whether a server has taken the data folder."""
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 async def _ask_server(settings: Settings) -> list[Finding]:
-    """Return what the running server finds, asked over its API with a token for this one question."""
-    host = _ANY.get(settings.listen, settings.listen)
-    base = f"http://[{host}]:{settings.web.port}" if ":" in host else f"http://{host}:{settings.web.port}"
+    """Return what the running server finds, asked over its API."""
+    base = base_url(settings)
+    question = Question("GET", "doctor", "ramal doctor", patience=_PATIENCE)
     try:
         async with opened(settings) as database:
-            tokens = TokenStore(database, SystemClock())
-            token, secret = await tokens.create(label="ramal doctor", role=Role.ADMINISTRATOR, life=_TOKEN_LIFE)
-            try:
-                answer = await _get(base, secret)
-            finally:
-                await tokens.delete(token.id)
-    except (httpx.HTTPError, RamalError) as error:
-        message = (
-            f"A server runs on {settings.data}, but does not answer at {base} ({str(error) or type(error).__name__})."
-        )
-        advice = (
-            "Give the settings it was started with (--config, RAMAL_ variables); else look at its log, and restart it."
-        )
-        return [Finding(_SUBJECT, Severity.PROBLEM, "server_silent", message, advice, base)]
+            answer = await ask(settings, database, question)
+    except RamalError as error:
+        return [Finding(_SUBJECT, Severity.PROBLEM, _code(error), error.message, error.hint, base)]
     found = [
         Finding(one["subject"], Severity(one["severity"]), one["code"], one["message"], one["advice"], one["about"])
         for one in answer["findings"]
@@ -91,12 +57,14 @@ async def _ask_server(settings: Settings) -> list[Finding]:
     return [ok(_SUBJECT, "running", f"The server runs and answers at {base}."), *found]
 
 
-async def _get(base: str, secret: str) -> Any:
-    headers = {"Authorization": f"Bearer {secret}"}
-    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=_PATIENCE, trust_env=False) as client:
-        answer = await client.get("/api/v1/doctor")
-        answer.raise_for_status()
-        return answer.json()
+def _code(error: RamalError) -> str:
+    match error:
+        case ServerFailedError():
+            return "server_silent"
+        case ServerRefusedError():
+            return "server_refused"
+        case _:
+            return "database_unusable"
 
 
 async def _examine_database(settings: Settings) -> list[Finding]:

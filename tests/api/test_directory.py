@@ -278,6 +278,7 @@ async def test_a_route_is_tested_line_by_line(admin: httpx.AsyncClient, server: 
     for body, field in (
         ({"number": "1001", "from_extension": "1999"}, "body.from_extension"),
         ({"number": "1001", "trunk": "nobody"}, "body.trunk"),
+        ({"number": "1001", "from_extension": "1001", "trunk": "other"}, "body.from_extension"),
         ({"number": "sip:x"}, "body.number"),
         ({}, "body.number"),
     ):

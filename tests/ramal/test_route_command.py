@@ -39,7 +39,7 @@ async def test_without_a_server_it_decides_by_the_database(tmp_path: Path) -> No
     told = ramal("route", "test", "89161234567", "--from", "1001", "--data", str(tmp_path), **environment)
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
-    assert lines[0].startswith("no server answers on this machine")
+    assert lines[0].startswith("no server runs on this data folder")
     assert "read as the public number +79161234567 (RU)" in lines
     assert any("INVITE sip:89161234567@192.0.2.1 to udp:192.0.2.1:5060" in line for line in lines)
     assert lines[-1] == "→ outside +79161234567"
@@ -66,3 +66,13 @@ async def test_beside_a_server_it_tells_how_the_trunks_stand(tmp_path: Path) -> 
         async with server.api() as api:
             labels = [token["label"] for token in (await api.get("tokens"))["items"]]
         assert "ramal route test" not in labels, "the token it asked with is gone"
+
+
+async def test_an_extension_that_dials_and_a_trunk_that_brings_the_call_exclude_each_other(tmp_path: Path) -> None:
+    await company_in(tmp_path)
+    refused = ramal("route", "test", "1001", "--from", "1001", "--trunk", "carrier", "--data", str(tmp_path))
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "ramal: --from and --trunk exclude each other.",
+        "       --from is for a call that an extension dials, --trunk for one that comes in.",
+    ]

@@ -4749,7 +4749,7 @@ export interface components {
             number: string;
             /**
              * From Extension
-             * @description Who would dial.
+             * @description Who would dial; not together with `trunk`.
              */
             from_extension?: string | null;
             /**
