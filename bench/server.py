@@ -26,6 +26,7 @@ EXTENSION: Final = "1001"
 PORT_BASE: Final = "22000"
 """Where the server's ports begin: below those that the system gives to clients, one of which could be connected to itself."""
 _START_SECONDS: Final = 60.0
+_CAUGHT_UP_SECONDS: Final = 30.0
 _TICK_MS: Final = 1000.0 / os.sysconf("SC_CLK_TCK")
 RAMAL: Final = (sys.executable, "-c", "from ramal.cli import main; main()")
 
@@ -41,8 +42,7 @@ class Server:
 
     def cpu_ms(self) -> float:
         """Processor time of all its threads since it started, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * _TICK_MS
+        return cpu_ms(self.process.pid)
 
     def memory_kb(self) -> float:
         """Resident memory."""
@@ -53,9 +53,24 @@ class Server:
         lines = self.api.get("/metrics").raise_for_status().text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
-    def caught_up(self, seconds: float = 30.0) -> None:
+    def caught_up(self) -> None:
         """Wait until records, bills and CRM have taken up every fact of the journal."""
-        wait_until(lambda: self.metric("ramal_consumer_lag") == 0, seconds, "the journal's consumers")
+        wait_until(lambda: self.metric("ramal_consumer_lag") == 0, _CAUGHT_UP_SECONDS, "the journal's consumers")
+
+    def live_calls(self) -> float:
+        """Count the calls there are."""
+        return self.metric("ramal_calls")
+
+    def answered_records(self) -> int:
+        """Count the records of answered calls."""
+        count = 0
+        query: dict[str, str | int] = {"limit": 200}
+        while True:
+            page = self.get("cdrs", **query)
+            count += len([record for record in page["items"] if record["disposition"] == "answered"])
+            if not page["next_cursor"]:
+                return count
+            query["cursor"] = page["next_cursor"]
 
     def post(self, path: str, **body: Any) -> Any:
         """Make something."""
@@ -68,6 +83,12 @@ class Server:
     def get(self, path: str, **query: str | int) -> Any:
         """Ask for something."""
         return _checked(self.api.get(f"/api/v1/{path}", params=query)).json()
+
+
+def cpu_ms(process: int) -> float:
+    """Return the processor time of all threads of a process since it started, user and system."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * _TICK_MS
 
 
 def resident_kb(process: int) -> float:

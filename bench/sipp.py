@@ -7,13 +7,22 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from bench.server import CARRIER, COMPANY_NUMBER, Server, pinned
+from bench.server import CARRIER, COMPANY_NUMBER, pinned
 
 SCENARIOS: Final = Path(__file__).with_name("scenarios")
 PHONE: Final = "127.0.0.4"
 """Where the phones are: an address of their own, so that no port of the server can be in their way."""
+
+
+class Answering(Protocol):
+    """What SIPp speaks to."""
+
+    @property
+    def sip_port(self) -> int:
+        """Its port on 127.0.0.1, of UDP."""
+        ...
 
 
 class SippError(Exception):
@@ -96,7 +105,7 @@ def callee(folder: Path, port: int, *extra: str, seconds: float) -> Sipp:
 
 def caller(
     folder: Path,
-    server: Server,
+    server: Answering,
     *extra: str,
     calls: int,
     rate: int,
@@ -118,7 +127,7 @@ def caller(
 
 
 def phones(
-    folder: Path, server: Server, who: Sequence[tuple[str, str, str]], *, port: int, rate: int, seconds: float
+    folder: Path, server: Answering, who: Sequence[tuple[str, str, str]], *, port: int, rate: int, seconds: float
 ) -> Sipp:
     """Start phones that register one after the other: each a user, a password and a name for its contact."""
     rows = [f"{user};[authentication username={user} password={password}];{name};" for user, password, name in who]
