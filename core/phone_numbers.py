@@ -100,6 +100,14 @@ def is_public(text: str, country: str) -> bool:
     return True
 
 
+def is_assigned(text: str, country: str) -> bool:
+    """Tell whether the text can be read as a public number of a range that its country has given to somebody."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(normalise(text, country)))
+    except (InvalidNumberError, phonenumbers.NumberParseException):
+        return False
+
+
 @functools.lru_cache(maxsize=65_536)
 def classify(number: str, home_country: str) -> NumberKind:
     """Return the kind of an E.164 number as seen from `home_country` (ISO 3166-1 alpha-2); not E.164 means an extension.

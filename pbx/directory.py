@@ -80,7 +80,7 @@ class Directory:
         """Add an extension; `number`, `name` and `password` are required.
 
         Raises:
-            InvalidEntryError: a field breaks its rule.
+            InvalidEntryError: a field breaks its rule, or calls would be forwarded to an extension that is not there.
             EntryExistsError: the number or login is taken.
         """
         number = validation.extension_number(_required(fields.get("number"), "number"))
@@ -94,13 +94,19 @@ class Directory:
         return snapshots.extension_entry(row)
 
     async def update_extension(self, id: str, **fields: Unpack[ExtensionFields]) -> Extension:  # noqa: A002 - the entry's own name for it
-        """Change the given fields of an extension; a new number needs the password too, for the digests contain it."""
+        """Change the given fields of an extension; a new number needs the password too, for the digests contain it.
+
+        Raises:
+            EntryInUseError: its number is to change, but an inbound number or a forwarding leads to it.
+            InvalidEntryError, EntryExistsError: as `create_extension`.
+        """
         async with self._changing("number", fields.get("number", "")) as session:
             row = await _find(session, ExtensionRow, id)
             number = fields.get("number", row.number)
             if number != row.number:
                 if "password" not in fields:
                     raise InvalidEntryError("password: must be set again when the number changes.")
+                self._refuse_in_use(row.number)
                 await self._refuse_taken_login(session, number)
                 row.number = validation.extension_number(number)
             self._set_extension(row, fields)
@@ -114,12 +120,7 @@ class Directory:
         """
         async with self._changing() as session:
             row = await _find(session, ExtensionRow, id)
-            for number in self.snapshot.all_numbers:
-                if number.kind is DestinationKind.EXTENSION and number.target == row.number:
-                    raise EntryInUseError(f"The number {number.number} leads to extension {row.number}.")
-            for other in self.snapshot.extensions.values():
-                if any(getattr(other, field) == row.number for field in TARGETS):
-                    raise EntryInUseError(f"Extension {other.number} is forwarded to {row.number}.")
+            self._refuse_in_use(row.number)
             await session.delete(row)
 
     async def create_device(self, **fields: Unpack[DeviceFields]) -> Device:
@@ -294,6 +295,14 @@ class Directory:
             raise InvalidEntryError(f"extension: there is no extension “{number[:20]}”.")
         return extension
 
+    def _refuse_in_use(self, extension: str) -> None:
+        for number in self.snapshot.all_numbers:
+            if number.kind is DestinationKind.EXTENSION and number.target == extension:
+                raise EntryInUseError(f"The number {number.number} leads to extension {extension}.")
+        for other in self.snapshot.extensions.values():
+            if any(getattr(other, field) == extension for field in TARGETS):
+                raise EntryInUseError(f"Extension {other.number} is forwarded to {extension}.")
+
     def _digests(self, username: str, password: str) -> tuple[str, str]:
         digests = HA1s.derive(username, self._realm, validation.password(password))
         return digests.md5, digests.sha256
@@ -320,8 +329,11 @@ class Directory:
     def _set_forwarding(self, row: ExtensionRow, fields: ExtensionFields) -> None:
         for field in TARGETS:
             target = fields.get(field)
+            # What stands there already was accepted once: a form sends it back with what it changes.
+            if isinstance(target, str) and target not in (row.number, getattr(row, field)):
+                target = validation.target_number(field, target, self._country, self.snapshot.extensions)
             if isinstance(target, str):
-                setattr(row, field, validation.target_number(field, target, self._country))
+                setattr(row, field, target)
             if getattr(row, field) == row.number:
                 raise InvalidEntryError(f"{field}: {row.number} → {row.number} would go round in circles.")
         if "forward_no_answer_seconds" in fields:

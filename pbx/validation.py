@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from core import phone_numbers
@@ -277,14 +277,20 @@ def public_number(field: str, text: str, country: str) -> str:
         raise InvalidEntryError(f"{field}: {error.message}") from error
 
 
-def target_number(field: str, text: str, country: str) -> str:
-    """Accept where calls are sent on to: an extension's number or a public one (returned in E.164), or nothing.
+def target_number(field: str, text: str, country: str, extensions: Container[str]) -> str:
+    """Accept where calls are sent on to: one of the extensions or a public number (returned in E.164), or nothing.
 
-    Premium numbers are not: whoever gets hold of one phone would have the company pay for each call that comes in.
+    What is as short as an extension and is none must be a number that is in use, as some countries have them of eight digits.
+    Premium numbers are not accepted: whoever gets hold of one phone would have the company pay for each call that comes in.
     """
     text = text.strip()
-    if not text or _EXTENSION.fullmatch(text):
+    if not text or text in extensions:
         return text
+    if _EXTENSION.fullmatch(text) and not phone_numbers.is_assigned(text, country):
+        raise InvalidEntryError(
+            f"{field}: there is no extension “{text}”.",
+            hint="Create it first, or write a public number with + and the code of its country.",
+        )
     number = public_number(field, text, country)
     if phone_numbers.classify(number, country) is phone_numbers.NumberKind.PREMIUM:
         raise InvalidEntryError(f"{field}: {number} is a premium number; calls are not sent on to those.")

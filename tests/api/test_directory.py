@@ -40,6 +40,7 @@ async def test_an_extension_gets_a_password_that_is_shown_once(admin: httpx.Asyn
 
 
 async def test_what_becomes_of_an_extensions_calls_is_set_whole_or_by_its_own_path(admin: httpx.AsyncClient) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1002", "name": "Boris"})
     made = await admin.post(
         "/api/v1/extensions",
         json={"number": "1001", "name": "Ana", "forward_busy_to": "8 916 123-45-67", "call_waiting": False},
@@ -63,6 +64,8 @@ async def test_what_becomes_of_an_extensions_calls_is_set_whole_or_by_its_own_pa
     for wrong, field in (
         ({"forward_no_answer_seconds": 2}, "body.forward_no_answer_seconds"),
         ({"forward_busy_to": "1001"}, "body.forward_busy_to"),
+        ({"forward_to": "1999"}, "body.forward_to"),
+        ({"forward_unavailable_to": "1999"}, "body.forward_unavailable_to"),
         ({"do_not_disturb": None}, "body.do_not_disturb"),
     ):
         answer = await admin.patch(f"{path}/forwarding", json=wrong)
@@ -71,6 +74,7 @@ async def test_what_becomes_of_an_extensions_calls_is_set_whole_or_by_its_own_pa
 
 
 async def test_agents_forward_their_own_extension_only(admin: httpx.AsyncClient, server: Server) -> None:
+    await admin.post("/api/v1/extensions", json={"number": "1003", "name": "Clara"})
     extension = (await admin.post("/api/v1/extensions", json={"number": "1001", "name": "Ana"})).json()
     path = f"/api/v1/extensions/{extension['id']}/forwarding"
     for number, status in (("1001", 200), ("1002", 403)):

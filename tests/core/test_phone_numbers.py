@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.phone_numbers import InvalidNumberError, NumberKind, classify, normalise
+from core.phone_numbers import InvalidNumberError, NumberKind, classify, is_assigned, normalise
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,17 @@ def test_what_cannot_be_a_number_is_refused(text: str) -> None:
 )
 def test_the_kind_is_seen_from_home(number: str, home: str, kind: NumberKind) -> None:
     assert classify(number, home) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "assigned"),
+    [
+        ("22001100", "NO", True),
+        ("1002", "DE", False),
+        ("5551234", "RU", False),
+        ("84951234567", "RU", True),
+        ("x", "RU", False),
+    ],
+)
+def test_a_number_that_nobody_can_have_is_told_from_one_in_use(text: str, country: str, assigned: bool) -> None:
+    assert is_assigned(text, country) is assigned

@@ -146,7 +146,7 @@ async def test_a_star_code_sets_it_and_is_confirmed(server: RamalServer, code: s
         assert {end.disposition for end in server.told(CallEnded)} == {Disposition.ANSWERED}
 
 
-@pytest.mark.parametrize("target", ["1999", "1001"])
+@pytest.mark.parametrize("target", ["1999", "1001", "5551234"])
 async def test_a_star_code_that_leads_nowhere_changes_nothing(server: RamalServer, target: str) -> None:
     async with phones(server, "1001") as (ana,):
         call = ana.call(f"*72{target}")

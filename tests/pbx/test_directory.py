@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from core.clock import ManualClock
-from core.company import Company
+from core.company import Company, CompanySettings
 from core.database import Database
 from pbx.directory import Directory, new_password
 from pbx.entries import DestinationKind, Extension
@@ -71,6 +71,10 @@ async def test_a_change_is_seen_at_once_and_told(directory: Directory) -> None:
         ({"forward_no_answer_to": "+19005551234"}, "forward_no_answer_to"),
         ({"forward_busy_to": "1001"}, "forward_busy_to"),
         ({"forward_no_answer_to": "hello"}, "forward_no_answer_to"),
+        ({"forward_to": "1999"}, "forward_to"),
+        ({"forward_busy_to": "1999"}, "forward_busy_to"),
+        ({"forward_no_answer_to": "5551234"}, "forward_no_answer_to"),
+        ({"forward_unavailable_to": " 19 "}, "forward_unavailable_to"),
         ({"forward_no_answer_seconds": 2}, "forward_no_answer_seconds"),
     ],
 )
@@ -94,6 +98,51 @@ async def test_a_new_number_needs_the_password_again(directory: Directory) -> No
         await directory.update_extension(extension.id, number="1002")
     changed = await directory.update_extension(extension.id, number="1002", password=PASSWORD)
     assert changed.ha1_md5 != extension.ha1_md5
+
+
+async def test_an_extension_that_others_lead_to_keeps_its_number(directory: Directory) -> None:
+    first = await ana(directory)
+    second = await ana(directory, number="1002", forward_no_answer_to="1001")
+    with pytest.raises(EntryInUseError, match="Extension 1002 is forwarded to 1001"):
+        await directory.update_extension(first.id, number="1003", password=PASSWORD)
+    await directory.update_extension(second.id, forward_no_answer_to="")
+    assert (await directory.update_extension(first.id, number="1003", password=PASSWORD)).number == "1003"
+
+
+async def test_calls_are_forwarded_to_extensions_that_are_there_and_to_numbers_outside(directory: Directory) -> None:
+    await ana(directory, number="1002")
+    await directory.create_conference(number="8000", name="Room")
+    first = await ana(directory, forward_to="1002", forward_busy_to="8 916 123-45-67")
+    assert (first.forward_to, first.forward_busy_to) == ("1002", "+79161234567")
+    changed = await directory.update_extension(first.id, forward_to="+4522001100", forward_no_answer_to="+74951112233")
+    assert (changed.forward_to, changed.forward_no_answer_to) == ("+4522001100", "+74951112233")
+    with pytest.raises(InvalidEntryError, match="forward_to: there is no extension “8000”") as refused:
+        await directory.update_extension(first.id, forward_to="8000")
+    assert refused.value.hint.startswith("Create it first")
+
+
+async def test_numbers_as_short_as_extensions_are_outside_where_a_country_has_such(
+    database: Database,
+) -> None:
+    company = Company(database)
+    await company.save(CompanySettings(country="NO"))
+    directory = Directory(database, company, ManualClock(), realm="ramal")
+    assert (await ana(directory, forward_to="22001100")).forward_to == "+4722001100"
+    with pytest.raises(InvalidEntryError, match="forward_to: there is no extension “20012”"):
+        await ana(directory, number="1002", forward_to="20012")
+
+
+async def test_a_forwarding_that_stands_already_is_no_matter_of_another_change(
+    directory: Directory, database: Database
+) -> None:
+    first = await ana(directory)
+    async with database.transaction() as session:
+        (await session.get_one(ExtensionRow, first.id)).forward_to = "1999"
+    await directory.reload()
+    changed = await directory.update_extension(first.id, name="Ana Maria", forward_to="1999")
+    assert (changed.name, changed.forward_to) == ("Ana Maria", "1999")
+    with pytest.raises(InvalidEntryError, match="forward_busy_to"):
+        await directory.update_extension(first.id, forward_busy_to="1999")
 
 
 async def test_forwarding_in_circles_is_refused(directory: Directory) -> None:
