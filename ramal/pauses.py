@@ -6,8 +6,9 @@ import asyncio
 import gc
 from typing import Final
 
-_THRESHOLDS: Final = (50_000, 20, 100)
-"""Collections are rare and mostly of young objects; measured, see docs/architecture.md."""
+_THRESHOLDS: Final = (10_000, 2, 25)
+"""Collections are rare and small: of some 10,000 young objects, some 30,000 of middle age; measured, see docs/architecture.md."""
+_OLDEST: Final = 2
 _EVERY: Final = 0.05
 
 
@@ -18,9 +19,19 @@ def collect_rarely() -> None:
 
 def tune_garbage_collection() -> None:
     """Put what the start made aside for good, and collect less often."""
-    gc.collect()
-    gc.freeze()
     collect_rarely()
+    if _freeze_survivors not in gc.callbacks:
+        gc.callbacks.append(_freeze_survivors)
+    gc.collect()
+
+
+def _freeze_survivors(phase: str, details: dict[str, int]) -> None:
+    """Put aside what a full collection left over, so that the next one looks at newer objects only.
+
+    A hundred thousand registered contacts would hold the calls up for half a second each time.
+    """
+    if phase == "stop" and details["generation"] == _OLDEST:
+        gc.freeze()
 
 
 class LoopPauses:
