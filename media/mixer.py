@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from media.endpoint import Endpoint
 from media.errors import InvalidGainError, SoundFileError
 
 if TYPE_CHECKING:
     from media import _engine
-    from media.engine import Endpoint
 
 _MOST_GAIN = 8.0
 

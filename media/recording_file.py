@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from media.errors import RecordingFileError
+from media.recording import MOST_CHANNELS
 
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 """RIFF, its size, WAVE, fmt, its size, format, channels, rate, bytes a second, bytes a frame, bits, data, its size."""
 _PCM: Final = 1
 _SAMPLE_RATES: Final = (8000, 16000)
 _SAMPLE_BYTES: Final = 2
-_MOST_CHANNELS: Final = 8
 _LARGEST_DATA: Final = 0xFFFFFFFF - _HEADER.size
 
 
@@ -58,7 +58,7 @@ def _shape_of(path: Path, head: bytes, default: tuple[int, int]) -> tuple[int, i
     fields = _HEADER.unpack(head)
     names = (fields[0], fields[2], fields[3], fields[11])
     known = names == (b"RIFF", b"WAVE", b"fmt ", b"data") and fields[5] == _PCM and fields[7] in _SAMPLE_RATES
-    if not known or not 1 <= fields[6] <= _MOST_CHANNELS or fields[10] != 8 * _SAMPLE_BYTES:
+    if not known or not 1 <= fields[6] <= MOST_CHANNELS or fields[10] != 8 * _SAMPLE_BYTES:
         raise RecordingFileError(f"{path} is no recording of this engine.")
     return int(fields[6]), int(fields[7])
 
