@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import httpx
 
-from core.settings import ports_from_base
+from core.settings_reader import ports_from_base
 
 CARRIER: Final = "127.0.0.3"
 """The address calls come from; a trunk is known by its address."""

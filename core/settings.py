@@ -1,37 +1,21 @@
-"""Settings of the node: where it stores, where it listens. A TOML file or `RAMAL_…` variables; an unknown name is refused.
-
-Variables win over the file, the file over the defaults. A nested setting's variable joins the names with an underscore:
-`RAMAL_SIP_PORT`, `RAMAL_MQTT_HOST`.
-"""
+"""Settings of the node: where it stores, where it listens, what it bears; `core.settings_reader` reads them."""
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from core.addresses import is_loopback
-from core.errors import Fault, RamalError
 
-_PREFIX: Final = "RAMAL_"
-_PORT_BASE: Final = "port_base"
 _DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
-class SettingsError(RamalError):
-    """A setting is unknown, has a wrong value, or its file cannot be read."""
+class Section(BaseModel):
+    """Settings that belong together; an unknown one is refused."""
 
-    id = "core.settings"
-    fault = Fault.CALLER
-
-
-class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -77,7 +61,7 @@ def _dns_servers(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(servers)
 
 
-class SipSettings(_Section):
+class SipSettings(Section):
     """SIP signalling."""
 
     port: int = Field(5060, ge=1, le=65535, description="UDP and TCP port.")
@@ -154,7 +138,7 @@ class SipSettings(_Section):
         return _networks_of(self.trusted_networks)
 
 
-class MediaSettings(_Section):
+class MediaSettings(Section):
     """RTP."""
 
     first_port: int = Field(20_000, ge=1024, le=65_534, description="First RTP port; even.")
@@ -212,7 +196,7 @@ class MediaSettings(_Section):
         return (self.last_port - self.first_port + 1) // 2
 
 
-class WebSettings(_Section):
+class WebSettings(Section):
     """Web app, API and event WebSocket."""
 
     port: int = Field(8080, ge=1, le=65535, description="HTTP port; SIP over WebSocket is at `/sip`.")
@@ -222,7 +206,7 @@ class WebSettings(_Section):
     public_url: str = Field("", max_length=255, description="How browsers reach it, where that is not `listen:port`.")
 
 
-class TlsSettings(_Section):
+class TlsSettings(Section):
     """The certificate of SIP over TLS and of HTTPS; without one a self-signed one is made in the data folder."""
 
     certificate: Path | None = Field(None, description="PEM file with the certificate and its chain.")
@@ -238,7 +222,7 @@ class TlsSettings(_Section):
         return self
 
 
-class MqttSettings(_Section):
+class MqttSettings(Section):
     """The broker that events go to."""
 
     embedded: bool = Field(default=True, description="Run a small broker inside; off: use `host`.")
@@ -253,7 +237,7 @@ class MqttSettings(_Section):
     )
 
 
-class EmailSettings(_Section):
+class EmailSettings(Section):
     """The mail server that notices leave through; without a host they wait in the outbox."""
 
     host: str = Field("", max_length=255, description="SMTP server; empty: e-mails wait in the outbox.")
@@ -264,13 +248,13 @@ class EmailSettings(_Section):
     encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="How the connection is protected.")
 
 
-class SpeechSettings(_Section):
+class SpeechSettings(Section):
     """Speech recognition."""
 
     vosk_model: Path | None = Field(None, description="Folder of an unpacked Vosk model; none: no transcripts.")
 
 
-class FacesSettings(_Section):
+class FacesSettings(Section):
     """The camera module."""
 
     detector_model: Path | None = Field(None, description="ONNX file of a YuNet detector; none: dlib's detector.")
@@ -280,7 +264,7 @@ class FacesSettings(_Section):
     frames_per_second: float = Field(5.0, gt=0.2, le=30, description="Frames analysed a second.")
 
 
-class TraceSettings(_Section):
+class TraceSettings(Section):
     """The SIP trace: what `ramal trace` shows of the last days' calls."""
 
     enabled: bool = Field(default=True, description="Keep the SIP messages of calls, secrets masked.")
@@ -288,7 +272,7 @@ class TraceSettings(_Section):
     days: float = Field(7.0, gt=0, le=365, description="Older messages are removed.")
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything a node needs to know before it starts."""
 
     data: Path = Field(Path("var"), description="Folder of database, journal, recordings and prompts.")
@@ -364,112 +348,3 @@ def _driver(url: str) -> str:
         return make_url(url).drivername
     except (ArgumentError, ValueError):
         return ""
-
-
-def ports_from_base(base: int) -> dict[str, dict[str, int]]:
-    """Return the ports of a second copy: SIP at `base`, web at +2, MQTT at +3, RTP from +100 to +9999 (or 65535).
-
-    TLS follows at +1 and HTTPS at +4.
-    """
-    return {
-        "sip": {"port": base},
-        "web": {"port": base + 2},
-        "mqtt": {"port": base + 3},
-        "media": {"first_port": (base + 101) // 2 * 2, "last_port": min(base + 9_999, 65_535)},
-    }
-
-
-def load_settings(
-    file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: object
-) -> Settings:
-    """Read settings from the file and the variables.
-
-    Args:
-        file: a TOML file, or None.
-        environment: variables, of which those that begin with `RAMAL_` count.
-        overrides: top-level settings that win over all, None meaning not given.
-
-    Raises:
-        SettingsError: with the unknown name and the nearest known one, or the wrong value and its rule.
-    """
-    values = _read_file(file) if file is not None else {}
-    variables = {key: value for key, value in (environment or {}).items() if key.startswith(_PREFIX)}
-    base = variables.pop(f"{_PREFIX}PORT_BASE", None)
-    if base is not None:
-        _merge(values, ports_from_base(_port_base(base)))
-    for key, value in variables.items():
-        _merge(values, _nested(key, value))
-    _merge(values, {key: value for key, value in overrides.items() if value is not None})
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_explain(error), hint="Correct it in the settings file or the environment.") from error
-
-
-def _read_file(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(f"There is no settings file {file}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
-
-
-def _port_base(text: str) -> int:
-    if not text.isdigit() or not 1024 <= int(text) <= 65_000:
-        raise SettingsError(f"RAMAL_PORT_BASE is “{text[:20]}”, but must be a port from 1024 to 65000.")
-    return int(text)
-
-
-def _nested(variable: str, value: str) -> dict[str, Any]:
-    name = variable.removeprefix(_PREFIX).lower()
-    if name in _variable_names() and name in Settings.model_fields:
-        return {name: value}
-    section, _, rest = name.partition("_")
-    if rest and f"{section}_{rest}" in _variable_names():
-        return {section: {rest: value}}
-    nearest = difflib.get_close_matches(name, _variable_names(), n=1, cutoff=0.5)
-    hint = f"Did you mean {_PREFIX}{nearest[0].upper()}?" if nearest else "The README lists all settings."
-    raise SettingsError(f"There is no setting {variable}.", hint=hint)
-
-
-def _variable_names() -> list[str]:
-    names = [_PORT_BASE]
-    for name, field in Settings.model_fields.items():
-        kind = field.annotation
-        inner = kind.model_fields if isinstance(kind, type) and issubclass(kind, _Section) else None
-        names += [name] if inner is None else [f"{name}_{one}" for one in inner]
-    return names
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if not isinstance(value, Mapping):
-            into[key] = value
-        elif isinstance(section := into.get(key, {}), dict):
-            into[key] = {**section, **value}
-        # Else the file has something else in the section's place, which is refused as that.
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    *place, last = path = [str(part) for part in first["loc"]]
-    name = ".".join(path)
-    fields = _fields_of(place)
-    if first["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(last, fields, n=1, cutoff=0.5)
-        prefix = ".".join([*place, ""])
-        return f"There is no setting “{name}”." + (f" Did you mean “{prefix}{nearest[0]}”?" if nearest else "")
-    rule = f"The setting “{name}” is wrong: {first['msg'].removeprefix('Value error, ')}"
-    holds_secrets = last in fields and not fields[last].repr
-    return f"{rule}." if holds_secrets else f"{rule} (given: {str(first['input'])[:60]})."
-
-
-def _fields_of(place: list[str]) -> dict[str, FieldInfo]:
-    """Return the settings of a section, or none where there is no such section."""
-    fields: dict[str, FieldInfo] = Settings.model_fields
-    for part in place:
-        fields = getattr(fields[part].annotation, "model_fields", {}) if part in fields else {}
-    return fields

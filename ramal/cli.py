@@ -17,7 +17,8 @@ import uvloop
 
 from core.errors import InvalidInputError, RamalError
 from core.logs import configure_logs
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_reader import load_settings
 from core.visible import visible
 from ramal.allocator import share_memory
 from ramal.errors import ServerFailedError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import SettingsError, load_settings
+from core.settings_reader import SettingsError, load_settings
 
 
 def test_variables_win_over_the_file(tmp_path: Path) -> None:

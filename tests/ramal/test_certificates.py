@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_reader import load_settings
 from ramal.certificates import CertificateWatch, prepare_tls
 from ramal.data_folder import DataFolder
 from sip.errors import TransportError

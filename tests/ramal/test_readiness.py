@@ -9,7 +9,8 @@ import httpx
 
 from core.journal import Journal
 from core.outbox import send_mqtt
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_reader import load_settings
 from ramal.app import Ramal, running
 
 

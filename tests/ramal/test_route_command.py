@@ -13,7 +13,7 @@ from core.company import Company
 from core.database import Database
 from core.errors import RamalError
 from core.migrate import migrate
-from core.settings import load_settings
+from core.settings_reader import load_settings
 from pbx.directory import Directory
 from ramal.route_tools import explain_route
 from tests.ramal.test_command_line import ramal

@@ -16,7 +16,8 @@ from api.key_store import TokenStore
 from core.clock import SystemClock
 from core.database import Database
 from core.errors import InvalidInputError, RamalError
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_reader import load_settings
 from ramal.doctor.findings import Severity
 from ramal.doctor.outside import examine
 from ramal.errors import ServerFailedError, ServerRefusedError

@@ -16,7 +16,7 @@ from api.key_store import TokenStore
 from api.permissions import Role
 from api.settings import WEB_DIST
 from core.clock import SystemClock
-from core.settings import load_settings
+from core.settings_reader import load_settings
 from ramal.app import Ramal, running
 from ramal.demo.calls import free_udp_port, phones
 from ramal.demo.company import COMPANY_NUMBER, MOBILE, TRUNK_ADDRESS, Api, create_company, create_users

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import ManualClock
-from core.settings import load_settings
+from core.settings_reader import load_settings
 from pbx.registration_losses import RegistrationLosses
 from ramal.doctor import addresses, certificates, ports, registrations, storage, trunks, work
 from ramal.doctor.findings import Finding, Severity, as_text, ok, worst
