@@ -35,9 +35,9 @@ from pbx.trunks import Trunks
 from pbx.watching import Watching
 from sip.address import Address
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.config import SipConfig
 from sip.message import Request
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.stack import SipStack
 from sip.trace.tracer import Tracer

@@ -18,10 +18,10 @@ from pbx.snapshot import Snapshot
 from pbx.tables import ExtensionRow
 from pbx.watched import extension_named, standing
 from sip import message_summary
+from sip.binding import Binding
 from sip.event_package import Standing
 from sip.message import Response
 from sip.message_summary import MailboxCounts
-from sip.registrar import Binding
 from sip.transaction import ClientTransaction
 from sip.uri import NameAddress, Uri
 

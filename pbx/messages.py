@@ -16,8 +16,8 @@ from pbx.directory import Directory
 from pbx.entries import Extension
 from pbx.errors import InvalidEntryError, UnreachableError
 from pbx.watched import extension_named
+from sip.binding import Binding
 from sip.message import Response
-from sip.registrar import Binding
 from sip.stack import SipStack
 from sip.text_message import TEXT, TextMessage
 from sip.timers import Timer

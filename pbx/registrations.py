@@ -24,8 +24,8 @@ from core.errors import StorageError
 from core.identifiers import new_id
 from core.one_of import one_of
 from pbx.tables import RegistrationRow
+from sip.binding import Binding
 from sip.errors import SipError
-from sip.registrar import Binding
 from sip.uri import Uri
 
 log = structlog.get_logger(__name__)

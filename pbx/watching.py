@@ -16,7 +16,7 @@ from pbx.messages import Messages
 from pbx.presence import Presence
 from pbx.snapshot import Snapshot
 from pbx.switch import Switch
-from sip.registrar import Binding
+from sip.binding import Binding
 from sip.stack import SipStack
 
 

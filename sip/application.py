@@ -7,8 +7,8 @@ from typing import Protocol
 
 from sip.address import Address
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.message import Request
-from sip.registrar import Binding
 from sip.session import InviteSession
 
 

@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.identifiers import random_hex
 from sip.address import DEFAULT_PORTS, Address, is_ip_address
 from sip.application import Application
+from sip.binding import Binding
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
@@ -26,7 +27,6 @@ from sip.inbound import Inbound
 from sip.message import Headers, Request, Response
 from sip.oversize import Oversize
 from sip.parser import parse_message
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import Direction, SessionListener
 from sip.session_timer import offered_terms

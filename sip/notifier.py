@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from sip.address import Address
+from sip.binding import Binding
 from sip.client_request import SessionHost
 from sip.config import SipConfig
 from sip.desk import Desk
@@ -22,7 +23,6 @@ from sip.errors import MalformedMessageError
 from sip.event_package import EventPackage, Standing
 from sip.headers import is_token, parse_seconds
 from sip.message import Request, Response, response_to
-from sip.registrar import Binding
 from sip.stored_subscription import StoredSubscription, SubscriptionKeeper, number_above
 from sip.subscription import Subscription
 from sip.uri import Uri

@@ -10,19 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sip.address import DEFAULT_PORTS
+from sip.binding import Binding, Source, listens, own_port, shown
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Request
-from sip.uri import NameAddress, Uri
-
-Source = tuple[str, int, str]
-"""Host, port and transport (lower case) that packets come from."""
+from sip.register_request import (
+    header_seconds,
+    in_order,
+    instance_of,
+    is_direct,
+    keeps_flows,
+    path_of,
+    preference_of,
+    reg_id_of,
+    says_the_same,
+    supports,
+)
+from sip.uri import NameAddress
 
 _DEFAULT_SECONDS: Final = 3600
-_MOST_EDGES: Final = 8
-_LONGEST_EDGE: Final = 512
-"""Characters of one edge in a Path."""
 _FLOW_HEADERS: Final = (("Require", "outbound"), ("Supported", "path, outbound"), ("Flow-Timer", "120"))
 """Says that the flow is kept, and asks for a keep-alive every so many seconds (RFC 5626 section 4.4)."""
 
@@ -39,42 +45,6 @@ class RegistrarConfig:
     """What a phone gets that asks for nothing."""
     max_contacts: int = 10
     """Contacts a user; one more pushes out the one that was silent longest."""
-
-
-@dataclass(slots=True)
-class Binding:
-    """One contact of a user."""
-
-    uri: Uri
-    source: Source
-    """Where the REGISTER really came from; behind NAT only this address reaches the phone."""
-    expires_at: datetime
-    refreshed_at: datetime
-    user_agent: str
-    call_id: str
-    cseq: int
-    path: tuple[str, ...] = ()
-    """The edges that requests must go through, the first one first (RFC 3327)."""
-    instance: str = ""
-    """`+sip.instance`: the phone itself, whatever its address (RFC 5626); empty when it tells none."""
-    reg_id: str = ""
-    q: float = 1.0
-    """The phone's own preference, 0 to 1."""
-    direct: bool = False
-    """Whether the REGISTER came from the very address that its sender wrote into the Via, so that no NAT is in between."""
-    row: str = ""
-    """Where a store keeps it; empty while none does."""
-
-    def is_refreshed_by(self, other: Binding) -> bool:
-        """Tell whether another one says the same but for its times, Call-ID and CSeq."""
-        return (
-            self.source == other.source
-            and self.uri == other.uri
-            and self.user_agent == other.user_agent
-            and self.path == other.path
-            and (self.instance, self.reg_id, self.q, self.direct)
-            == (other.instance, other.reg_id, other.q, other.direct)
-        )
 
 
 class ChangeKind(enum.StrEnum):
@@ -145,7 +115,7 @@ class Registrar:
         if not items:
             return self._answer(aor, request, now, ())
         if any("*" in item for item in items) and "*" in (names := request.get_list("Contact")):
-            if len(names) > 1 or _header_seconds(request) != 0:
+            if len(names) > 1 or header_seconds(request) != 0:
                 return RegisterResult(400, reason="A wildcard stands alone, with Expires: 0")
             wishes = [_Wish(NameAddress("", held.uri), 0, held) for held in self.bindings(aor, now)]
         else:
@@ -154,9 +124,9 @@ class Registrar:
             return RegisterResult(403, reason="Too Many Contacts")
         if any(0 < wish.seconds < self._config.min_seconds for wish in wishes):
             return RegisterResult(423, (("Min-Expires", str(self._config.min_seconds)),))
-        if not all(_in_order(wish.held, request, now) for wish in wishes):
+        if not all(in_order(wish.held, request, now) for wish in wishes):
             return RegisterResult(500, reason="An Older Registration Came Too Late")
-        path = _path(request) if request.get("Path") is not None else ()
+        path = path_of(request) if request.get("Path") is not None else ()
         changes: list[Change] = []
         for wish in wishes:
             changes += self._apply(aor, wish, request, source, now, path, alone=len(wishes) == 1)
@@ -168,7 +138,7 @@ class Registrar:
         if bindings is None or len(bindings) != 1 or len(contacts) != 1:
             return None
         held, contact = bindings[0], contacts[0]
-        if held.expires_at <= now or not _says_the_same(held, contact, request, source):
+        if held.expires_at <= now or not says_the_same(held, contact, request, source):
             return None
         seconds = self._seconds(contact, request)
         call_id, count = request.call_id, request.cseq[0]
@@ -176,7 +146,7 @@ class Registrar:
             return None
         held.expires_at, held.refreshed_at, held.call_id, held.cseq = now + timedelta(0, seconds), now, call_id, count
         self._wake(aor, held.expires_at)
-        return RegisterResult(200, (("Contact", _shown(held, seconds)),), (Change(aor, ChangeKind.REFRESHED, held),))
+        return RegisterResult(200, (("Contact", shown(held, seconds)),), (Change(aor, ChangeKind.REFRESHED, held),))
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
         """Return the live contacts of a user, the one that was heard of last first."""
@@ -209,13 +179,13 @@ class Registrar:
             self._drop(aor, binding, ChangeKind.EXPIRED)
             for aor in tuple(self._flows.get(source, ()))
             for binding in tuple(self._users.get(aor, ()))
-            if binding.source == source and not binding.path and not _listens(binding)
+            if binding.source == source and not binding.path and not listens(binding)
         ]
 
     def may_return(self, source: Source) -> bool:
         """Tell whether a contact names the very port that this connection came from, and so may be listened at although it is closed."""
         return any(
-            binding.source == source and _own_port(binding) == source[1]
+            binding.source == source and own_port(binding) == source[1]
             for aor in self._flows.get(source, ())
             for binding in self._users.get(aor, ())
         )
@@ -250,7 +220,7 @@ class Registrar:
             # What is no number counts as an hour (RFC 3261 section 10.2.1.1).
             seconds = parse_seconds(own) if own.isascii() and own.isdigit() else _DEFAULT_SECONDS
         else:
-            asked = _header_seconds(request)
+            asked = header_seconds(request)
             seconds = self._config.default_seconds if asked is None else asked
         return min(seconds, self._config.max_seconds)
 
@@ -258,7 +228,7 @@ class Registrar:
         bindings = self._users.get(aor)
         if bindings is None:
             return None
-        instance, reg_id = _instance(contact), _reg_id(contact)
+        instance, reg_id = instance_of(contact), reg_id_of(contact)
         for binding in bindings:
             # A restart does not know the flows of a phone any more: each of them takes the place of one.
             if instance and binding.instance == instance and (binding.reg_id == reg_id or not binding.reg_id):
@@ -291,10 +261,10 @@ class Registrar:
             call_id=request.call_id,
             cseq=request.cseq[0],
             path=path,
-            instance=_instance(wish.contact),
-            reg_id=_reg_id(wish.contact),
-            q=_preference(wish.contact),
-            direct=_is_direct(request, source),
+            instance=instance_of(wish.contact),
+            reg_id=reg_id_of(wish.contact),
+            q=preference_of(wish.contact),
+            direct=is_direct(request, source),
         )
         changes: list[Change] = []
         if held is not None and held.is_refreshed_by(binding):
@@ -349,118 +319,11 @@ class Registrar:
 
     def _answer(self, aor: str, request: Request, now: datetime, changes: tuple[Change, ...]) -> RegisterResult:
         headers = [
-            ("Contact", _shown(binding, max(1, round((binding.expires_at - now).total_seconds()))))
+            ("Contact", shown(binding, max(1, round((binding.expires_at - now).total_seconds()))))
             for binding in self.bindings(aor, now)
         ]
-        if request.get("Path") is not None and _supports(request, "path"):
+        if request.get("Path") is not None and supports(request, "path"):
             headers += [("Path", edge) for edge in request.get_list("Path")]
-        if changes and any(change.binding.reg_id for change in changes) and _keeps_flows(request):
+        if changes and any(change.binding.reg_id for change in changes) and keeps_flows(request):
             headers += _FLOW_HEADERS
         return RegisterResult(200, tuple(headers), changes)
-
-
-def _says_the_same(held: Binding, contact: NameAddress, request: Request, source: Source) -> bool:
-    """Tell whether a REGISTER with one contact says of it what is held already, but for the times; no edge is on the way."""
-    # Contacts are mostly the very object that was understood last time.
-    if held.source != source or (held.uri is not contact.uri and held.uri != contact.uri) or held.path or held.reg_id:
-        return False
-    lines = request.get_all("Contact")
-    return (
-        _means_the_same(held, contact)
-        and request.get("Path") is None
-        and len(lines) == 1
-        and "*" not in lines[0]
-        and held.user_agent == (request.get("User-Agent") or "")[:200]
-        and held.direct == _is_direct(request, source)
-    )
-
-
-def _means_the_same(held: Binding, contact: NameAddress) -> bool:
-    """Tell whether the parameters of a contact say of the phone what is held already; a flow of its own is another thing."""
-    if not contact.parameters:
-        return not held.instance and held.q == 1.0
-    return held.instance == _instance(contact) and held.q == _preference(contact) and not _reg_id(contact)
-
-
-def _is_direct(request: Request, source: Source) -> bool:
-    via = request.via
-    return (via.host, via.port or DEFAULT_PORTS.get(source[2])) == source[:2]
-
-
-def _own_port(binding: Binding) -> int:
-    """Return the port at which a phone says that it takes connections on the host that its own came from; 0: it does not."""
-    host, _, transport = binding.source
-    uri = binding.uri
-    if binding.path or binding.reg_id or transport not in ("tcp", "tls"):
-        return 0
-    if uri.host != host or uri.transport != transport or uri.parameter("ob") is not None:
-        return 0
-    return uri.port or DEFAULT_PORTS[transport]
-
-
-def _listens(binding: Binding) -> bool:
-    """Tell whether that is another port than the one its own connection came from: then it surely is listened at."""
-    return _own_port(binding) not in (0, binding.source[1])
-
-
-def _shown(binding: Binding, seconds: int) -> str:
-    """Return a contact as the answer to a REGISTER shows it, with the seconds that it has left."""
-    instance = f';+sip.instance="{binding.instance}"' if binding.instance else ""
-    reg_id = f";reg-id={binding.reg_id}" if binding.reg_id else ""
-    return f"<{binding.uri}>;expires={seconds}{instance}{reg_id}"
-
-
-def _in_order(held: Binding | None, request: Request, now: datetime) -> bool:
-    """Tell whether a REGISTER is newer than what its sender said last (RFC 3261 section 10.3)."""
-    if held is None or held.expires_at <= now or held.call_id != request.call_id:
-        return True
-    return request.cseq[0] > held.cseq
-
-
-def _path(request: Request) -> tuple[str, ...]:
-    """Return the edges of a REGISTER, of which each can be read: requests will be sent along them."""
-    edges = request.get_list("Path")
-    if len(edges) > _MOST_EDGES or any(len(edge) > _LONGEST_EDGE for edge in edges):
-        raise MalformedMessageError("The Path is too long.", request=request)
-    for edge in edges:
-        if not NameAddress.parse(edge).uri.is_sip:
-            raise MalformedMessageError("An edge of the Path is no SIP URI.", request=request)
-    return tuple(edges)
-
-
-def _supports(request: Request, option: str) -> bool:
-    return option in [name.lower() for name in request.get_list("Supported")]
-
-
-def _keeps_flows(request: Request) -> bool:
-    """Tell whether the flow a REGISTER came by is kept for the phone (RFC 5626 section 6).
-
-    It came straight here, or its first edge says `ob`, that it keeps it; and the phone knows what that means.
-    """
-    if not _supports(request, "outbound"):
-        return False
-    edges = request.get_list("Path")
-    if edges:
-        return NameAddress.parse(edges[-1]).uri.parameter("ob") is not None
-    return len(request.get_list("Via")) == 1
-
-
-def _header_seconds(request: Request) -> int | None:
-    value = request.get("Expires")
-    return None if value is None else parse_seconds(value)
-
-
-def _instance(contact: NameAddress) -> str:
-    return (contact.parameter("+sip.instance") or "").replace('"', "")[:200]
-
-
-def _reg_id(contact: NameAddress) -> str:
-    text = contact.parameter("reg-id") or ""
-    return text if text.isascii() and text.isdigit() and len(text) < 11 else ""
-
-
-def _preference(contact: NameAddress) -> float:
-    try:
-        return min(1.0, max(0.0, float(contact.parameter("q") or 1)))
-    except ValueError:
-        return 1.0

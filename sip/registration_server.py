@@ -12,8 +12,9 @@ import structlog
 
 from core.clock import Clock
 from sip.address import Address
+from sip.binding import Binding
 from sip.message import Request, Response, response_to
-from sip.registrar import Binding, Change, ChangeKind, Registrar, RegistrarConfig
+from sip.registrar import Change, ChangeKind, Registrar, RegistrarConfig
 from sip.timers import TimerHeap
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import structlog
 from core.clock import Clock, SystemClock
 from sip.address import Address, is_ip_address
 from sip.application import Application
+from sip.binding import Binding
 from sip.client_request import ClientCredentials, ClientRequest
 from sip.config import SipConfig
 from sip.core import SipCore, address_of
 from sip.errors import TransportError
 from sip.message import Headers, Response
 from sip.name_service import NameService, SystemDns
-from sip.registrar import Binding
 from sip.registration_server import RegistrationServer
 from sip.resolver import RecordKind, Target
 from sip.session import InviteSession

@@ -14,8 +14,8 @@ from pbx.leg import Leg
 from pbx.outcomes import Outcome
 from pbx.party import Party
 from sip.address import Address
+from sip.binding import Binding
 from sip.message import Headers
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.uri import NameAddress, Uri
 

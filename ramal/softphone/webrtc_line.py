@@ -15,10 +15,10 @@ from websockets.typing import Subprotocol
 from core.identifiers import random_hex
 from sip.address import Address
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.client_request import ClientCredentials
 from sip.config import SipConfig
 from sip.message import Request
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import SessionListener
 from sip.stack import SipStack

@@ -14,9 +14,9 @@ import pytest
 from ramal.softphone.controller import PhoneCall, PhoneSetup, SoftPhone, SoftPhoneError
 from sip.address import Address
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.config import SipConfig
 from sip.message import Request
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import (
     Answered,

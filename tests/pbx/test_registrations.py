@@ -15,8 +15,9 @@ from core.clock import ManualClock
 from core.database import Database
 from pbx.registrations import RegistrationStore
 from sip.address import Address
+from sip.binding import Binding
 from sip.message import Request
-from sip.registrar import Binding, Registrar
+from sip.registrar import Registrar
 from sip.uri import Uri
 from tests.sip.network import Network, PhoneApplication
 

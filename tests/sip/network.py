@@ -14,11 +14,11 @@ from core.clock import ManualClock
 from sip.address import Address
 from sip.application import Application
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.config import SipConfig
 from sip.core import SipCore
 from sip.message import Request, Response
 from sip.parser import parse_message
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import SessionEvent
 from sip.uri import NameAddress, Uri

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sip.address import Address
+from sip.binding import Binding
 from sip.config import SipConfig
-from sip.registrar import Binding
 from sip.session_events import Answered
 from sip.stack import SipStack
 from sip.uri import Uri

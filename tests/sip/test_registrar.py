@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip.binding import Source
 from sip.errors import MalformedMessageError
 from sip.message import Request
-from sip.registrar import ChangeKind, RegisterResult, Registrar, RegistrarConfig, Source
+from sip.registrar import ChangeKind, RegisterResult, Registrar, RegistrarConfig
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 HOME: Source = ("203.0.113.5", 40000, "udp")

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from sip.address import Address
+from sip.binding import Binding
 from sip.event_package import Standing
-from sip.registrar import Binding
 from sip.stored_subscription import StoredSubscription
 from sip.subscription_tables import DELIVERY, SUBSCRIPTION, DeliveryState, SubscriptionState
 from sip.uri import Uri

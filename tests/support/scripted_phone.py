@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from sip.address import Address
 from sip.authentication import HA1s
+from sip.binding import Binding
 from sip.client_request import ClientCredentials
 from sip.config import SipConfig
 from sip.message import Headers, Request
-from sip.registrar import Binding
 from sip.session import InviteSession
 from sip.session_events import Answered, Cancelled, Ended, Rejected, SessionEvent
 from sip.stack import SipStack
