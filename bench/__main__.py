@@ -1,6 +1,6 @@
 """Runs the benchmarks, prints them, and writes `bench/results/latest.json`.
 
-Usage: python -m bench [NAME ...], where NAME is one of sip, media, limits, conferences, translation, rating, faces.
+Usage: python -m bench [NAME ...], where NAME is one of sip, media, limits, conferences, translation, rating, faces, compare.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
-NAMES: Final = ("media", "limits", "conferences", "translation", "sip", "rating", "faces")
+NAMES: Final = ("media", "limits", "conferences", "translation", "sip", "compare", "rating", "faces")
 """The engine alone goes first: where the whole server measures the same key, its figure stands."""
 
 

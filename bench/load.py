@@ -54,7 +54,7 @@ class SipServer(sipp.Answering, Protocol):
 
 def warm_up(folder: Path, server: SipServer) -> None:
     """Have a few calls placed that count for nothing."""
-    place(folder, server, calls=_WARM_CALLS, rate=_WARM_RATE)
+    place(folder, server, calls=_WARM_CALLS, rate=_WARM_RATE, repeated=1.0)
 
 
 def call_cost(folder: Path, server: SipServer, rates: Sequence[int]) -> tuple[int, float]:
@@ -112,7 +112,7 @@ def highest_rate(folder: Path, server: SipServer, rates: Sequence[int]) -> int:
 
 def memory_of_a_call(folder: Path, server: SipServer) -> float:
     """Return the resident kilobytes of one call that is held."""
-    place(folder, server, calls=50, rate=_HELD_RATE)
+    place(folder, server, calls=50, rate=_HELD_RATE, repeated=1.0)
     time.sleep(REST_SECONDS)
     before = server.memory_kb()
     phone = sipp.callee(folder, _PHONE_PORT, seconds=60)
@@ -128,16 +128,21 @@ def memory_of_a_call(folder: Path, server: SipServer) -> float:
 
 def register_phone(folder: Path, server: SipServer, password: str) -> None:
     """Register the extension's phone at the port where `sipp.callee` will answer."""
-    register(folder, server, [(EXTENSION, password, EXTENSION)], rate=10)
+    register(folder, server, [(EXTENSION, password, EXTENSION)], rate=10, repeated=1.0)
 
 
-def register(folder: Path, server: SipServer, phones: Sequence[tuple[str, str, str]], *, rate: int) -> None:
+def register(
+    folder: Path, server: SipServer, phones: Sequence[tuple[str, str, str]], *, rate: int, repeated: float = 0.02
+) -> None:
     """Have phones register that must all succeed: each a user, a password and a name for its contact.
+
+    `repeated` messages a phone may be sent again.
 
     Raises:
         SippError: a registration failed, or too many messages had to be repeated.
     """
-    sipp.phones(folder, server, phones, port=_PHONE_PORT, rate=rate, seconds=20 + len(phones) / rate).finish().check()
+    run = sipp.phones(folder, server, phones, port=_PHONE_PORT, rate=rate, seconds=20 + len(phones) / rate)
+    run.finish().check(repeated=repeated)
 
 
 def place(
