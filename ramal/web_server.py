@@ -18,6 +18,8 @@ from ramal.web_connections import Door, WebConnection, WebConnections, WebLimits
 
 _BACKLOG: Final = 1024
 _STOP_SECONDS: Final = 5
+_LONGEST_FRAME: Final = 131_072
+"""Bytes in a WebSocket's frame: more than a SIP message may have, so that one too large is answered; beyond, it is closed with 1009."""
 
 
 class PortTakenError(RamalError):
@@ -112,7 +114,7 @@ class WebServer:
             access_log=False,
             lifespan="off",
             server_header=False,
-            ws_max_size=65_536,
+            ws_max_size=_LONGEST_FRAME,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )

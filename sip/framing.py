@@ -7,7 +7,17 @@ from typing import Final
 
 from sip.errors import MalformedMessageError
 from sip.message import Request, Response
-from sip.parser import MAX_BODY, MAX_HEAD, content_length, end_of_head, parse_head, with_body
+from sip.parser import (
+    MAX_BODY,
+    MAX_HEAD,
+    answerable,
+    content_length,
+    end_of_head,
+    head_too_large,
+    parse_head,
+    too_large,
+    with_body,
+)
 
 _LONGEST_GAP: Final = 4
 
@@ -66,19 +76,24 @@ class StreamParser:
         if end < 0:
             self._searched = len(buffer)
             if len(buffer) > MAX_HEAD:
-                self._break(items, MalformedMessageError("The head of a message is too large.", status=513))
+                self._break(items, head_too_large("The head of a message is too large.", buffer))
             return False
         self._searched = 0
         try:
-            self._head = parse_head(buffer[:end])
-            length = content_length(self._head)
+            head = parse_head(buffer[:end])
         except MalformedMessageError as error:
             self._break(items, error)
             return False
-        if length is not None and length > MAX_BODY:
-            self._break(items, MalformedMessageError("The body is too large.", status=513))
+        try:
+            length = content_length(head)
+        except MalformedMessageError as error:
+            error.request = answerable(head)
+            self._break(items, error)
             return False
-        self._body_length = length or 0
+        if length is not None and length > MAX_BODY:
+            self._break(items, too_large("The body is too large.", head))
+            return False
+        self._head, self._body_length = head, length or 0
         del buffer[: end + gap]
         return True
 

@@ -40,7 +40,7 @@ def parse_message(data: bytes) -> Request | Response:
     try:
         body = _cut_body(message, data[end + gap :])
     except MalformedMessageError as error:
-        error.request = _answerable(message)
+        error.request = answerable(message)
         raise
     return with_body(message, body)
 
@@ -63,7 +63,7 @@ def with_body(message: Request | Response, body: bytes) -> Request | Response:
     try:
         _check(message)
     except MalformedMessageError as error:
-        error.request = _answerable(message)
+        error.request = answerable(message)
         raise
     return message
 
@@ -88,7 +88,7 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
         MalformedMessageError: they are no head, or too large; with the request when it can be answered.
     """
     if len(head) > MAX_HEAD:
-        raise MalformedMessageError("The head of a message is too large.", status=513)
+        raise head_too_large("The head of a message is too large.", head)
     text = head.decode("utf-8", "replace").replace("\r\n", "\n")
     # A NUL may stand in a quoted string, behind a backslash (RFC 4475 section 3.1.1.2).
     if "\r" in text or ("\x00" in text and "\x00" in text.replace("\\\x00", "")):
@@ -97,7 +97,7 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
         text = _FOLD.sub(" ", text)
     lines = text.split("\n")
     if len(lines) > MAX_HEADERS:
-        raise MalformedMessageError("A message has too many headers.", status=513)
+        raise head_too_large("A message has too many headers.", head)
     start = lines.pop(0)
     problem: MalformedMessageError | None = None
     try:
@@ -111,11 +111,31 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
         _read_lines(message, lines)
     message.index()
     if problem is not None:
-        problem.request = _answerable(message)
+        problem.request = answerable(message)
         raise problem
     if version != "SIP/2.0":
-        raise MalformedMessageError("The message is not of SIP version 2.0.", status=505, request=_answerable(message))
+        raise MalformedMessageError("The message is not of SIP version 2.0.", status=505, request=answerable(message))
     return message
+
+
+def head_too_large(problem: str, head: bytes | bytearray) -> MalformedMessageError:
+    """Return the error of a head beyond the limits, with the request where the lines within them suffice for an answer (513)."""
+    # The last one may be cut off; what stands behind it is not looked at.
+    lines = bytes(head[:MAX_HEAD]).split(b"\n", MAX_HEADERS)[:MAX_HEADERS][:-1]
+    try:
+        message = parse_head(b"\n".join(lines).rstrip(b"\r"))
+    except MalformedMessageError:
+        return MalformedMessageError(problem, status=513)
+    return too_large(problem, message)
+
+
+def too_large(problem: str, message: Request | Response) -> MalformedMessageError:
+    """Return the error of a message beyond the limits, with the request where it can be answered (RFC 3261 section 21.5.7)."""
+    try:
+        message.understand()
+    except MalformedMessageError:
+        return MalformedMessageError(problem, status=513)
+    return MalformedMessageError(problem, status=513, request=answerable(message))
 
 
 def _read_lines(message: Request | Response, lines: list[str]) -> None:
@@ -126,7 +146,7 @@ def _read_lines(message: Request | Response, lines: list[str]) -> None:
         if colon and is_token(name):
             message.headers.append((canonical_name(name), value.strip(" \t")))
         elif isinstance(message, Request):
-            raise MalformedMessageError("A line of the head is no header.", request=_answerable(message))
+            raise MalformedMessageError("A line of the head is no header.", request=answerable(message))
         # Of a response nobody could be told, and the call would be lost for a line that means nothing.
 
 
@@ -171,8 +191,8 @@ def _check(message: Request | Response) -> None:
         raise MalformedMessageError("The CSeq names another method than the start line.")
 
 
-def _answerable(message: Request | Response) -> Request | None:
-    """Return the message if it is a request that a response can be made and routed for."""
+def answerable(message: Request | Response) -> Request | None:
+    """Return the message if it is a request that a response can be made of and routed by; else None."""
     if not isinstance(message, Request) or message.method == "ACK":
         return None
     try:

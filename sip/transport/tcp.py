@@ -105,6 +105,10 @@ class TcpTransport:
         """Return the event loop's time."""
         return self._loop.time()
 
+    def after(self, seconds: float, do: Callable[[], object]) -> None:
+        """Do something later."""
+        self._loop.call_later(seconds, do)
+
     @property
     def figures(self) -> ConnectionFigures:
         """What became of the connections."""

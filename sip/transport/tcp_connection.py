@@ -25,6 +25,8 @@ _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
 _KERNEL_IDLE, _KERNEL_INTERVAL, _KERNEL_PROBES = 120, 30, 4
 """Seconds of silence after which the kernel probes a peer, seconds between probes, and how many it sends."""
+_LAST_SECONDS, _LAST_BYTES = 2.0, 1024 * 1024
+"""For how long, and how much, a peer may go on sending that was answered what its stream broke by."""
 _UNACKNOWLEDGED_MILLISECONDS = 30_000
 """How long bytes may be on the way: behind a NAT that forgot the connection nothing is acknowledged, and nothing refused."""
 
@@ -54,6 +56,8 @@ class TcpConnection(asyncio.Protocol):
         self._last_heard = 0.0
         self._last_whole = 0.0
         self._brought = False
+        self._bears = 0
+        """Bytes that are still thrown away unread once the stream is broken."""
         self.peer = peer
         self.listens_at = 0
         """The port at which the peer says that it listens, if it is another than that of the connection; else 0."""
@@ -87,17 +91,24 @@ class TcpConnection(asyncio.Protocol):
         """Cut messages out of the bytes and hand them on."""
         if self.peer is None or self._transport is None:
             return
+        if self._bears:
+            self._bears -= len(data)
+            if self._bears <= 0:
+                self._transport.abort()
+            return
         self._last_heard = now = self._owner.now()
         self._pinged_at = 0.0
         receiver = self._owner.receiver
         if not receiver.admits(self.peer):
             self._transport.abort()
             return
+        answered = False
         for item in self._parser.feed(data):
             self._last_whole = now
             self._brought = True
             if isinstance(item, MalformedMessageError):
                 receiver.receive_malformed(item, self.peer)
+                answered = item.request is not None
             elif item is KeepAlive.PING:
                 # Not past the bound: a peer that only asks and never reads would fill our memory.
                 self.write(_PONG)
@@ -110,8 +121,20 @@ class TcpConnection(asyncio.Protocol):
                     self._owner.note_alias(self, item)
                 receiver.receive_message(item, self.peer)
         if self._parser.broken:
-            # Not abort: the answer to what broke it should still leave.
-            self._transport.close()
+            self._end(self._transport, answered=answered)
+
+    def _end(self, transport: asyncio.Transport, *, answered: bool) -> None:
+        """Close a broken stream; a peer that was answered may first send the rest of what broke it.
+
+        Where bytes lie unread, or come later, the system resets the connection, and the peer may lose the answer.
+        """
+        if not answered:
+            transport.close()
+            return
+        self._bears = _LAST_BYTES
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._owner.after(_LAST_SECONDS, transport.close)
 
     def _note_listener(self, request: Request, peer: Address) -> None:
         """Take note where responses go when the connection is gone: to the port that the Via names (RFC 3261 section 18.2.2).
@@ -142,7 +165,7 @@ class TcpConnection(asyncio.Protocol):
     def write(self, payload: bytes) -> bool:
         """Send bytes; False when the peer reads so slowly that the connection was dropped."""
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._bears:
             return False
         if transport.get_write_buffer_size() > self._owner.limits.max_unsent_bytes:
             log.warning("tcp_peer_does_not_read", peer=str(self.peer))

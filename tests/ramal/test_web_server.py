@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import websockets
 from fastapi import FastAPI, WebSocket
 from starlette.datastructures import Headers
 from starlette.responses import StreamingResponse
@@ -214,3 +215,17 @@ async def test_one_who_is_not_signed_in_and_asks_without_end_is_cut_off(monkeypa
         await known.readuntil(b'"hello"')
         for one in (writer, known_writer):
             one.close()
+
+
+@pytest.mark.parametrize(("size", "passed_on"), [(120_000, True), (140_000, False)])
+async def test_a_frame_larger_than_a_sip_message_may_be_is_passed_on_to_be_answered(size: int, passed_on: bool) -> None:
+    async with asyncio.timeout(20), serving(WebLimits()) as port:
+        async with websockets.connect(f"ws://127.0.0.1:{port}/echo", max_size=None, proxy=None) as client:
+            await client.send("x" * size)
+            if passed_on:
+                assert len(await client.recv()) == size
+                return
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009

@@ -212,6 +212,45 @@ def test_sizes_and_counts_are_bounded() -> None:
         assert caught.value.status == 513
 
 
+LONG_HEADS = (
+    INVITE.replace(b"x-loja: 5", b"x-loja: " + b"5" * MAX_HEAD),
+    INVITE.replace(b"x-loja: 5", b"a: 1\r\n" * MAX_HEADERS + b"b: 1"),
+    INVITE.replace(b"x-loja: 5", b"a: 1\r\n" * MAX_HEAD + b"b: 1").replace(b"\r\n", b"\n"),
+)
+
+
+@pytest.mark.parametrize("hostile", [*LONG_HEADS, INVITE.replace(b"l: 4", b"l: 70000") + b"x" * 70000])
+def test_a_request_that_is_too_large_is_known_as_far_as_an_answer_needs(hostile: bytes) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        parse_message(hostile)
+    (broken,) = stream(hostile)
+    assert isinstance(broken, MalformedMessageError)
+    whole = parse_message(INVITE)
+    for error in (caught.value, broken):
+        assert error.status == 513
+        assert error.request is not None
+        assert (error.request.via, error.request.call_id, error.request.cseq) == (whole.via, whole.call_id, whole.cseq)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"x" * (MAX_HEAD + 1),
+        b"INVITE sip:a SIP/2.0\r\nVia: " + b"x" * MAX_HEAD,
+        b"a: 1\r\n" * MAX_HEAD,
+        *(head.replace(b"INVITE", b"ACK") for head in LONG_HEADS),
+        *(head.replace(b"i: ", b"j: ") for head in LONG_HEADS),
+        *(head.replace(head[: head.index(b"\n")], b"SIP/2.0 200 OK\r") for head in LONG_HEADS[:2]),
+        INVITE.replace(b"INVITE", b"ACK").replace(b"l: 4", b"l: 70000"),
+        INVITE.replace(b"i: ", b"j: ").replace(b"l: 4", b"l: 70000"),
+    ],
+)
+def test_what_is_too_large_and_no_request_is_not_answered(hostile: bytes) -> None:
+    (broken,) = stream(hostile)
+    assert isinstance(broken, MalformedMessageError)
+    assert (broken.status, broken.request) == (513, None)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_parser_fall(data: bytes) -> None:
     for candidate in (data, INVITE[:200] + data, data + INVITE, INVITE.replace(b"story", data)):
@@ -286,6 +325,12 @@ def test_a_stream_that_would_never_end_is_given_up(head: bytes) -> None:
     items = parser.feed(head)
     assert isinstance(items[-1], MalformedMessageError)
     assert parser.broken
+
+
+def test_a_length_that_is_none_can_be_answered() -> None:
+    (broken,) = stream(INVITE.replace(b"l: 4", b"l: x"))
+    assert isinstance(broken, MalformedMessageError)
+    assert (broken.status, broken.request is not None) == (400, True)
 
 
 def test_the_first_blank_line_ends_a_head_however_the_bytes_arrive() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from sip.address import Address
 from sip.client_request import ClientCredentials
 from sip.config import SipConfig
 from sip.errors import TransportError
+from sip.message import Response
+from sip.parser import parse_message
 from sip.session import InviteSession
 from sip.session_events import Answered, Ended, Rejected, SessionEvent, SessionState
 from sip.stack import SipStack
@@ -214,3 +217,29 @@ async def test_the_tracer_sees_every_message_of_a_call_both_ways(transport: str,
     assert {message.transport for message in found} == {transport}
     assert {str(message.local) for message in found} == {f"127.0.0.1:{found[0].local.port}"}
     assert found[0].payload.endswith(OFFER)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_request_that_is_too_large_is_answered_so(transport: str) -> None:
+    async with running(PhoneApplication()) as bob:
+        there = where(bob, transport)
+        head = (
+            f"INVITE sip:bob@{there.host} SIP/2.0\r\nVia: SIP/2.0/{transport.upper()} 127.0.0.1:9;branch=z9hG4bK1;rport\r\n"
+            "From: <sip:a@a>;tag=a\r\nTo: <sip:bob@b>\r\nCall-ID: large\r\nCSeq: 1 INVITE\r\n"
+        )
+        large = f"{head}Subject: {'x' * 40_000}\r\n\r\n".encode()
+        if transport == "tcp":
+            reader, writer = await asyncio.open_connection(*there[:2])
+            writer.write(large)
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        else:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+                phone.setblocking(False)
+                phone.bind(("127.0.0.1", 0))
+                phone.sendto(large, there[:2])
+                answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(phone, 4096), 5)
+        response = parse_message(answer)
+        assert isinstance(response, Response)
+        assert (response.status, response.call_id, bool(response.to_tag)) == (513, "large", True)
+        assert not bob.core.sessions

@@ -18,7 +18,7 @@ from sip.transport.certificate import ensure_self_signed
 from sip.transport.ports import StreamLimits
 from sip.transport.tcp import TcpTransport
 from sip.transport.tls import Tls, TlsFiles, TlsPeer, certified
-from tests.sip.test_transport import OPTIONS, Catcher, until
+from tests.sip.test_transport import OPTIONS, TOO_LARGE, Answering, Catcher, until
 from tests.support.certificates import Authority, serial_of
 
 LOCAL = Address("127.0.0.1", 0, "tls")
@@ -319,3 +319,17 @@ def test_a_damaged_file_of_ours_is_made_anew_and_a_folder_that_is_away_is_told(t
     Tls(TlsFiles(ensure_self_signed(file, [], NOW)))
     with pytest.raises(StorageError, match="cannot be used"):
         ensure_self_signed(tmp_path / "away" / "tls.pem", [], NOW)
+
+
+async def test_a_peer_that_sends_too_much_over_tls_reads_why(tls: Tls, authority: Authority) -> None:
+    catcher = Answering()
+    async with listening(catcher, tls) as transport:
+        catcher.transport = transport
+        reader, writer = await connect(transport, authority.client_context())
+        writer.write(TOO_LARGE + b"x" * 100_000)
+        assert (
+            await reader.readexactly(len(b"SIP/2.0 513 Message Too Large\r\n\r\n"))
+            == b"SIP/2.0 513 Message Too Large\r\n\r\n"
+        )
+        assert await reader.read() == b""
+        await close(writer)

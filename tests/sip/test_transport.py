@@ -215,6 +215,62 @@ async def test_a_broken_stream_is_told_and_closed() -> None:
         writer.close()
 
 
+TOO_LARGE = OPTIONS.replace(b"Content-Length: 0", b"Content-Length: 500000")
+
+
+class Answering(Catcher):
+    """Answers what breaks a stream."""
+
+    transport: TcpTransport
+
+    def receive_malformed(self, error: MalformedMessageError, source: Address) -> None:
+        super().receive_malformed(error, source)
+        if error.request is not None:
+            self.transport.send(b"SIP/2.0 513 Message Too Large\r\n\r\n", source.host, source.port)
+
+
+async def test_a_peer_that_sends_too_much_reads_why_before_the_connection_is_closed() -> None:
+    catcher = Answering()
+    async with listening(catcher) as transport:
+        catcher.transport = transport
+        reader, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(TOO_LARGE)
+        await until(lambda: catcher.malformed)
+        for _ in range(10):
+            # It goes on, as one does that has not looked for an answer yet.
+            writer.write(b"x" * 50_000)
+            await writer.drain()
+        assert await reader.read() == b"SIP/2.0 513 Message Too Large\r\n\r\n"
+        writer.write(OPTIONS)
+        source = LOCAL._replace(port=writer.get_extra_info("sockname")[1])
+        transport.send(b"SIP/2.0 200 OK\r\n\r\n", source.host, source.port)
+        await until(lambda: source in catcher.failed)
+        assert not catcher.messages, "the frame is lost: nothing behind it is read"
+        writer.close()
+        await until(lambda: transport.open_connections == 0)
+
+
+async def test_one_that_never_ends_what_was_too_much_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.transport.tcp_connection._LAST_SECONDS", 0.1)
+    catcher = Answering()
+    async with listening(catcher) as transport:
+        catcher.transport = transport
+        silent = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        silent[1].write(TOO_LARGE)
+        await until(lambda: catcher.malformed)
+        await until(lambda: transport.open_connections == 0)
+        monkeypatch.setattr("sip.transport.tcp_connection._LAST_SECONDS", 60.0)
+        _, writer = await asyncio.open_connection("127.0.0.1", transport.local.port)
+        writer.write(TOO_LARGE)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+        assert transport.open_connections == 0
+        for one in (silent[1], writer):
+            one.close()
+
+
 async def test_a_silent_connection_is_closed() -> None:
     catcher = Catcher()
     async with listening(catcher, StreamLimits(idle_seconds=0.1)) as transport:
