@@ -95,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         services = _build_services(ground, exchange, crm, tracer, recordings, transcripts)
         stack.push_async_callback(services.faces.close)
         consumers, events = _follow_journal(ground, services, sealer, publisher, stack)
-        await _open_doors(ground, exchange, services, publisher, stack)
+        await _open_doors(ground, exchange, services, publisher, stack, https=secure is not None)
         sealer.start()
         inspection = Inspection(ground.database, store, settings.node, sealer.wake)
         stack.push_async_callback(inspection.close)
@@ -209,14 +209,17 @@ async def _open_doors(
     services: Services,
     publisher: MqttPublisher,
     stack: contextlib.AsyncExitStack,
+    *,
+    https: bool,
 ) -> None:
     """Let phones, carriers, browsers and cameras in."""
     settings = ground.settings
+    secure = Address(settings.listen, settings.web_tls_port or 443, "wss")
     await exchange.start()
     stack.push_async_callback(exchange.close)
     services.sip_sockets = {
         "ws": exchange.sip.open_websockets(Address(settings.listen, settings.web.port, "ws")),
-        "wss": exchange.sip.open_websockets(Address(settings.listen, settings.web_tls_port or 443, "wss")),
+        "wss": exchange.sip.open_websockets(secure, listens=https),
     }
     agents = AgentTopics(publisher, ground.bus, ground.clock, exchange.directory, exchange.switch.extensions)
     agents.start()

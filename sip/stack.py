@@ -170,11 +170,17 @@ class SipStack:
             if name != "udp"
         }
 
-    def open_websockets(self, local: Address) -> WebSocketTransport:
-        """Take SIP over the WebSockets of a web server that listens at `local`, whose transport is `ws` or `wss`."""
+    def open_websockets(self, local: Address, *, listens: bool = True) -> WebSocketTransport:
+        """Take SIP over the WebSockets of a web server.
+
+        Args:
+            local: where it listens; its transport is `ws` or `wss`.
+            listens: False where none of ours listens there, and such WebSockets come through a proxy only.
+        """
         websockets = WebSocketTransport(self.core, self._failed, local, self.config.streams)
         self.add_transport(local.transport, websockets)
-        log.info("sip_over_websocket", address=str(local))
+        if listens:
+            log.info("sip_over_websocket", address=str(local))
         return websockets
 
     def add_transport(self, name: str, transport: Transport) -> None:

@@ -13,6 +13,7 @@ from sip.address import Address
 from sip.errors import TransportError
 from sip.message import Request, Response
 from sip.transport.connections import ConnectionTable, source_of
+from sip.transport.outages import Outages
 from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host
 from sip.transport.tcp_connection import TcpConnection
 from sip.transport.tls import Tls, TlsPeer
@@ -50,6 +51,7 @@ class TcpTransport:
         self._table: ConnectionTable[TcpConnection] = ConnectionTable(limits)
         self._opening: dict[tuple[str, int], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._outages = Outages()
         self._handshakes: Counter[str] = Counter()
         """TLS handshakes under way, by source."""
         self._loop = asyncio.get_running_loop()
@@ -164,10 +166,11 @@ class TcpTransport:
                     await self._loop.create_connection(lambda: connection, *key, ssl=context, server_hostname=name)
         except (OSError, ValueError) as error:
             # Timeouts and what TLS finds are OSErrors, too; a name that TLS cannot ask for is a ValueError.
-            log.info("tcp_connect_failed", peer=str(peer), problem=str(error) or type(error).__name__)
+            self._outages.begin(peer, str(error) or type(error).__name__)
             self._opening.pop(key, None)
             self._on_failure(peer)
             return
+        self._outages.end(peer)
         self.figures.opened += 1
         for payload in self._opening.pop(key, ()):
             connection.write(payload)

@@ -14,6 +14,7 @@ import structlog
 from sip.address import Address
 from sip.errors import TransportError
 from sip.stun import binding_response
+from sip.transport.outages import Outages
 from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, plain_host
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,8 @@ class UdpTransport(asyncio.DatagramProtocol):
         self._receiver = receiver
         self._transport: asyncio.DatagramTransport | None = None
         self._socket: socket.socket | None = None
+        self._outages = Outages()
+        self._ipv6 = ":" in local.host
         self._stun_second = 0
         self._stun_answers = 0
         self.figures = ConnectionFigures()
@@ -107,12 +110,21 @@ class UdpTransport(asyncio.DatagramProtocol):
         """Send one datagram; one that cannot leave at all is reported on the next turn of the loop."""
         if self._transport is None or self._transport.is_closing():
             return
+        if (":" in host) != self._ipv6:
+            self._failed(Address(host, port, "udp"), "SIP listens on no address of its family")
+            return
         try:
             # The kernel refuses what does not fit into a datagram.
             self._transport.sendto(payload, (host, port))
         except (OSError, ValueError) as error:
-            log.warning("udp_send_failed", destination=f"{host}:{port}", problem=str(error))
-            asyncio.get_running_loop().call_soon(self._on_failure, Address(host, port, "udp"))
+            self._failed(Address(host, port, "udp"), str(error))
+        else:
+            if self._outages:
+                self._outages.end(Address(host, port, "udp"))
+
+    def _failed(self, peer: Address, problem: str) -> None:
+        self._outages.begin(peer, problem)
+        asyncio.get_running_loop().call_soon(self._on_failure, peer)
 
     def connected(self, _host: str, _port: int) -> bool:
         """Return True: a datagram needs no connection."""

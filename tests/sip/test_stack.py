@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from sip.address import Address
 from sip.client_request import ClientCredentials
@@ -243,3 +244,12 @@ async def test_a_request_that_is_too_large_is_answered_so(transport: str) -> Non
         assert isinstance(response, Response)
         assert (response.status, response.call_id, bool(response.to_tag)) == (513, "large", True)
         assert not bob.core.sessions
+
+
+async def test_the_log_names_websockets_only_where_something_listens() -> None:
+    async with running(PhoneApplication()) as stack:
+        with structlog.testing.capture_logs() as told:
+            stack.open_websockets(Address("127.0.0.1", 8080, "ws"))
+            stack.open_websockets(Address("127.0.0.1", 443, "wss"), listens=False)
+        assert [line["address"] for line in told if line["event"] == "sip_over_websocket"] == ["ws:127.0.0.1:8080"]
+        assert stack.addresses[-1] == Address("127.0.0.1", 443, "wss"), "a proxy may bring some all the same"

@@ -8,10 +8,12 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from sip.address import Address
 from sip.errors import MalformedMessageError
 from sip.message import Request, Response
+from sip.transport.outages import Outages
 from sip.transport.ports import StreamLimits, plain_host
 from sip.transport.tcp import TcpTransport
 from sip.transport.udp import UdpTransport
@@ -338,6 +340,44 @@ async def test_a_peer_that_refuses_or_goes_away_is_told() -> None:
             await until(lambda: peer.messages)
         await until(lambda: len(catcher.failed) == 2)
         assert not transport.connected(other.local.host, other.local.port)
+
+
+async def test_a_peer_that_cannot_be_reached_is_told_once_until_it_can() -> None:
+    catcher, peer = Catcher(), Catcher()
+    with structlog.testing.capture_logs() as told:
+        async with listening(peer) as gone:
+            there = gone.local
+        async with listening(catcher) as transport:
+            for times in (1, 2, 3):
+                transport.send(OPTIONS, there.host, there.port)
+                await until(lambda times=times: len(catcher.failed) == times)
+            again = await TcpTransport.open(peer, peer.on_failure, there, StreamLimits())
+            transport.send(OPTIONS, there.host, there.port)
+            await until(lambda: peer.messages)
+            again.close()
+    news = [line["event"] for line in told if line.get("peer") == str(there)]
+    assert news == ["peer_cannot_be_reached", "peer_is_reached_again"]
+
+
+async def test_a_peer_of_an_address_family_that_is_not_listened_on_is_told_once() -> None:
+    catcher = Catcher()
+    udp = await UdpTransport.open(catcher, catcher.on_failure, Address("127.0.0.1", 0, "udp"))
+    with structlog.testing.capture_logs() as told:
+        for _ in range(3):
+            udp.send(b"x", "2001:db8::1", 5060)
+        await until(lambda: len(catcher.failed) == 3)
+        udp.send(b"x", *udp.local[:2])
+    (line,) = told
+    assert (line["event"], line["peer"]) == ("peer_cannot_be_reached", "udp:[2001:db8::1]:5060")
+    assert line["problem"] == "SIP listens on no address of its family"
+    udp.close()
+
+
+def test_many_peers_that_cannot_be_reached_are_not_all_remembered() -> None:
+    outages = Outages()
+    for port in range(5000):
+        outages.begin(Address("192.0.2.1", port, "tcp"), "refused")
+    assert len(outages._peers) < 4096
 
 
 async def test_a_peer_that_does_not_read_is_dropped() -> None:
