@@ -21,7 +21,7 @@ from sip.capabilities import (
 )
 from sip.challenge import Gatekeeper
 from sip.errors import MalformedMessageError
-from sip.meaning import Meaning
+from sip.meaning import Beginning, Meaning
 from sip.message import Headers, Request, response_to
 from sip.notifier import Notifier
 from sip.registration_server import RegistrationServer
@@ -61,8 +61,8 @@ class Inbound:
         self.registrations = RegistrationServer(core.config, core.application, core.clock, core.timers, core.connect)
         self.notifier = Notifier(core, self, core.config)
         self.messages = TextMessages(self, core.config)
-        self._calls: dict[tuple[str, str], int] = {}
-        """The CSeq of every incoming call's INVITE, by Call-ID and the caller's tag: finds loops."""
+        self._calls: dict[tuple[str, str], Beginning] = {}
+        """How every incoming call began, by Call-ID and the caller's tag: finds loops, and calls without our tag."""
         self._meaning = Meaning(core, self._calls)
         self._taken: set[tuple[str, str, int]] = set()
         """Call-ID, tag and CSeq of the other requests that do something and whose transactions live: finds their copies."""
@@ -240,7 +240,8 @@ class Inbound:
 
     def _invite(self, request: Request, source: Address) -> None:
         # The same request by another way has another branch (RFC 3261 section 8.2.2.2).
-        if self._calls.get((request.call_id, request.from_tag)) == request.cseq[0]:
+        began = self._calls.get((request.call_id, request.from_tag))
+        if began is not None and began.cseq == request.cseq[0]:
             self._refuse(request, source, 482)
             return
         trunk = self._core.application.identify_trunk(request, source)
@@ -265,7 +266,7 @@ class Inbound:
         session = InviteSession.incoming(self._core, transaction, source, symmetric=identity is not None)
         session.trunk, session.identity, session.replaces = trunk, identity, replaces
         self._core.sessions[session.call_id, session.local_tag] = session
-        self._calls[session.call_id, request.from_tag] = request.cseq[0]
+        self._calls[session.call_id, request.from_tag] = Beginning(request.cseq[0], session.local_tag)
         try:
             self._core.application.invite_received(session)
         except Exception:
@@ -308,13 +309,14 @@ class Inbound:
         """
         key = (session.call_id, session.remote_tag)
         if session.dialog is not None and session.dialog.early:
-            timing, number = self._core.timing, session.request.cseq[0]
-            self._core.timers.schedule(timing.limit, self._forget_refused, key, number)
+            self._core.timers.schedule(self._core.timing.limit, self._forget, key, session.local_tag)
         else:
-            self._calls.pop(key, None)
+            self._forget(key, session.local_tag)
 
-    def _forget_refused(self, key: tuple[str, str], number: int) -> None:
-        if self._calls.get(key) == number:
+    def _forget(self, key: tuple[str, str], tag: str) -> None:
+        """Forget how a call began, but not a later one that its caller gave the same names."""
+        began = self._calls.get(key)
+        if began is not None and began.tag == tag:
             del self._calls[key]
 
     def _register(self, request: Request, source: Address) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip.address import Address
 from sip.message import Request
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from sip.core import SipCore
 
 
+class Beginning(NamedTuple):
+    """How an incoming call began."""
+
+    cseq: int
+    """Of its INVITE."""
+    tag: str
+    """That we gave it."""
+
+
 class Meaning:
     """Finds by all else what a request does not name by its branch (RFC 3261 sections 9.1 and 17.1.1.3) or by our tag.
 
@@ -22,12 +31,12 @@ class Meaning:
     the ACKs of answers that were sent twice.
     """
 
-    def __init__(self, core: SipCore, calls: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, core: SipCore, calls: Mapping[tuple[str, str], Beginning]) -> None:
         """Begin.
 
         Args:
             core: the stack.
-            calls: the CSeq of every incoming call's INVITE, by Call-ID and the caller's tag.
+            calls: how every incoming call began, by Call-ID and the caller's tag.
         """
         self._core = core
         self._calls = calls
@@ -39,16 +48,17 @@ class Meaning:
 
         Whoever lacks our tag may never have been in the call, but only have seen its beginning.
         """
-        began = request.call_id, request.from_tag
-        if request.to_tag or request.method not in ("ACK", "BYE") or began not in self._calls:
+        if request.to_tag or request.method not in ("ACK", "BYE"):
             return None
-        calls = (one for one in self._core.sessions.values() if (one.call_id, one.remote_tag) == began)
-        return next((one for one in calls if one.source.host == source.host), None)
+        began = self._calls.get((request.call_id, request.from_tag))
+        session = self._core.sessions.get((request.call_id, began.tag)) if began is not None else None
+        return session if session is not None and session.source.host == source.host else None
 
     def invite(self, request: Request, source: Address) -> ServerTransaction | None:
         """Return the INVITE that a CANCEL means, or the ACK of a call that is over."""
-        began = self._calls.get((request.call_id, request.from_tag)) == request.cseq[0]
-        if began or (request.to_tag and (request.call_id, request.to_tag) in self._core.sessions):
+        began = self._calls.get((request.call_id, request.from_tag))
+        begins = began is not None and began.cseq == request.cseq[0]
+        if begins or (request.to_tag and (request.call_id, request.to_tag) in self._core.sessions):
             return self._core.transactions.find_invite(request, source)
         return None
 

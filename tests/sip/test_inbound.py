@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from ipaddress import ip_network
+from typing import NoReturn
 
 import pytest
 
@@ -277,6 +278,41 @@ def test_who_lacks_our_tag_and_sends_from_another_host_ends_no_call() -> None:
     bye.set("To", "<sip:bob@10.0.0.2>")
     assert server.status(bye, Address("10.0.0.66", 5060, "udp")) == 481
     assert list(server.core.sessions.values()) == [session]
+
+
+class Unwalked(dict[tuple[str, str], InviteSession]):
+    """The sessions of a large house: who looks through all of them holds up the others' calls."""
+
+    def values(self) -> NoReturn:
+        raise AssertionError("looked through all calls")
+
+
+def test_a_call_without_our_tag_is_found_without_a_look_at_all_others() -> None:
+    server = Server()
+    invite, session = in_call(server)
+    server.core.sessions = Unwalked(server.core.sessions)
+    bye = another("BYE", invite)
+    bye.set("To", "<sip:bob@10.0.0.2>")
+    assert server.status(bye) == 200
+    assert session.state is SessionState.ENDED
+
+
+def test_a_later_call_of_the_same_names_is_found_when_the_first_is_over() -> None:
+    server = Server()
+    invite, first = in_call(server)
+    later = Request("INVITE", invite.uri, list(invite.headers), OFFER)
+    later.set("Via", f"SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{secrets.token_hex(4)};rport")
+    later.set("To", "<sip:bob@10.0.0.2>")
+    later.set("CSeq", "2 INVITE")
+    assert server.status(later) == 200
+    first.hang_up()
+    server.network.run(33)
+    (second,) = server.core.sessions.values()
+    bye = another("BYE", later)
+    bye.set("CSeq", "3 BYE")
+    assert server.status(bye) == 200
+    assert second.state is SessionState.ENDED
+    assert not server.core.sessions
 
 
 @pytest.mark.parametrize("sloppy", [{"CSeq": "0 BYE"}, {"To": "<sip:bob@10.0.0.2>"}], ids=["lower number", "no tag"])
