@@ -163,8 +163,9 @@ def _read_start_line(line: str) -> tuple[str, str, str, int]:
         if match is None:
             raise MalformedMessageError("A status line cannot be read.")
         return "", match[2] or "", "SIP/2.0", int(match[1])
-    parts = line.split(" ")
-    if len(parts) != 3 or not is_token(parts[0]) or not parts[1]:
+    # More spaces than one, between the parts or behind the last, are forgiven (RFC 4475 sections 3.1.2.9 and 3.1.2.10).
+    parts = [part for part in line.split(" ") if part]
+    if len(parts) != 3 or line[0] == " " or not is_token(parts[0]):
         raise MalformedMessageError("A start line cannot be read.")
     method, target, version = parts
     if not version.upper().startswith("SIP/"):

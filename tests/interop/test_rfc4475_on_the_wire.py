@@ -10,12 +10,12 @@ from tests.support.ramal_server import RamalServer
 
 FOLDER = Path(__file__).parents[1] / "sip" / "rfc4475"
 ANSWERS = {
-    200: "badaspec badbranch baddn lwsdisp semiuri transports zeromf",
-    400: "badinv01 clerr escruri insuf ltgtruri lwsruri lwsstart mcl01 mismatch01 mismatch02 multi01 ncl quotbal regbadct "
-    "scalar02 trws unksm2",
+    200: "badaspec badbranch baddn lwsdisp semiuri transports trws zeromf",
+    400: "badinv01 clerr escruri insuf ltgtruri lwsruri mcl01 mismatch01 mismatch02 multi01 ncl quotbal regbadct "
+    "scalar02 unksm2",
     401: "cparam01 cparam02 dblreq escnull regaut01 regescrt",
     406: "sdp01",
-    407: "baddate esc01 inv2543 longreq mpart01",
+    407: "baddate esc01 inv2543 longreq lwsstart mpart01",
     415: "invut",
     416: "novelsc unkscm",
     420: "bext01",

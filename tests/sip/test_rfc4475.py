@@ -220,8 +220,6 @@ def test_rfc4475_noreason() -> None:
         ("quotbal", 400),
         ("ltgtruri", 400),
         ("lwsruri", 400),
-        ("lwsstart", 400),
-        ("trws", 400),
         ("escruri", 400),
         ("regbadct", 400),
         ("badvers", 505),
@@ -235,6 +233,25 @@ def test_rfc4475_invalid_requests_are_refused(name: str, status: int) -> None:
     sent = data(name).decode()
     assert outcome.header("CSeq") in sent
     assert outcome.header("Call-ID") in sent
+
+
+def test_rfc4475_lwsstart() -> None:
+    message = request("lwsstart")
+    assert (message.method, str(message.uri)) == ("INVITE", "sip:user@example.com")
+    assert len(received("lwsstart").calls) == 1
+
+
+def test_rfc4475_trws() -> None:
+    assert str(request("trws").uri) == "sip:remote-target@example.com"
+    assert received("trws").status == 200
+
+
+@pytest.mark.parametrize(
+    "line", [" INVITE sip:a@b SIP/2.0", "INVITE\tsip:a@b\tSIP/2.0", "INVITE sip:a@b;x y SIP/2.0", "   "]
+)
+def test_a_start_line_of_other_parts_than_three_is_refused(line: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        parse_message(data("lwsstart").replace(b"INVITE  sip:user@example.com  SIP/2.0", line.encode()))
 
 
 @pytest.mark.parametrize("name", ["scalarlg", "bigcode"])

@@ -68,8 +68,6 @@ def test_the_highest_numbers_and_those_above() -> None:
     [
         write("OPTIONS <sip:bia@example.org> SIP/2.0"),
         write("OPTIONS sip:bia@example.org; lr SIP/2.0"),
-        write("OPTIONS  sip:bia@example.org  SIP/2.0"),
-        write("OPTIONS sip:bia@example.org SIP/2.0  "),
         write("OPTIONS sip:bia@example.org"),
         write("SIP/2.0 4294967301 better not break the receiver"),
         write("SIP/2.0 OK"),
