@@ -4,7 +4,7 @@ RFC 5626).
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sip.address import DEFAULT_PORTS
@@ -14,16 +14,22 @@ from sip.headers import parse_seconds
 from sip.message import Request
 from sip.uri import NameAddress
 
+_UNDER_WAY: Final = timedelta(seconds=32)
+"""How long a request may be under way at most, repeats and all (RFC 3261 section 17.1.2.2, timer F)."""
 _MOST_EDGES: Final = 8
 _LONGEST_EDGE: Final = 512
 """Characters of one edge in a Path."""
 
 
 def in_order(held: Binding | None, request: Request, now: datetime) -> bool:
-    """Tell whether a REGISTER is newer than what its sender said last (RFC 3261 section 10.3)."""
+    """Tell whether a REGISTER is newer than what its sender said last, as far as the network can have mixed them up.
+
+    RFC 3261 section 10.3 wants its number to have grown. A repeated datagram is known by its transaction, though, so one with the
+    same number is a new wish; and what comes later than a request can be under way is from a phone that counts anew.
+    """
     if held is None or held.expires_at <= now or held.call_id != request.call_id:
         return True
-    return request.cseq[0] > held.cseq
+    return request.cseq[0] >= held.cseq or now - held.refreshed_at > _UNDER_WAY
 
 
 def path_of(request: Request) -> tuple[str, ...]:

@@ -115,11 +115,28 @@ def test_a_wildcard_removes_everything() -> None:
 def test_a_late_register_of_the_same_phone_changes_nothing() -> None:
     registrar = Registrar()
     register(registrar, "<sip:1001@a>", cseq=5)
-    assert register(registrar, "<sip:1001@a>;expires=0", cseq=5).status == 500
+    assert register(registrar, "<sip:1001@a>;expires=0", cseq=4).status == 500
     assert register(registrar, "*", cseq=4, headers=(("Expires", "0"),)).status == 500
     assert hosts(registrar) == ["a"]
     assert register(registrar, "<sip:1001@a>;expires=0", cseq=1, call_id="rebooted").status == 200
     assert hosts(registrar) == []
+
+
+def test_a_register_with_the_number_of_the_one_before_is_a_new_wish() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", cseq=2)
+    later = NOW + timedelta(seconds=1)
+    (contact,) = register(registrar, "<sip:1001@a>;expires=900", cseq=2, now=later).headers
+    assert contact == ("Contact", "<sip:1001@a>;expires=900")
+    assert register(registrar, "<sip:1001@a>;expires=0", cseq=2, now=later).status == 200
+    assert hosts(registrar, later) == []
+
+
+def test_a_phone_that_counts_anew_is_believed_once_no_older_request_can_be_under_way() -> None:
+    registrar = Registrar()
+    register(registrar, "<sip:1001@a>", cseq=5)
+    assert register(registrar, "<sip:1001@a>", cseq=1, now=NOW + timedelta(seconds=32)).status == 500
+    assert register(registrar, "<sip:1001@a>", cseq=1, now=NOW + timedelta(seconds=33)).status == 200
 
 
 def test_asking_without_a_contact_lists_what_is_there() -> None:
@@ -358,11 +375,11 @@ def test_a_phone_that_begins_anew_under_another_call_id_keeps_its_contact_and_is
         register(registrar, contact, call_id="another phone")
     register(registrar, "<sip:1001@192.168.1.7>", cseq=50)
     held = next(one for one in registrar.bindings(AOR, NOW) if one.uri.host == "192.168.1.7")
-    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=1).status == 200
-    assert any(one is held for one in registrar.bindings(AOR, NOW))
-    assert (held.call_id, held.cseq) == ("b", 1)
-    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=1).status == 500
     assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=2).status == 200
+    assert any(one is held for one in registrar.bindings(AOR, NOW))
+    assert (held.call_id, held.cseq) == ("b", 2)
+    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=1).status == 500
+    assert register(registrar, "<sip:1001@192.168.1.7>", call_id="b", cseq=3).status == 200
 
 
 @pytest.mark.parametrize("first", ["*", "<sip:1001@192.168.1.7>"])
