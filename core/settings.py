@@ -95,6 +95,9 @@ class SipSettings(Section):
         max_length=2000,
         description="Networks, with commas between them, whose phones need no password: an edge that has asked them, a test bench.",
     )
+    proxy_challenge: bool = Field(
+        default=True, description="Ask callers for their password by 407, as proxies do; off: by 401, as Asterisk does."
+    )
     stranger_rate: int = Field(
         300, ge=0, le=100_000, description="Messages a second of one address that nobody vouches for; 0: no limit."
     )

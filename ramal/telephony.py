@@ -96,6 +96,7 @@ def _sip_config(ground: Ground, tls: Tls) -> SipConfig:
         secret=ground.folder.secret("sip-nonces"),
         session_expires=sip.session_seconds,
         min_session_expires=sip.min_session_seconds,
+        proxy_challenge=sip.proxy_challenge,
         trusted=sip.trusted,
         guard=GuardConfig(
             bans=BanPolicy(

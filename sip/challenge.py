@@ -39,16 +39,18 @@ class Gatekeeper:
         self._clock = clock
         self._guard = guard
         self._trusted = config.trusted
+        self._proxy_challenge = config.proxy_challenge
         self._digest = DigestAuthenticator(config.realm, config.secret or secrets.token_bytes(32), since=clock.now())
 
     def check(self, request: Request, source: Address, *, proxy: bool) -> Verdict:
-        """Look at the credentials of a request: with `proxy` as the answer to a 407, else to a 401.
+        """Look at the credentials of a request: with `proxy` as the answer to what asks callers (`proxy_challenge`), else to a 401.
 
         A request without any, or with a nonce that is not good any more, is simply challenged. Only wrong credentials are
         an attempt: they are logged, and count towards a ban.
         """
         if self._trusted and self._vouched(request, source):
             return Verdict(request.from_.uri.user)
+        proxy = proxy and self._proxy_challenge
         now = self._clock.now()
         host = source.host
         result = self._digest.verify_request(request, self._application.credentials, now, proxy=proxy, host=host)

@@ -68,6 +68,8 @@ class SipConfig:
     """Subscriptions above which new ones are turned away with 503."""
     max_subscriptions_per_user: int = 250
     """Subscriptions of one user, above which new ones are refused: more than the keys of any phone."""
+    proxy_challenge: bool = True
+    """Ask those who call or write a message for their password by a 407, as proxies do; else by a 401, as all others are asked."""
     trusted: tuple[Network, ...] = ()
     """Networks whose requests are believed to come from the user whom their From names, without a password."""
     guard: GuardConfig = field(default_factory=GuardConfig)

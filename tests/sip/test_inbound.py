@@ -666,6 +666,33 @@ def test_a_call_whose_way_back_cannot_be_read_is_refused_before_it_begins(header
     assert not server.core.sessions
 
 
+class TestProxyChallenge:
+    """Scripts know one kind of challenge only: that of the server they were written for."""
+
+    @pytest.mark.parametrize(
+        ("proxy", "status", "asks", "answers"),
+        [
+            (True, 407, "Proxy-Authenticate", "Proxy-Authorization"),
+            (False, 401, "WWW-Authenticate", "Authorization"),
+        ],
+    )
+    def test_callers_are_asked_for_their_password_as_it_is_set(
+        self, proxy: bool, status: int, asks: str, answers: str
+    ) -> None:
+        server = Server(SipConfig(proxy_challenge=proxy))
+        server.application.trunk = None
+        server.application.users["alice"] = PASSWORD
+        first = request("INVITE", body=OFFER, Content_Type="application/sdp")
+        (asked,) = server.send(first)
+        assert asked.status == status
+        value = authorise(asked.get_all(asks), "alice", PASSWORD, "INVITE", first.uri)
+        second = request("INVITE", body=OFFER, Content_Type="application/sdp", **{answers.replace("-", "_"): value})
+        assert server.status(second) not in (401, 407)
+
+    def test_a_registration_is_always_asked_by_a_401(self) -> None:
+        assert Server(SipConfig(proxy_challenge=True)).status(request("REGISTER", Expires="60")) == 401
+
+
 class TestTrustedNetworks:
     """Whoever sends from there needs no password, but has to be one of our users."""
 
