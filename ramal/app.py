@@ -34,6 +34,7 @@ from ramal import readiness
 from ramal.certificates import prepare_tls
 from ramal.doctor.inside import Examination
 from ramal.ground import Ground, lay_ground, start_engine, start_mqtt, start_tracer, start_ways
+from ramal.huge_pages import gather_memory
 from ramal.metrics import watch
 from ramal.own_address import told_address
 from ramal.pauses import LoopPauses, tune_garbage_collection
@@ -143,6 +144,7 @@ async def serve(settings: Settings) -> None:
             sys.stdout.write(f"Sign in at {settings.web_url} as admin, password {ramal.administrator_password}\n")
             sys.stdout.write("It is shown this once; change it after signing in.\n")
             sys.stdout.flush()
+        await asyncio.to_thread(gather_memory)
         await stopped.wait()
         log.info("ramal_stops")
 
