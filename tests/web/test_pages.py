@@ -374,10 +374,28 @@ async def test_what_the_server_refuses_is_shown_where_it_was_entered(visits: Vis
     await expect(dialog.get_by_role("alert")).to_contain_text("1001")
 
 
+async def test_a_form_leads_to_the_first_field_that_is_wrong(visits: Visits) -> None:
+    page = await visits.sign_in("boss", "/setup/trunks")
+    await page.get_by_role("button", name="New trunk").click()
+    dialog = page.get_by_role("dialog")
+    save = dialog.get_by_role("button", name="Save")
+    name, port = dialog.get_by_role("textbox", name="Name", exact=True), dialog.get_by_role("textbox", name="Port")
+    await save.click()
+    await expect(name).to_be_focused()
+    await expect(name).to_be_in_viewport()
+    await name.fill("second")
+    await dialog.get_by_role("textbox", name="Host").fill("carrier.example")
+    await port.fill("99999")
+    await save.click()
+    await expect(port).to_have_attribute("aria-invalid", "true")
+    await expect(port).to_be_focused()
+
+
 async def test_a_rate_file_names_its_wrong_lines_and_a_right_one_is_taken(visits: Visits) -> None:
     page = await visits.sign_in("boss", "/setup/rates")
     await page.get_by_role("button", name="Import CSV").click()
     dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("The first line names the columns.")).to_be_visible()
     heading = "prefix,kind,price_per_minute,currency\n"
 
     async def choose(content: str) -> None:
@@ -414,6 +432,26 @@ async def test_every_page_can_be_read_and_every_control_has_a_name(visits: Visit
         await go(page, path)
         assert await page.evaluate(LOW_CONTRAST) == [], path
         assert await page.evaluate(NAMELESS) == [], path
+
+
+async def test_an_example_in_a_field_that_was_left_empty_does_not_look_like_a_wrong_value(visits: Visits) -> None:
+    page = await visits.sign_in("boss", "/setup/numbers")
+    await page.get_by_role("button", name="New number").click()
+    dialog = page.get_by_role("dialog")
+    number = dialog.get_by_role("textbox", name="Number")
+    colour = "field => getComputedStyle(field, '::placeholder').color"
+    before = await number.evaluate(colour)
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(number).to_have_attribute("aria-invalid", "true")
+    assert await number.evaluate(colour) == before
+
+
+@pytest.mark.parametrize("username", ["desk", "boss"])
+async def test_on_a_phone_the_box_to_call_from_is_as_wide_as_the_screen(visits: Visits, username: str) -> None:
+    page = await visits.sign_in(username, "/live", size=PHONE)
+    box = await page.get_by_role("combobox", name="Number to call").bounding_box()
+    assert box is not None
+    assert box["width"] > PHONE[0] - 40
 
 
 async def test_no_page_is_wider_than_a_phone(visits: Visits, past: Past) -> None:

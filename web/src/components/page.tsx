@@ -32,14 +32,18 @@ export function Page({
             </Text>
           )}
         </Box>
-        {actions && <Group gap="xs">{actions}</Group>}
+        {actions && (
+          <Group gap="xs" className="page-actions">
+            {actions}
+          </Group>
+        )}
       </Group>
       {children}
     </Stack>
   );
 }
 
-/** What stands in place of an empty list: why it is empty, and what to do. */
+/** What stands in place of an empty list: why it is empty, and what to do. Without a title where the page's says it. */
 export function EmptyState({
   icon,
   title,
@@ -47,7 +51,7 @@ export function EmptyState({
   action,
 }: {
   icon: IconName;
-  title: string;
+  title?: string;
   text: string;
   action?: ReactNode;
 }) {
@@ -56,7 +60,7 @@ export function EmptyState({
       <ThemeIcon variant="light" size={48} radius="xl">
         <Icon name={icon} size={24} />
       </ThemeIcon>
-      <Text fw={600}>{title}</Text>
+      {title && <Text fw={600}>{title}</Text>}
       <Text size="sm" c="dimmed" ta="center" maw={440}>
         {text}
       </Text>

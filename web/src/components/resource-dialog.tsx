@@ -8,7 +8,7 @@ import { ApiError } from "../api/problem";
 import { useI18n } from "../i18n/i18n";
 import { notifyDone } from "./notify";
 import { ProblemAlert } from "./problem-alert";
-import { type FieldSpec, FormField, type FormValues, missingFields, visibleFields } from "./resource-form";
+import { type FieldSpec, focusFirstWrong, FormField, type FormValues, missingFields, visibleFields } from "./resource-form";
 
 /** Sends what `toBody` makes of the values: to the thing with `id`, or as a new one. */
 export function ResourceDialog<New>({
@@ -56,12 +56,18 @@ export function ResourceDialog<New>({
     if (!(error instanceof ApiError)) return;
     // A field is named as "body.host", a list's entry as "body.allow_from.0".
     const nameOf = (place: string) => place.replace(/^body\./, "").replace(/\..*$/, "");
-    form.setErrors(Object.fromEntries(error.fields.map(({ field, message }) => [nameOf(field), message])));
+    const errors = Object.fromEntries(error.fields.map(({ field, message }) => [nameOf(field), message]));
+    form.setErrors(errors);
+    focusFirstWrong(fields, form, errors);
   };
+  const submit = form.onSubmit(
+    (current) => save.mutate(current, { onError: showBesideFields }),
+    (errors) => focusFirstWrong(fields, form, errors),
+  );
 
   return (
     <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t.common.close }}>
-      <form onSubmit={form.onSubmit((current) => save.mutate(current, { onError: showBesideFields }))} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack>
           {visibleFields(fields, form.values, isNew).map((field) => (
             <FormField key={field.name} field={field} form={form} isNew={isNew} />

@@ -41,6 +41,16 @@ export function missingFields(fields: readonly FieldSpec[], values: FormValues):
     .map(({ name }) => name);
 }
 
+/** Bring the first field that is wrong into sight, to be corrected: in a long form it is far from the button. */
+export function focusFirstWrong(
+  fields: readonly FieldSpec[],
+  form: UseFormReturnType<FormValues>,
+  errors: Readonly<Record<string, unknown>>,
+): void {
+  const first = fields.find(({ name }) => errors[name]);
+  if (first) form.getInputNode(first.name)?.focus();
+}
+
 /** One field of the form. */
 export function FormField({
   field,

@@ -400,7 +400,7 @@ export const en = {
     prefixHelp: "Digits with country code, without plus.",
     kindHelp: "Empty: holds for every kind of number.",
     import: "Import CSV",
-    importHelp: "Empty: as its DNS says, else 5060, or 5061 over TLS.",
+    importHelp: "The first line names the columns. Either every line is taken, or none.",
     file: "File",
     chooseFile: "Choose a CSV file",
     imported: rates,
@@ -450,7 +450,7 @@ export const en = {
     inactive: "Switched off",
   },
   company: {
-    about: "They hold from the next call on.",
+    about: "Changes hold from the next call on.",
     country: "Country",
     countryHelp: "Two letters (RU, BR). Numbers without country code are read as this country's.",
     timezone: "Time zone",

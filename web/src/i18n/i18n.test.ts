@@ -26,6 +26,14 @@ describe.each(Object.entries(dictionaries))("the dictionary %s", (_language, dic
     expect(empty).toEqual([]);
   });
 
+  it("explains no two things with the same sentence", () => {
+    const keys = new Map<unknown, string[]>();
+    for (const [key, text] of texts) {
+      if (typeof text === "string" && text.length > 40) keys.set(text, [...(keys.get(text) ?? []), key]);
+    }
+    expect([...keys.values()].filter((those) => those.length > 1)).toEqual([]);
+  });
+
   it("puts every value into the texts that take values", () => {
     for (const [key, text] of texts) {
       if (typeof text !== "function") continue;

@@ -405,7 +405,7 @@ export const ptBR: Dictionary = {
     prefixHelp: "Dígitos com código do país, sem o sinal de mais.",
     kindHelp: "Vazio: vale para qualquer tipo de número.",
     import: "Importar CSV",
-    importHelp: "Vazio: como diz o DNS, senão 5060, ou 5061 com TLS.",
+    importHelp: "A primeira linha traz os nomes das colunas. Ou todas as linhas são aceitas, ou nenhuma.",
     file: "Arquivo",
     chooseFile: "Escolha um arquivo CSV",
     imported: rates,
@@ -459,7 +459,7 @@ export const ptBR: Dictionary = {
     inactive: "Desativado",
   },
   company: {
-    about: "Valem a partir da próxima chamada.",
+    about: "As mudanças valem a partir da próxima chamada.",
     country: "País",
     countryHelp: "Duas letras (BR, RU). Números sem código do país são lidos como deste país.",
     timezone: "Fuso horário",

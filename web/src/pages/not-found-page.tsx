@@ -12,7 +12,6 @@ export function NotFoundPage() {
     <Page title={t.notFound.title}>
       <EmptyState
         icon="search"
-        title={t.notFound.title}
         text={t.notFound.text}
         action={
           <Button component={Link} to="/" variant="default">

@@ -48,7 +48,7 @@ export function DialBox() {
             placeholder={t.live.dialFrom}
             data={extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` }))}
             searchable
-            w={240}
+            w={250}
             {...form.getInputProps("from")}
           />
         )}

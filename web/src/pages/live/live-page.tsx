@@ -50,7 +50,7 @@ export function LivePage() {
 
   return (
     <Page title={t.pages.live} about={t.live.about} actions={
-        <Group gap="xs" align="flex-start">
+        <Group gap="xs" align="flex-start" className="call-out">
           <ForwardingButton />
           <DialBox />
         </Group>

@@ -9,7 +9,7 @@ import type { Company } from "../../api/types";
 import { notifyDone } from "../../components/notify";
 import { Page } from "../../components/page";
 import { ProblemAlert } from "../../components/problem-alert";
-import { type FieldSpec, FormField, type FormValues, missingFields } from "../../components/resource-form";
+import { type FieldSpec, focusFirstWrong, FormField, type FormValues, missingFields } from "../../components/resource-form";
 import { languageNames, useI18n } from "../../i18n/i18n";
 
 /** Loads the settings and shows their form. */
@@ -89,9 +89,14 @@ function CompanyForm({ company }: { company: Company }) {
     },
   );
 
+  const submit = form.onSubmit(
+    (values) => save.mutate(values),
+    (errors) => focusFirstWrong(fields, form, errors),
+  );
+
   return (
     <Paper withBorder p="lg" maw={620}>
-      <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack>
           {fields.map((field) => (
             <FormField key={field.name} field={field} form={form} isNew={false} />
