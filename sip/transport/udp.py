@@ -103,7 +103,11 @@ class UdpTransport(asyncio.DatagramProtocol):
         return True
 
     def error_received(self, exc: Exception) -> None:
-        """Note an ICMP error; UDP does not say whose packet it was, so the timers decide."""
+        """Note an error; it does not say whose packet it was, so the timers decide.
+
+        ICMP errors do not come here: the kernel keeps them from a socket without a peer, unless it asks (IP_RECVERR), and uvloop 0.23
+        crashes where one is queued.
+        """
         log.debug("udp_error", problem=str(exc))
 
     def send(self, payload: bytes, host: str, port: int) -> None:
