@@ -82,42 +82,27 @@ class Exchange:
             tracer: sees every SIP message; None: nobody does.
             ways: by which browsers are reached where the engine's own address is not enough.
         """
-        self._config = config
         self._database = database
-        self._journal = journal
-        self._prompts = prompts
-        self._company = company
         self.sip = SipStack(sip_config, self, clock, tracer)
         self.directory = Directory(database, company, clock, realm=sip_config.realm, flows=frozenset(flows or ()))
         self.trunks = Trunks(self.sip, bus, monotonic=clock.monotonic)
         self.sip.tls_peer = self.trunks.tls_peer
-        self.switch = Switch(
-            Equipment(
-                config=config,
-                clock=clock,
-                journal=journal,
-                bus=bus,
-                company=company,
-                directory=self.directory,
-                engine=engine,
-                prompts=prompts,
-                sip=self.sip,
-                trunks=self.trunks,
-                callers=callers,
-                ways=ways,
-            ),
-            flows,
-        )
-        self.watching = Watching(
-            self.sip,
-            self.switch,
-            database=database,
-            directory=self.directory,
-            company=company,
-            bus=bus,
-            clock=clock,
+        self._equipment = Equipment(
             config=config,
+            clock=clock,
+            journal=journal,
+            bus=bus,
+            company=company,
+            directory=self.directory,
+            engine=engine,
+            prompts=prompts,
+            sip=self.sip,
+            trunks=self.trunks,
+            callers=callers,
+            ways=ways,
         )
+        self.switch = Switch(self._equipment, flows)
+        self.watching = Watching(self._equipment, self.switch, database)
         guard = self.sip.core.guard
         guard.is_trunk = lambda host: self.trunks.owns(self.directory.snapshot, host)
         self.bans = BanKeeper(database, clock, bus, guard)
@@ -125,7 +110,6 @@ class Exchange:
         self._registrations = RegistrationStore(database, clock, node=config.node)
         self._subscriptions = SubscriptionStore(database, clock, node=config.node)
         self._open_calls = OpenCallKeeper(ConsumerRunner(journal, database, OpenCalls()))
-        self._bus = bus
         self._logins: Mapping[str, Login] = {}
         """Who may register, as of the last change of the directory."""
         self._extensions: Mapping[str, Extension] = {}
@@ -138,8 +122,9 @@ class Exchange:
             StorageError: the database or the journal cannot be used.
             TransportError: a SIP port cannot be opened.
         """
-        await recover(self._journal, self._database, self._config.recordings)
-        await asyncio.to_thread(self._prompts.prepare, self._company.settings.country)
+        equipment = self._equipment
+        await recover(equipment.journal, self._database, equipment.config.recordings)
+        await asyncio.to_thread(equipment.prompts.prepare, equipment.country)
         await self.directory.reload()
         await self.watching.mailboxes.load()
         await self.bans.load()
@@ -216,7 +201,7 @@ class Exchange:
         """Begin to work by a new snapshot; phones whose login or password changed have to register again."""
         self.trunks.update(snapshot)
         for change in forwarding.changes(self._extensions, snapshot.extensions):
-            self._bus.publish("extension.forwarding", change)
+            self._equipment.bus.publish("extension.forwarding", change)
         self._extensions = snapshot.extensions
         self.watching.directory_changed(snapshot)
         before, self._logins = self._logins, snapshot.logins

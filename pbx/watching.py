@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.bus import EventBus
-from core.clock import Clock
-from core.company import Company
 from core.database import Database
-from pbx.config import PbxConfig
-from pbx.directory import Directory
+from pbx.equipment import Equipment
 from pbx.lamps import Lamps
 from pbx.mailboxes import Mailboxes
 from pbx.messages import Messages
@@ -17,25 +13,14 @@ from pbx.presence import Presence
 from pbx.snapshot import Snapshot
 from pbx.switch import Switch
 from sip.binding import Binding
-from sip.stack import SipStack
 
 
 class Watching:
     """The event packages of the exchange, and the texts."""
 
-    def __init__(
-        self,
-        sip: SipStack,
-        switch: Switch,
-        *,
-        database: Database,
-        directory: Directory,
-        company: Company,
-        bus: EventBus,
-        clock: Clock,
-        config: PbxConfig,
-    ) -> None:
-        """Offer the packages to the stack and begin to listen to the switch."""
+    def __init__(self, equipment: Equipment, switch: Switch, database: Database) -> None:
+        """Offer the packages to the stack and begin to listen to the switch; mailboxes are counted in `database`."""
+        sip, directory, company, config = equipment.sip, equipment.directory, equipment.company, equipment.config
         inbound = sip.core.inbound
         self._notifier = inbound.notifier
         self._snapshot = directory.snapshot
@@ -50,7 +35,7 @@ class Watching:
             states=switch.extensions,
         )
         self.mailboxes = Mailboxes(sip, database, directory, domain=config.domain, unsolicited=config.unsolicited_mwi)
-        self.messages = Messages(sip, directory, bus, clock, domain=config.domain)
+        self.messages = Messages(sip, directory, equipment.bus, equipment.clock, domain=config.domain)
         for package in (self.lamps, self.presence, self.mailboxes):
             self._notifier.offer(package)
         inbound.take("PUBLISH", self.presence.publications.publish)
