@@ -45,6 +45,7 @@ from recordings.consumer import RecordingConsumer
 from recordings.inspection import Inspection
 from recordings.sealer import Sealer
 from recordings.service import Recordings
+from recordings.storage import RecordingStore
 from recordings.transcripts import Transcripts
 from sip.address import Address
 from sip.trace.tracer import Tracer
@@ -96,28 +97,21 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         services = _build_services(ground, exchange, crm, tracer, recordings, transcripts)
         stack.push_async_callback(services.faces.close)
         consumers, events = _follow_journal(ground, services, sealer, publisher, stack)
-        await _open_doors(ground, exchange, services, publisher, stack, https=secure is not None)
+        followers = [*consumers, events]
+        https = secure is not None
+        await _open_doors(ground, exchange, services, publisher, stack, https=https)
         sealer.start()
-        inspection = Inspection(ground.database, store, settings.node, sealer.wake)
-        stack.push_async_callback(inspection.close)
-        await inspection.start(functools.partial(_caught_up, ground.journal, consumers))
+        await _inspect_recordings(ground, store, sealer, consumers, stack)
         app = create_app(services, ApiSettings(public_url=settings.web.public_url))
         password = await app.state.users.ensure_administrator()
         pauses = LoopPauses()
         stack.push_async_callback(pauses.close)
         readiness.watch_calls(services, ground.journal, exchange, engine, settings.media.pairs)
-        readiness.watch_work(services, [*consumers, events], drains, sealer, queue)
+        readiness.watch_work(services, followers, drains, sealer, queue)
         services.doctor = Examination(
-            settings,
-            ground.folder.root,
-            services,
-            exchange,
-            [*consumers, events],
-            pauses,
-            tracer,
-            https=secure is not None,
+            settings, ground.folder.root, services, exchange, followers, pauses, tracer, https=https
         )
-        watch(app.state.metrics, ground.journal, [*consumers, events], exchange, engine, pauses, tracer)
+        watch(app.state.metrics, ground.journal, followers, exchange, engine, pauses, tracer)
         await start_web(app, listener, secure, tls, stack)
         tune_garbage_collection()
         # From now on: what the start itself held up is no call's delay.
@@ -227,6 +221,19 @@ async def _open_doors(
     agents.start()
     stack.push_async_callback(agents.close)
     await services.faces.start()
+
+
+async def _inspect_recordings(
+    ground: Ground,
+    store: RecordingStore,
+    sealer: Sealer,
+    consumers: list[ConsumerRunner],
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Look once whether the index of recordings and their files agree, as soon as the journal has had its effects."""
+    inspection = Inspection(ground.database, store, ground.settings.node, sealer.wake)
+    stack.push_async_callback(inspection.close)
+    await inspection.start(functools.partial(_caught_up, ground.journal, consumers))
 
 
 async def _caught_up(journal: Journal, consumers: list[ConsumerRunner]) -> None:
