@@ -20,10 +20,12 @@ from sip.binding import Binding
 from sip.capabilities import SESSION_HEADERS
 from sip.client_request import ClientCredentials, ClientRequest, FailedOver
 from sip.config import SipConfig
-from sip.dialog import Dialog, dialog_of_answer, reach
+from sip.dialog import Dialog, reach
 from sip.errors import MalformedMessageError
 from sip.guard import Guard
 from sip.inbound import Inbound
+from sip.known_peers import KnownPeers
+from sip.late_branches import LateBranches
 from sip.message import Headers, Request, Response
 from sip.oversize import Oversize
 from sip.parser import parse_message
@@ -37,8 +39,6 @@ from sip.uri import NameAddress, Uri, secured
 
 log = structlog.get_logger(__name__)
 
-_MOST_LATE_BRANCHES = 4096
-"""Branches that answered late and whose ACK is kept at a time; further ones are left to give up."""
 _LONGEST_KEEP_ALIVE = 32
 """A datagram up to this long that holds only line breaks, blanks or zeros keeps a NAT open and means nothing else."""
 
@@ -83,10 +83,8 @@ class SipCore:
         self.messages_received = 0
         self.messages_malformed = 0
         self.local_address = local_address
-        self.guard = Guard(config.guard, clock, is_known=self._is_known)
+        self.guard = Guard(config.guard, clock, is_known=KnownPeers(self).has)
         """Who is kept out, and who asks too much."""
-        self._peers: frozenset[Address] = frozenset()
-        self._peers_until = clock.monotonic()
         self.connection_watchers: list[Callable[[Address], None]] = []
         """Called with each address that nothing can be delivered to any more."""
         self._send = send
@@ -96,9 +94,7 @@ class SipCore:
         self._user_agent = ("User-Agent", config.user_agent)
         self._session_headers = (*SESSION_HEADERS, *offered_terms(config))
         self.inbound = Inbound(self)
-        self.transactions.on_late_answer = self._late_answer
-        self._late: dict[tuple[str, str], tuple[bytes, Address]] = {}
-        """The ACKs of branches that answered late, for their repetitions, by Call-ID and the branch's tag."""
+        self.transactions.on_late_answer = LateBranches(self, send).answered
         registrar = self.inbound.registrations.registrar
         self.transactions.oversize = Oversize(clock, tcp=tcp, is_flow=registrar.reaches, local_address=local_address)
 
@@ -153,27 +149,6 @@ class SipCore:
         log.info("malformed_message", source=str(source), problem=error.message)
         if error.request is not None and error.request.method != "ACK":
             self.inbound.refuse_malformed(error.request, error, source)
-
-    def _late_answer(self, response: Response, acknowledgement: bytes, destination: Address) -> bool:
-        """End the call of a branch that answers when its fork is over: ACK and BYE (RFC 3261 section 13.2.2.4)."""
-        request = parse_message(acknowledgement)
-        if not isinstance(request, Request) or request.to_tag == response.to_tag:
-            return False
-        key = (response.call_id, response.to_tag)
-        known = self._late.get(key)
-        if known is not None:
-            self._send(*known)
-            return True
-        if len(self._late) >= _MOST_LATE_BRANCHES:
-            return True
-        session = self.sessions.get((response.call_id, response.from_tag))
-        symmetric = session is not None and session.symmetric
-        dialog = dialog_of_answer(request, response, destination, symmetric=symmetric)
-        hop = self.next_hop(dialog)
-        self._late[key] = (self.send_acknowledgement(dialog.request("ACK", cseq=request.cseq[0]), hop), hop)
-        self.timers.schedule(self.timing.limit, self._late.pop, key, None)
-        ClientRequest(self, dialog.request("BYE"), hop, ignore_response, next_cseq=dialog.next_cseq)
-        return True
 
     def transport_failed(self, destination: Address) -> None:
         """Take the news that nothing can be delivered to an address."""
@@ -367,22 +342,6 @@ class SipCore:
         """Return the session with this dialog, as a Replaces names it (RFC 3891 section 3), or None."""
         session = self.sessions.get((call_id, local_tag))
         return session if session is not None and session.remote_tag == remote_tag else None
-
-    def _is_known(self, source: Address) -> bool:
-        """Tell whether a registered phone or the peer of a session is at this address and port.
-
-        Asked only of those whom the guard would turn away. The peers of sessions are gathered anew once a second: whoever is in
-        none yet is registered, or would not have come so far.
-        """
-        if self.inbound.registrations.registrar.reaches(source):
-            return True
-        now = self.clock.monotonic()
-        if now >= self._peers_until:
-            self._peers_until = now + 1.0
-            sessions = self.sessions.values()
-            hops = [session.dialog.next_hop for session in sessions if session.dialog is not None]
-            self._peers = frozenset([*hops, *(session.source for session in sessions)])
-        return source in self._peers
 
     @property
     def busy(self) -> bool:

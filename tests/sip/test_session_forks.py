@@ -183,7 +183,7 @@ def test_a_branch_that_answers_after_the_call_is_over_is_hung_up_too() -> None:
 
 
 def test_of_late_branches_without_end_only_so_many_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sip.core._MOST_LATE_BRANCHES", 2)
+    monkeypatch.setattr("sip.late_branches._MOST_BRANCHES", 2)
     fork = Fork()
     fork.answer("one", 200, ANSWER)
     for tag in ("two", "three", "four"):
