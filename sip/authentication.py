@@ -251,32 +251,35 @@ def authorise(
     """
     algorithm, in_session, pairs = _strongest(challenges)
     offered = _offered(pairs)
-    qop = "auth" if "auth" in offered or not offered else "auth-int"
-    realm, nonce = pairs.get("realm", ""), pairs.get("nonce", "")
+    qop = ("auth" if "auth" in offered else "auth-int") if offered else ""
+    realm, nonce, target = pairs.get("realm", ""), pairs.get("nonce", ""), str(uri)
     answer = {"nonce": nonce, "nc": f"{nonce_count:08x}", "cnonce": cnonce or secrets.token_hex(8)}
     ha1 = algorithm.hash(f"{username}:{realm}:{password}")
     if in_session:
         ha1 = algorithm.hash(f"{ha1}:{nonce}:{answer['cnonce']}")
-    response = _response(algorithm, ha1, answer, method, str(uri), qop if offered else "", body)
+    answer["response"] = _response(algorithm, ha1, answer, method, target, qop, body)
     hidden = pairs.get("userhash", "").lower() == "true"
-    fields = [
-        f"username={_quote(algorithm.hash(f'{username}:{realm}') if hidden else username)}",
-        f"realm={_quote(realm)}",
-        f"nonce={_quote(nonce)}",
-        f"uri={_quote(str(uri))}",
-        f'response="{response}"',
-    ]
+    name = algorithm.hash(f"{username}:{realm}") if hidden else username
+    fields = [f"username={_quote(name)}", f"realm={_quote(realm)}", f"nonce={_quote(nonce)}", f"uri={_quote(target)}"]
+    return f"Digest {', '.join(fields)}, {_proof(algorithm, pairs, answer, qop, in_session=in_session, hidden=hidden)}"
+
+
+def _proof(
+    algorithm: Algorithm, pairs: dict[str, str], answer: dict[str, str], qop: str, *, in_session: bool, hidden: bool
+) -> str:
+    """Write what proves that we know the password, and what the challenge wants to have back."""
+    fields = [f'response="{answer["response"]}"']
     if "algorithm" in pairs:
         fields.append(f"algorithm={algorithm}{_SESSION if in_session else ''}")
-    if offered or in_session:
+    if qop or in_session:
         fields.append(f'cnonce="{answer["cnonce"]}"')
-    if offered:
+    if qop:
         fields += [f"qop={qop}", f"nc={answer['nc']}"]
     if "opaque" in pairs:
         fields.append(f"opaque={_quote(pairs['opaque'])}")
     if hidden:
         fields.append("userhash=true")
-    return "Digest " + ", ".join(fields)
+    return ", ".join(fields)
 
 
 def realm_of(challenge: str) -> str | None:
