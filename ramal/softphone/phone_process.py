@@ -238,6 +238,31 @@ class Phone:
         multiplex: bool = False,
     ) -> dict[str, Any]:
         """Open the sockets and the line; with extensions it demands reliable ringing and offers session timers."""
+        self._open_library()
+        socket = pj.TransportConfig()
+        socket.port, socket.boundAddress, socket.publicAddress = port, address, address
+        number = self.endpoint.transportCreate(_TRANSPORTS[transport], socket)
+        self.endpoint.audDevManager().setNullDev()
+        self.endpoint.libStart()
+        self._prefer(codecs)
+        self.server = server
+        self.identity = (username, server)
+        self.suffix = "" if transport == "udp" else f";transport={transport}"
+        line = pj.AccountConfig()
+        line.idUri = _address(username, server, display_name)
+        line.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
+        if register:
+            line.regConfig.registrarUri = f"sip:{server}{self.suffix}"
+            line.regConfig.timeoutSec = 300
+        line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if extensions else pj.PJSUA_SIP_TIMER_INACTIVE
+        if extensions:
+            line.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+        _set_voice(line.mediaConfig, address, rtp_port, srtp=srtp, multiplex=multiplex)
+        self.account = PhoneAccount(self)
+        self.account.create(line)
+        return {"contact": self.endpoint.transportGetInfo(number).localName}
+
+    def _open_library(self) -> None:
         config = pj.EpConfig()
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
@@ -249,34 +274,6 @@ class Phone:
         config.medConfig.noVad = True
         self.endpoint.libCreate()
         self.endpoint.libInit(config)
-        socket = pj.TransportConfig()
-        socket.port, socket.boundAddress, socket.publicAddress = port, address, address
-        number = self.endpoint.transportCreate(_TRANSPORTS[transport], socket)
-        self.endpoint.audDevManager().setNullDev()
-        self.endpoint.libStart()
-        self._prefer(codecs)
-        self.server = server
-        local = self.endpoint.transportGetInfo(number).localName
-        self.identity = (username, server)
-        line = pj.AccountConfig()
-        self.suffix = "" if transport == "udp" else f";transport={transport}"
-        line.idUri = _address(username, self.identity[1], display_name)
-        line.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
-        if register:
-            line.regConfig.registrarUri = f"sip:{server}{self.suffix}"
-            line.regConfig.timeoutSec = 300
-        line.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL if extensions else pj.PJSUA_SIP_TIMER_INACTIVE
-        if extensions:
-            line.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
-        line.mediaConfig.srtpUse = _SRTP[srtp]
-        line.mediaConfig.rtcpMuxEnabled = multiplex
-        # The keys may go over UDP in tests; who calls over TLS has them safe.
-        line.mediaConfig.srtpSecureSignaling = 0
-        media = line.mediaConfig.transportConfig
-        media.port, media.boundAddress, media.publicAddress = rtp_port or _free_port(address), address, address
-        self.account = PhoneAccount(self)
-        self.account.create(line)
-        return {"contact": local}
 
     def _prefer(self, codecs: Sequence[str]) -> None:
         """Offer these codecs only, in this order; without any, all that the library has."""
@@ -395,6 +392,16 @@ class Phone:
             registered = registered and bool(self.account.getInfo().regIsActive)
         for call in list(self.calls.values()):
             call.close_recording()
+
+
+def _set_voice(config: Any, address: str, port: int, *, srtp: str, multiplex: bool) -> None:
+    """Say how a line encrypts its voice, and where it takes it; port 0 stands for any."""
+    config.srtpUse = _SRTP[srtp]
+    config.rtcpMuxEnabled = multiplex
+    # The keys may go over UDP in tests; who calls over TLS has them safe.
+    config.srtpSecureSignaling = 0
+    socket = config.transportConfig
+    socket.port, socket.boundAddress, socket.publicAddress = port or _free_port(address), address, address
 
 
 def _address(user: str, host: str, name: str) -> str:
