@@ -1,6 +1,6 @@
 /** A dense table that turns into cards on a phone, with its loading, empty and failed states. */
 
-import { Box, Button, Center, Paper, Skeleton, Table } from "@mantine/core";
+import { Box, Button, Center, Paper, Skeleton, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useI18n } from "../i18n/i18n";
 import { ProblemAlert } from "./problem-alert";
@@ -21,6 +21,15 @@ export interface ListState<Row> {
   error: unknown;
   refetch: () => void;
   more?: { load: () => void; loading: boolean } | undefined;
+}
+
+/** What a row is called, for its main cell; `digits` have one width each. */
+export function RowName({ digits = false, children }: { digits?: boolean; children: ReactNode }) {
+  return (
+    <Text size="sm" fw={600} className={digits ? "digits" : undefined}>
+      {children}
+    </Text>
+  );
 }
 
 /** Shows the rows; a row that can be opened is clicked anywhere, or reached by the link in its main cell. */

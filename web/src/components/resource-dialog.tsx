@@ -1,13 +1,12 @@
 /** The dialog that creates or changes one thing of the set-up. */
 
-import { Button, Group, Modal, Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { patch, post } from "../api/client";
 import { useChange } from "../api/lists";
 import { ApiError } from "../api/problem";
 import { useI18n } from "../i18n/i18n";
+import { FormDialog } from "./form-dialog";
 import { notifyDone } from "./notify";
-import { ProblemAlert } from "./problem-alert";
 import { type FieldSpec, focusFirstWrong, FormField, type FormValues, missingFields, visibleFields } from "./resource-form";
 
 /** Sends what `toBody` makes of the values: to the thing with `id`, or as a new one. */
@@ -66,23 +65,16 @@ export function ResourceDialog<New>({
   );
 
   return (
-    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t.common.close }}>
-      <form onSubmit={submit} noValidate>
-        <Stack>
-          {visibleFields(fields, form.values, isNew).map((field) => (
-            <FormField key={field.name} field={field} form={form} isNew={isNew} />
-          ))}
-          {save.error && <ProblemAlert error={save.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t.common.cancel}
-            </Button>
-            <Button type="submit" loading={save.isPending}>
-              {t.common.save}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={title}
+      error={save.error}
+      pending={save.isPending}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      {visibleFields(fields, form.values, isNew).map((field) => (
+        <FormField key={field.name} field={field} form={form} isNew={isNew} />
+      ))}
+    </FormDialog>
   );
 }

@@ -13,6 +13,8 @@ export type Language = keyof typeof dictionaries;
 
 /** The languages by their own names. */
 export const languageNames: Record<Language, string> = { "pt-BR": "Português", en: "English", ru: "Русский" };
+/** The languages to choose from. */
+export const languageOptions = Object.entries(languageNames).map(([value, label]) => ({ value, label }));
 
 const STORAGE_KEY = "ramal.language";
 

@@ -1,12 +1,12 @@
 /** Changes the own password; the server then ends every session of the user, so that one signs in with the new one. */
 
-import { Button, Group, Modal, PasswordInput, Stack, Text } from "@mantine/core";
+import { PasswordInput, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { post } from "../api/client";
 import { ApiError } from "../api/problem";
+import { FormDialog } from "../components/form-dialog";
 import { notifyDone } from "../components/notify";
-import { ProblemAlert } from "../components/problem-alert";
 import { useI18n } from "../i18n/i18n";
 
 /** The fewest characters of a password, as the server has it. */
@@ -34,39 +34,32 @@ export function PasswordDialog({ onClose }: { onClose: () => void }) {
   const shared = { visibilityToggleButtonProps: { "aria-label": t.signIn.showPassword } };
 
   return (
-    <Modal opened onClose={onClose} title={t.password.change} closeButtonProps={{ "aria-label": t.common.close }}>
-      <form onSubmit={form.onSubmit((values) => change.mutate(values))} noValidate>
-        <Stack>
-          <PasswordInput
-            label={t.password.current}
-            autoComplete="current-password"
-            {...shared}
-            {...form.getInputProps("current_password")}
-          />
-          <PasswordInput
-            label={t.password.next}
-            description={t.password.nextHelp}
-            autoComplete="new-password"
-            maxLength={128}
-            {...shared}
-            {...form.getInputProps("new_password")}
-          />
-          {wrong && (
-            <Text c="red" size="sm" role="alert">
-              {t.password.wrong}
-            </Text>
-          )}
-          {change.error && !wrong && <ProblemAlert error={change.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t.common.cancel}
-            </Button>
-            <Button type="submit" loading={change.isPending}>
-              {t.common.save}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={t.password.change}
+      error={wrong ? null : change.error}
+      pending={change.isPending}
+      onSubmit={form.onSubmit((values) => change.mutate(values))}
+      onClose={onClose}
+    >
+      <PasswordInput
+        label={t.password.current}
+        autoComplete="current-password"
+        {...shared}
+        {...form.getInputProps("current_password")}
+      />
+      <PasswordInput
+        label={t.password.next}
+        description={t.password.nextHelp}
+        autoComplete="new-password"
+        maxLength={128}
+        {...shared}
+        {...form.getInputProps("new_password")}
+      />
+      {wrong && (
+        <Text c="red" size="sm" role="alert">
+          {t.password.wrong}
+        </Text>
+      )}
+    </FormDialog>
   );
 }

@@ -2,8 +2,8 @@
 
 import { Badge, Group, List, Stack, Text } from "@mantine/core";
 import { type TimelineBar, timeline } from "../../api/calls";
-import { useList } from "../../api/lists";
-import type { Cdr, Extension } from "../../api/types";
+import { useExtensionNames } from "../../api/extensions";
+import type { Cdr } from "../../api/types";
 import { useNow } from "../../components/now";
 import { clock } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
@@ -11,8 +11,7 @@ import { useI18n } from "../../i18n/i18n";
 /** Legs from the call's start (left) to its end (right): light while they rang, solid while they spoke. */
 export function LegTimeline({ call }: { call: Cdr }) {
   const { t, f } = useI18n();
-  const extensions = useList<Extension>("extensions").rows ?? [];
-  const names = new Map(extensions.map(({ number, name }) => [number, name]));
+  const names = useExtensionNames();
   const now = useNow(call.ended_at === null);
   if (call.legs.length === 0) {
     return (

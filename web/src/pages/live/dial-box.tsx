@@ -3,8 +3,8 @@
 import { Button, Group, Select } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { post } from "../../api/client";
-import { useChange, useList } from "../../api/lists";
-import type { Extension } from "../../api/types";
+import { useExtensionOptions } from "../../api/extensions";
+import { useChange } from "../../api/lists";
 import { Icon } from "../../components/icons";
 import { notifyDone, notifyProblem } from "../../components/notify";
 import { useI18n } from "../../i18n/i18n";
@@ -16,7 +16,7 @@ export function DialBox() {
   const i18n = useI18n();
   const { t } = i18n;
   const { user } = useSession();
-  const extensions = useList<Extension>("extensions").rows ?? [];
+  const extensions = useExtensionOptions();
   const own = user.extension ?? "";
   const form = useForm({
     initialValues: { from: own, to: "" },
@@ -46,7 +46,7 @@ export function DialBox() {
           <Select
             aria-label={t.live.dialFrom}
             placeholder={t.live.dialFrom}
-            data={extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` }))}
+            data={extensions}
             searchable
             w={250}
             {...form.getInputProps("from")}

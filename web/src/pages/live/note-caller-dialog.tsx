@@ -1,13 +1,13 @@
 /** Makes the caller a lead or a contact while the call goes on. */
 
-import { Button, Group, Modal, Stack, Textarea, TextInput } from "@mantine/core";
+import { Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { customerNumber } from "../../api/calls";
 import { post } from "../../api/client";
 import { useChange } from "../../api/lists";
 import type { LiveCall } from "../../api/types";
+import { FormDialog } from "../../components/form-dialog";
 import { notifyDone } from "../../components/notify";
-import { ProblemAlert } from "../../components/problem-alert";
 import { useI18n } from "../../i18n/i18n";
 
 /** Asks for what the call does not know by itself; the number and the name it knows are filled in. */
@@ -45,28 +45,16 @@ export function NoteCallerDialog({
   );
 
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={kind === "lead" ? t.live.makeLead : t.live.makeContact}
-      closeButtonProps={{ "aria-label": t.common.close }}
+      error={save.error}
+      pending={save.isPending}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={submit} noValidate>
-        <Stack>
-          <TextInput label={t.fields.name} data-autofocus maxLength={200} {...form.getInputProps("name")} />
-          <TextInput label={t.fields.phone} inputMode="tel" required maxLength={32} {...form.getInputProps("phone")} />
-          <Textarea label={t.fields.note} autosize minRows={3} maxLength={4000} {...form.getInputProps("note")} />
-          {save.error && <ProblemAlert error={save.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t.common.cancel}
-            </Button>
-            <Button type="submit" loading={save.isPending}>
-              {t.common.save}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput label={t.fields.name} data-autofocus maxLength={200} {...form.getInputProps("name")} />
+      <TextInput label={t.fields.phone} inputMode="tel" required maxLength={32} {...form.getInputProps("phone")} />
+      <Textarea label={t.fields.note} autosize minRows={3} maxLength={4000} {...form.getInputProps("note")} />
+    </FormDialog>
   );
 }

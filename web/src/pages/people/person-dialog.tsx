@@ -1,12 +1,12 @@
 /** Creates or changes a lead or a contact. */
 
-import { Button, Group, Modal, Select, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { Group, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { patch, post } from "../../api/client";
 import { useChange } from "../../api/lists";
 import type { Person } from "../../api/types";
+import { FormDialog } from "../../components/form-dialog";
 import { notifyDone } from "../../components/notify";
-import { ProblemAlert } from "../../components/problem-alert";
 import { useI18n } from "../../i18n/i18n";
 import { bodyOf, type PeopleResource, type PersonValues, stageText, valuesOf } from "./people";
 
@@ -41,55 +41,43 @@ export function PersonDialog({
   const texts = t.people[resource];
 
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={person ? texts.edit : texts.create}
-      closeButtonProps={{ "aria-label": t.common.close }}
+      error={save.error}
+      pending={save.isPending}
+      onSubmit={form.onSubmit((values) => save.mutate(values))}
+      onClose={onClose}
     >
-      <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
-        <Stack>
-          <TextInput label={t.fields.name} data-autofocus maxLength={200} {...form.getInputProps("name")} />
-          <TagsInput
-            label={t.fields.phones}
-            description={t.people.oneByOne}
-            inputMode="tel"
-            splitChars={[",", ";"]}
-            acceptValueOnBlur
-            {...form.getInputProps("phones")}
-          />
-          <TagsInput
-            label={t.fields.emails}
-            inputMode="email"
-            splitChars={[",", ";", " "]}
-            acceptValueOnBlur
-            {...form.getInputProps("emails")}
-          />
-          {resource === "leads" && (
-            <Select
-              label={t.fields.stage}
-              allowDeselect={false}
-              data={stageChoices(form.values.stage).map((value) => ({ value, label: stageText(value, t) }))}
-              {...form.getInputProps("stage")}
-            />
-          )}
-          <Group grow>
-            <TextInput label={t.fields.source} maxLength={100} {...form.getInputProps("source")} />
-            <TextInput label={t.fields.responsible} maxLength={100} {...form.getInputProps("responsible")} />
-          </Group>
-          <Textarea label={t.fields.note} autosize minRows={3} maxLength={4000} {...form.getInputProps("note")} />
-          {save.error && <ProblemAlert error={save.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t.common.cancel}
-            </Button>
-            <Button type="submit" loading={save.isPending}>
-              {t.common.save}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput label={t.fields.name} data-autofocus maxLength={200} {...form.getInputProps("name")} />
+      <TagsInput
+        label={t.fields.phones}
+        description={t.people.oneByOne}
+        inputMode="tel"
+        splitChars={[",", ";"]}
+        acceptValueOnBlur
+        {...form.getInputProps("phones")}
+      />
+      <TagsInput
+        label={t.fields.emails}
+        inputMode="email"
+        splitChars={[",", ";", " "]}
+        acceptValueOnBlur
+        {...form.getInputProps("emails")}
+      />
+      {resource === "leads" && (
+        <Select
+          label={t.fields.stage}
+          allowDeselect={false}
+          data={stageChoices(form.values.stage).map((value) => ({ value, label: stageText(value, t) }))}
+          {...form.getInputProps("stage")}
+        />
+      )}
+      <Group grow>
+        <TextInput label={t.fields.source} maxLength={100} {...form.getInputProps("source")} />
+        <TextInput label={t.fields.responsible} maxLength={100} {...form.getInputProps("responsible")} />
+      </Group>
+      <Textarea label={t.fields.note} autosize minRows={3} maxLength={4000} {...form.getInputProps("note")} />
+    </FormDialog>
   );
 }
 

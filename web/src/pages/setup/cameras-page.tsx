@@ -4,6 +4,7 @@ import { Stack, Text } from "@mantine/core";
 import type { Camera } from "../../api/types";
 import { CameraBadge } from "../../components/camera-badge";
 import type { FormValues } from "../../components/resource-form";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 import { all } from "./bodies";
@@ -33,11 +34,7 @@ export function CamerasPage() {
             key: "name",
             title: t.fields.name,
             main: true,
-            cell: (row) => (
-              <Text size="sm" fw={600}>
-                {row.name}
-              </Text>
-            ),
+            cell: (row) => <RowName>{row.name}</RowName>,
           },
           {
             key: "source",

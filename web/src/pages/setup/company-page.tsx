@@ -10,7 +10,7 @@ import { notifyDone } from "../../components/notify";
 import { Page } from "../../components/page";
 import { ProblemAlert } from "../../components/problem-alert";
 import { type FieldSpec, focusFirstWrong, FormField, type FormValues, missingFields } from "../../components/resource-form";
-import { languageNames, useI18n } from "../../i18n/i18n";
+import { languageOptions, useI18n } from "../../i18n/i18n";
 
 /** Loads the settings and shows their form. */
 export function CompanyPage() {
@@ -52,7 +52,7 @@ function CompanyForm({ company }: { company: Company }) {
       kind: "select",
       required: true,
       help: t.company.languageHelp,
-      options: Object.entries(languageNames).map(([value, label]) => ({ value, label })),
+      options: languageOptions,
     },
     { name: "ring_seconds", label: t.company.ringSeconds, kind: "number", required: true, min: 5, max: 180 },
     { name: "record_calls", label: t.company.recordCalls, kind: "switch", help: t.company.recordHelp },

@@ -3,6 +3,7 @@
 import { Badge, Group, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import type { Extension, NewExtension } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { SecretDialog } from "../../components/secret-dialog";
 import { useI18n } from "../../i18n/i18n";
@@ -33,11 +34,7 @@ export function ExtensionsPage() {
               key: "number",
               title: t.fields.number,
               main: true,
-              cell: (row) => (
-                <Text size="sm" fw={600}>
-                  {row.number}
-                </Text>
-              ),
+              cell: (row) => <RowName>{row.number}</RowName>,
             },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
             { key: "forward", title: t.extensions.forwardTo, cell: (row) => row.forward_to ?? "—" },

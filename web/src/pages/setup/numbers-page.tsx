@@ -1,8 +1,8 @@
 /** Inbound numbers: where a call to each of the company's numbers goes. */
 
-import { Text } from "@mantine/core";
-import { useList } from "../../api/lists";
-import type { Extension, InboundNumber } from "../../api/types";
+import { useExtensionNames, useExtensionOptions } from "../../api/extensions";
+import type { InboundNumber } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 
@@ -11,8 +11,8 @@ const destinationKinds = ["extension", "number", "flow", "conference"] as const;
 /** Lists numbers with their destinations. */
 export function NumbersPage() {
   const { t } = useI18n();
-  const extensions = useList<Extension>("extensions").rows ?? [];
-  const names = new Map(extensions.map(({ number, name }) => [number, name]));
+  const extensions = useExtensionOptions();
+  const names = useExtensionNames();
   return (
     <ResourcePage<InboundNumber>
       spec={{
@@ -26,11 +26,7 @@ export function NumbersPage() {
             key: "number",
             title: t.fields.number,
             main: true,
-            cell: (row) => (
-              <Text size="sm" fw={600} className="digits">
-                {row.number}
-              </Text>
-            ),
+            cell: (row) => <RowName digits>{row.number}</RowName>,
           },
           {
             key: "destination",
@@ -60,7 +56,7 @@ export function NumbersPage() {
             label: t.fields.extension,
             kind: "select",
             required: true,
-            options: extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` })),
+            options: extensions,
             shown: (values) => values.kind === "extension",
           },
           {

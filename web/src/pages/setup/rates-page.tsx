@@ -1,7 +1,7 @@
 /** Rates: what a minute to numbers of each beginning costs; typed in one by one, or imported from a CSV file. */
 
-import { Text } from "@mantine/core";
 import type { Rate } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { startOfDay } from "../../i18n/format";
 import { useI18n } from "../../i18n/i18n";
@@ -34,11 +34,7 @@ export function RatesPage() {
             key: "prefix",
             title: t.fields.prefix,
             main: true,
-            cell: (row) => (
-              <Text size="sm" fw={600} className="digits">
-                {row.prefix}
-              </Text>
-            ),
+            cell: (row) => <RowName digits>{row.prefix}</RowName>,
           },
           { key: "kind", title: t.fields.kind, cell: (row) => (row.kind ? t.numberKinds[row.kind] : t.rates.anyKind) },
           {

@@ -1,8 +1,8 @@
 /** Outbound routes: which trunk carries a dialled number, chosen by how it begins. */
 
-import { Text } from "@mantine/core";
 import { useList } from "../../api/lists";
 import type { Route, Trunk } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 import { all } from "./bodies";
@@ -26,11 +26,7 @@ export function RoutesPage() {
             key: "name",
             title: t.fields.name,
             main: true,
-            cell: (row) => (
-              <Text size="sm" fw={600}>
-                {row.name}
-              </Text>
-            ),
+            cell: (row) => <RowName>{row.name}</RowName>,
           },
           {
             key: "prefix",

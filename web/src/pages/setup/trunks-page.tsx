@@ -2,6 +2,7 @@
 
 import { Badge, Stack, Text } from "@mantine/core";
 import type { Trunk } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { useI18n } from "../../i18n/i18n";
 import { all, filled } from "./bodies";
@@ -37,11 +38,7 @@ export function TrunksPage() {
             key: "name",
             title: t.fields.name,
             main: true,
-            cell: (row) => (
-              <Text size="sm" fw={600}>
-                {row.name}
-              </Text>
-            ),
+            cell: (row) => <RowName>{row.name}</RowName>,
           },
           {
             key: "host",

@@ -1,12 +1,13 @@
 /** Users: who may sign in to this app, and in which role. */
 
-import { Badge, Text } from "@mantine/core";
+import { Badge } from "@mantine/core";
 import { useState } from "react";
-import { useList } from "../../api/lists";
-import type { Extension, NewUser, User } from "../../api/types";
+import { useExtensionOptions } from "../../api/extensions";
+import type { NewUser, User } from "../../api/types";
+import { RowName } from "../../components/data-table";
 import { ResourcePage } from "../../components/resource-page";
 import { SecretDialog } from "../../components/secret-dialog";
-import { languageNames, useI18n } from "../../i18n/i18n";
+import { languageOptions, useI18n } from "../../i18n/i18n";
 import { filled } from "./bodies";
 
 export const roles = ["agent", "manager", "owner", "administrator"] as const;
@@ -15,7 +16,7 @@ export const roles = ["agent", "manager", "owner", "administrator"] as const;
 export function UsersPage() {
   const { t, f } = useI18n();
   const [created, setCreated] = useState<NewUser | null>(null);
-  const extensions = useList<Extension>("extensions").rows ?? [];
+  const extensions = useExtensionOptions();
   return (
     <>
       <ResourcePage<User, NewUser>
@@ -30,11 +31,7 @@ export function UsersPage() {
               key: "username",
               title: t.signIn.username,
               main: true,
-              cell: (row) => (
-                <Text size="sm" fw={600}>
-                  {row.username}
-                </Text>
-              ),
+              cell: (row) => <RowName>{row.username}</RowName>,
             },
             { key: "name", title: t.fields.name, cell: (row) => row.name },
             { key: "role", title: t.users.role, cell: (row) => t.roles[row.role] },
@@ -68,14 +65,14 @@ export function UsersPage() {
               label: t.fields.extension,
               kind: "select",
               help: t.users.extensionHelp,
-              options: extensions.map(({ number, name }) => ({ value: number, label: `${number} ${name}` })),
+              options: extensions,
             },
             { name: "email", label: t.fields.email, kind: "text" },
             {
               name: "language",
               label: t.fields.language,
               kind: "select",
-              options: Object.entries(languageNames).map(([value, label]) => ({ value, label })),
+              options: languageOptions,
             },
             { name: "password", label: t.signIn.password, kind: "password", help: t.extensions.passwordHelp, changeHelp: t.extensions.keepPassword },
             { name: "active", label: t.users.active, kind: "switch", shown: (values) => values.existing === true },
