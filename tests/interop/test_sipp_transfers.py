@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from core.events import CallTransferred, LegEnded, TransferKind, TransferResult
+from ramal.softphone.controller import PhoneCall
 from sip.session_events import Ended, ReferProgressed
 from tests.interop.conftest import NUMBER, PhoneFactory
 from tests.interop.test_forwarding import hang_up, phones
@@ -31,22 +32,34 @@ def play(server: RamalServer, folder: Path, name: str, **keys: str) -> asyncio.T
     return asyncio.create_task(run)
 
 
+async def asked_to_transfer(
+    server: RamalServer, phone: PhoneFactory, folder: Path, name: str
+) -> tuple[asyncio.Task[SippResult], PhoneCall, PhoneCall]:
+    """Have a scenario talk to 1001 and give that one away to 1002; return its run, the call of 1001, and the one that rings 1002."""
+    ana, boris = await phone("1001"), await phone("1002")
+    scenario = play(server, folder, name, target="1002")
+    kept = await ana.incoming()
+    await kept.answer()
+    return scenario, kept, await boris.incoming()
+
+
+async def ended_well(scenario: asyncio.Task[SippResult]) -> None:
+    """Wait for a scenario's end, which has to be as it was written."""
+    result = await scenario
+    assert (result.successful, result.failed) == (1, 0), result.log
+
+
 async def test_who_transferred_may_hang_up_itself_once_it_was_told_that_it_went_well(
     server: RamalServer, phone: PhoneFactory, tmp_path: Path
 ) -> None:
-    ana, boris = await phone("1001"), await phone("1002")
-    scenario = play(server, tmp_path, "refer_and_wait", target="1002")
-    kept = await ana.incoming()
-    await kept.answer()
-    target = await boris.incoming()
+    scenario, kept, target = await asked_to_transfer(server, phone, tmp_path, "refer_and_wait")
     await target.answer(180)
     await asyncio.sleep(0.3)
     await target.answer()
     done = await server.fact(CallTransferred)
     assert (done.kind, done.result) == (TransferKind.BLIND, TransferResult.COMPLETED)
     await server.fact(LegEnded, reason="Transferred")
-    result = await scenario
-    assert (result.successful, result.failed) == (1, 0), result.log
+    await ended_well(scenario)
     await kept.hang_up()
     await server.quiet()
 
@@ -54,16 +67,11 @@ async def test_who_transferred_may_hang_up_itself_once_it_was_told_that_it_went_
 async def test_who_consulted_joins_the_two_and_hangs_up_itself(
     server: RamalServer, phone: PhoneFactory, tmp_path: Path
 ) -> None:
-    ana, boris = await phone("1001"), await phone("1002")
-    scenario = play(server, tmp_path, "refer_with_replaces", target="1002")
-    kept = await ana.incoming()
-    await kept.answer()
-    consulted = await boris.incoming()
+    scenario, kept, consulted = await asked_to_transfer(server, phone, tmp_path, "refer_with_replaces")
     await consulted.answer()
     done = await server.fact(CallTransferred)
     assert (done.kind, done.result) == (TransferKind.ATTENDED, TransferResult.COMPLETED)
-    result = await scenario
-    assert (result.successful, result.failed) == (1, 0), result.log
+    await ended_well(scenario)
     assert [leg.extension for leg in server.exchange.switch.calls()[0].legs] == ["1001", "1002"]
     await kept.hang_up()
     await consulted.over()
