@@ -10,7 +10,6 @@ from pydantic import Field
 
 from api import contacts, leads
 from api.crm_fields import CustomerIn
-from api.errors import FieldError, InvalidFieldsError
 from api.fields import Dialled, ExtensionNumber, Input, Output, TextOrNull, ThingId, Time
 from api.ownership import is_visible, own_call, own_record
 from api.pagination import Page, PageParameters, cut_sorted
@@ -138,10 +137,7 @@ async def place_call(
     call: CallIn, rooms: Rooms, access: Annotated[Access, permit(Resource.CALLS, Action.CREATE)]
 ) -> CallOut:
     """Call somebody for an extension (click to call)."""
-    extension = call.from_ or access.principal.extension
-    if not extension:
-        rule = FieldError("body.from", "Field required: you have no extension of your own")
-        raise InvalidFieldsError("Say which extension is to call.", errors=[rule])
+    extension = access.extension_or_own(call.from_, "Say which extension is to call.")
     access.require_extension(extension)
     made = rooms.switch.originate(extension, call.to, detect_machine=call.detect_machine)
     access.note.target = made.id
@@ -189,10 +185,7 @@ async def supervise_call(
 ) -> CallOut:
     """Hear a live call: the supervisor's phones ring. Asked again, it changes what the supervisor does. Shows the supervisor's call."""
     wanted = supervise or SuperviseIn.model_validate({})
-    extension = wanted.from_ or access.principal.extension
-    if not extension:
-        rule = FieldError("body.from", "Field required: you have no extension of your own")
-        raise InvalidFieldsError("Say which extension is to supervise.", errors=[rule])
+    extension = access.extension_or_own(wanted.from_, "Say which extension is to supervise.")
     return CallOut.of(rooms.switch.supervise(call_id, extension, wanted.mode))
 
 

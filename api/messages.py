@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.errors import FieldError, InvalidFieldsError
 from api.fields import ExtensionNumber, Input, Output
 from api.permissions import Action, Resource
 from api.security import Access, permit
@@ -45,10 +44,7 @@ async def send_message(
     message: TextIn, rooms: Rooms, access: Annotated[Access, permit(Resource.MESSAGES, Action.CREATE)]
 ) -> TextOut:
     """Send a text to all phones of an extension."""
-    sender = message.from_ or access.principal.extension
-    if not sender:
-        rule = FieldError("body.from", "Field required: you have no extension of your own")
-        raise InvalidFieldsError("Say which extension the text is from.", errors=[rule])
+    sender = access.extension_or_own(message.from_, "Say which extension the text is from.")
     access.require_extension(sender)
     delivered = await rooms.messages.send(sender, message.to, message.text)
     return TextOut(

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.audit_trail import AuditNote, note_of
-from api.errors import CrossSiteError, ForbiddenError, NotSignedInError
+from api.errors import CrossSiteError, FieldError, ForbiddenError, InvalidFieldsError, NotSignedInError
 from api.key_store import Principal, SessionStore, TokenStore
 from api.permissions import Action, Resource, scope_of
 from api.permissions import Scope as Reach
@@ -123,6 +123,18 @@ class Access:
     def reads_own_calls_only(self) -> bool:
         """Whether the one who asks may see the own calls only, whatever else is asked for."""
         return scope_of(self.principal.role, Resource.CDRS, Action.READ) is not Reach.ALL
+
+    def extension_or_own(self, named: str | None, missing: str) -> str:
+        """Return the extension that a body names as `from`, else the own one of the one who asks.
+
+        Raises:
+            InvalidFieldsError: none is named, and there is no own one; `missing` says in words what to name.
+        """
+        extension = named or self.principal.extension
+        if not extension:
+            rule = FieldError("body.from", "Field required: you have no extension of your own")
+            raise InvalidFieldsError(missing, errors=[rule])
+        return extension
 
     def require_extension(self, extension: str) -> None:
         """Refuse what is done for an extension that is not the own one.

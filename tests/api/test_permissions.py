@@ -89,3 +89,20 @@ def test_the_table_gives_administrators_everything_and_agents_never_more_than_ma
 
 def test_what_the_table_does_not_name_is_allowed_to_nobody() -> None:
     assert scope_of(Role.ADMINISTRATOR, Resource.AUDIT, Action.DELETE) is Scope.NONE
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/calls", {"to": "1002"}),
+        ("/api/v1/calls/018f0000-0000-7000-8000-000000000000/supervise", {}),
+        ("/api/v1/messages", {"to": "1002", "text": "x"}),
+    ],
+)
+async def test_who_has_no_extension_has_to_name_the_one_it_is_for(
+    server: Server, path: str, body: dict[str, str]
+) -> None:
+    async with await server.as_role(Role.MANAGER) as manager:
+        answer = await manager.post(path, json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == "body.from"
