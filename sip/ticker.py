@@ -10,6 +10,10 @@ from sip.timers import TimerHeap
 
 _TICK = 0.01
 """Seconds: deadlines closer together than this share one wake-up."""
+_AT_ONCE = 100
+"""Timers that fire in a row: when a peer is silent or the machine was busy, thousands of repetitions are due together, and what comes in
+meanwhile would wait for the last of them.
+"""
 _LONGEST_SLEEP = 1.0
 """Seconds between looks at the heap, so that the ticker's lateness is always fresh."""
 
@@ -45,13 +49,13 @@ class Ticker:
         if self._wake is None or deadline < self._wake_at - _TICK:
             self._plan(deadline)
 
-    def _plan(self, deadline: float) -> None:
+    def _plan(self, deadline: float, least: float = _TICK) -> None:
         if self._loop is None:
             return
         if self._wake is not None:
             self._wake.cancel()
         now = self._clock.monotonic()
-        delay = min(max(deadline - now, _TICK), _LONGEST_SLEEP)
+        delay = min(max(deadline - now, least), _LONGEST_SLEEP)
         self._wake_at = now + delay
         self._wake = self._loop.call_later(delay, self._tick)
 
@@ -60,6 +64,6 @@ class Ticker:
         if self._wake is not None:
             self.lag.woke(self._wake_at, now)
         self._wake = None
-        self._timers.run_due()
+        more = self._timers.run_due(_AT_ONCE) == _AT_ONCE
         deadline = self._timers.next_deadline
-        self._plan(deadline if deadline is not None else now + _LONGEST_SLEEP)
+        self._plan(deadline if deadline is not None else now + _LONGEST_SLEEP, least=0.0 if more else _TICK)

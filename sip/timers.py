@@ -85,15 +85,15 @@ class TimerHeap:
             self.on_earlier(deadline)
         return timer
 
-    def run_due(self) -> int:
-        """Fire every timer whose deadline has passed; return how many fired.
+    def run_due(self, at_most: int | None = None) -> int:
+        """Fire the timers whose deadline has passed, all of them or the first `at_most`; return how many fired.
 
         An exception of a callback is logged and stops neither the walk nor the ticker.
         """
         now = self.clock.monotonic()
         fired = 0
         entries = self._entries
-        while entries and entries[0][0] <= now:
+        while entries and entries[0][0] <= now and fired != at_most:
             timer = heapq.heappop(entries)[2]
             if timer.callback is None:
                 self._cancelled -= 1

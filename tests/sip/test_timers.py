@@ -67,6 +67,20 @@ def test_a_failing_callback_is_logged_and_the_walk_goes_on() -> None:
     assert fired == ["after"]
 
 
+def test_of_many_that_are_due_the_first_fire_and_the_others_stay_due() -> None:
+    clock = ManualClock()
+    heap = TimerHeap(clock)
+    fired: list[int] = []
+    for number in range(5):
+        heap.schedule(1.0, fired.append, number)
+    clock.advance(1.0)
+    assert heap.run_due(at_most=3) == 3
+    assert fired == [0, 1, 2]
+    assert heap.next_deadline == 1.0
+    assert heap.run_due(at_most=3) == 2
+    assert fired == [0, 1, 2, 3, 4]
+
+
 def test_the_ticker_is_told_of_an_earlier_deadline_only() -> None:
     clock = ManualClock()
     told: list[float] = []
