@@ -49,7 +49,7 @@ class ConferenceFullError(PbxError):
 
 
 class UnknownCallError(NotFoundError):
-    """There is no live call with this id."""
+    """There is no call with this id, or it is not for the one who asks."""
 
     id = "pbx.unknown_call"
 
