@@ -14,6 +14,7 @@ from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms
 from core.company import CompanySettings
+from core.phone_numbers import is_country
 
 router = APIRouter(prefix="/company", tags=["company"])
 
@@ -51,6 +52,9 @@ async def change_company(
     if "timezone" in given and given["timezone"] not in zoneinfo.available_timezones():
         rule = FieldError("body.timezone", "It is not the IANA name of a time zone, as “America/Sao_Paulo” is")
         raise InvalidFieldsError(f"There is no time zone “{given['timezone']}”.", errors=[rule])
+    if "country" in given and not is_country(given["country"]):
+        rule = FieldError("body.country", "It is not the ISO 3166 code of a country, as “BR” or “GB” is")
+        raise InvalidFieldsError(f"There is no country “{given['country']}”.", errors=[rule])
     settings = CompanySettings.model_validate(rooms.company.settings.model_dump() | given)
     await rooms.company.save(settings)
     return rooms.company.settings

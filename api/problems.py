@@ -161,7 +161,10 @@ def _invalid(errors: Sequence[Mapping[str, Any]]) -> RamalError:
         return NotFoundError("There is no such thing.", hint="The id in the address has a shape that no id has.")
     fields = [FieldError(_place(error["loc"]), _rule(error)) for error in errors[:_MOST_FIELDS]]
     named = "; ".join(f"{one.field}: {one.message}" for one in fields[:3])
-    return InvalidFieldsError(f"The request breaks a rule. {named}.", errors=fields)
+    # A body stays bytes where its Content-Type says that it is no JSON.
+    unread = any(tuple(error["loc"]) == ("body",) and isinstance(error.get("input"), bytes) for error in errors)
+    hint = "Send the body with “Content-Type: application/json”." if unread else ""
+    return InvalidFieldsError(f"The request breaks a rule. {named}.", hint=hint, errors=fields)
 
 
 def _place(location: Sequence[str | int]) -> str:
@@ -185,7 +188,7 @@ def _of_status(error: HTTPException) -> ApiError:
 
 
 _STATUSES: Final[dict[int, tuple[type[ApiError], str]]] = {
-    400: (BadRequestError, "The body cannot be read"),
+    400: (BadRequestError, "The body cannot be read: it is not JSON in UTF-8, or nested too deeply"),
     404: (NoSuchPathError, "There is nothing at this address"),
     405: (MethodNotAllowedError, "This address does not take that method; the Allow header lists those it takes"),
     413: (BodyTooLargeError, "The body is too long"),

@@ -88,8 +88,12 @@ class RateImportError(InvalidInputError):
     id = "billing.rate_import"
 
     def __init__(self, lines: Sequence[LineError]) -> None:
-        shown = " ".join(f"Line {error.line}: {error.reason}" for error in lines[:_SHOWN])
-        more = f" And {len(lines) - _SHOWN} more." if len(lines) > _SHOWN else ""
-        super().__init__(f"The rate file was not imported. {shown}{more}", hint="Correct these lines and import again.")
         self.lines = tuple(lines)
         """Every wrong line, in the order of the file."""
+        super().__init__(self.told(" "), hint="Correct these lines and import again.")
+
+    def told(self, separator: str) -> str:
+        """Return the first wrong lines with what is wrong in them, and how many more there are."""
+        shown = [f"Line {error.line}: {error.reason}" for error in self.lines[:_SHOWN]]
+        more = [f"And {len(self.lines) - _SHOWN} more."] if len(self.lines) > _SHOWN else []
+        return separator.join(["The rate file was not imported.", *shown, *more])

@@ -73,6 +73,11 @@ def _normalise(text: str, country: str) -> str:
 
 
 @functools.lru_cache(maxsize=8192)
+def is_country(code: str) -> bool:
+    """Tell whether numbers of this country (ISO 3166-1 alpha-2) can be read."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def national(number: str, country: str) -> str:
     """Return an E.164 number as it is dialled within its country; one of another country than `country` stays as it is."""
     try:

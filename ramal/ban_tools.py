@@ -82,7 +82,9 @@ def until_text(until: str) -> str:
     """Return how long a ban still lasts, as a person says it."""
     left = datetime.fromisoformat(until) - SystemClock().now()
     minutes = max(1, round(left / timedelta(minutes=1)))
-    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{round(minutes / 60)} h" if minutes < 4320 else f"{round(minutes / 1440)} days"
 
 
 def _show(ban: Ban) -> dict[str, Any]:

@@ -43,7 +43,7 @@ cli.add_typer(bans_cli, name="bans")
 route_cli = typer.Typer(help="Where calls go.", no_args_is_help=True)
 cli.add_typer(route_cli, name="route")
 
-Data = Annotated[Path | None, typer.Option("--data", help="Data folder [default: var].", show_default=False)]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder; var unless it is named.", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file in TOML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -56,6 +56,7 @@ _SERVER_FAILED = 3
 def main() -> None:
     """Run the command; an error the user can act on is one or two lines, never a traceback."""
     try:
+        _check_texts(sys.argv[1:])
         cli(standalone_mode=True)
     except RamalError as error:
         _refuse(error)
@@ -71,9 +72,10 @@ def serve(data: Data = None, config: ConfigFile = None) -> None:
     """Start the server and run until Ctrl-C or SIGTERM."""
     share_memory()
     collect_rarely()
+    # First, so that a wrong setting is told at once.
+    settings = _settings(data, config)
     from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
 
-    settings = _settings(data, config)
     allow_open_files()
     _run(run_server(settings))
 
@@ -106,6 +108,7 @@ def softphone(
     webrtc: Annotated[bool, typer.Option("--webrtc", help="Be a WebRTC phone, as browsers are.")] = False,
 ) -> None:
     """Be a phone on the terminal."""
+    from ramal.softphone.account import check_account  # noqa: PLC0415
     from ramal.softphone.terminal import run_softphone  # noqa: PLC0415
 
     configure_logs("console")
@@ -115,6 +118,7 @@ def softphone(
         transport, server = (scheme, address.partition("/")[0]) if separator else ("wss", server)
         if transport not in ("ws", "wss"):
             raise InvalidInputError(f"SIP does not go over {transport}.", hint="Say host, host:port, wss:// or ws://.")
+    check_account(server, extension)
     _run(run_softphone(server, extension, password, transport=transport))
 
 
@@ -136,7 +140,7 @@ def create_token(
 
 @recordings_cli.command("list")
 def list_recordings(
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
     data: Data = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -319,6 +323,20 @@ def show_openapi() -> None:
     from api.app import openapi_description  # noqa: PLC0415
 
     typer.echo(json.dumps(openapi_description(), indent=2))
+
+
+def _check_texts(arguments: list[str]) -> None:
+    """Refuse what the shell handed over as broken text: it could be neither stored nor shown.
+
+    Raises:
+        InvalidInputError: an argument is not UTF-8.
+    """
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="surrogateescape").decode(errors="replace")[:60]
+            raise InvalidInputError(f"“{shown}” is not text in UTF-8.") from None
 
 
 def _settings(data: Path | None, config: Path | None) -> Settings:

@@ -28,6 +28,10 @@ class DataFolder:
         self.prompts = self.root / "prompts"
         self.keys = self.root / "keys"
         self.trace = self.root / TRACE_FOLDER
+        if self.root.is_file():
+            raise StorageError(
+                f"The data folder {self.root} cannot be used: it is a file.", hint="Name a folder with --data."
+            )
         try:
             for folder in (self.root, self.recordings, self.prompts, self.keys):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)

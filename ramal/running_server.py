@@ -130,5 +130,6 @@ def _error(base: str, answer: httpx.Response, problem: dict[str, Any]) -> RamalE
 def _broken_rule(problem: dict[str, Any]) -> str:
     errors = problem.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
-    rule = first.get("message") if isinstance(first, dict) else None
-    return str(rule or problem.get("detail") or "The server refuses the question.")
+    if isinstance(first, dict) and first.get("message"):
+        return f"{str(first.get('field')).removeprefix('body.')}: {first['message']}"
+    return str(problem.get("detail") or "The server refuses the question.")

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from api.key_store import TokenStore
 from api.permissions import Role
+from billing.errors import RateImportError
 from billing.service import Billing
 from core.bus import EventBus
 from core.clock import SystemClock
@@ -23,6 +24,9 @@ from pbx.cdrs.queries import CdrQueries
 from ramal.data_folder import TRACE_FOLDER
 from recordings.service import Recordings
 from recordings.storage import RecordingStore
+
+LONGEST_LABEL: Final = 200
+"""Characters of a token's label."""
 
 
 @contextlib.asynccontextmanager
@@ -55,10 +59,12 @@ async def create_token(settings: Settings, *, role: str, label: str, extension: 
         extension: whose own calls it sees; a token for an agent sees none without.
 
     Raises:
-        InvalidInputError: there is no such role, or that is no extension's number.
+        InvalidInputError: there is no such role, the label is empty or too long, or that is no extension's number.
     """
     if role not in list(Role):
         raise InvalidInputError(f"There is no role “{role[:40]}”.", hint=f"Roles are {', '.join(Role)}.")
+    if not 1 <= len(label) <= LONGEST_LABEL or not label.isprintable():
+        raise InvalidInputError(f"A label is one line of 1 to {LONGEST_LABEL} printable characters.")
     if extension is not None and not (extension.isascii() and extension.isdigit() and 2 <= len(extension) <= 8):
         raise InvalidInputError(f"“{extension[:40]}” is no extension's number: they have two to eight digits.")
     async with opened(settings) as database:
@@ -130,7 +136,7 @@ async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:
 
     Raises:
         NotFoundError: there is no such file.
-        RateImportError: with every wrong line.
+        InvalidInputError: with the wrong lines, each on a line of its own.
     """
     try:
         data = await asyncio.to_thread(file.read_bytes)
@@ -144,7 +150,10 @@ async def import_rates(settings: Settings, file: Path, *, tariff: str) -> int:
         if tariff != "default":
             known = {one.name: one.id for one in await billing.tariffs.all()}
             tariff_id = known.get(tariff) or (await billing.tariffs.create(tariff)).id
-        return (await billing.rates.import_file(data, tariff_id)).added
+        try:
+            return (await billing.rates.import_file(data, tariff_id)).added
+        except RateImportError as error:
+            raise InvalidInputError(error.told("\n       "), hint=error.hint) from error
 
 
 def _recordings(settings: Settings, database: Database) -> Recordings:

@@ -48,7 +48,7 @@ def listening_socket(address: str, port: int, *, setting: str) -> socket.socket:
     except OSError as error:
         listener.close()
         hint = f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports)."
-        if error.errno == errno.EADDRNOTAVAIL:
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
             hint = "Set RAMAL_LISTEN to an address of this machine."
         raise PortTakenError(f"Cannot listen on {address} port {port}: {error.strerror}.", hint=hint) from error
     return listener

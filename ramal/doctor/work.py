@@ -69,7 +69,7 @@ def _examine_process(facts: WorkFacts) -> list[Finding]:
         message = f"{facts.trace_dropped} SIP messages were left out of the trace: the disk was too slow or full."
         findings.append(Finding(_SUBJECT, Severity.NOTE, "trace_dropped", message, "Calls were not touched by it."))
     if facts.kept_out:
-        message = f"{facts.kept_out} addresses are banned for wrong passwords or scanning."
+        message = f"Addresses or networks that are banned, for wrong passwords or by hand: {facts.kept_out}."
         advice = "If a phone of yours is among them, lift its ban, and correct its password."
         findings.append(Finding(_SUBJECT, Severity.NOTE, "bans", message, advice))
     if facts.open_files and facts.open_files < facts.files_needed:

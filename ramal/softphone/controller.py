@@ -20,6 +20,8 @@ _WEBSOCKETS: Final = ("ws", "wss")
 _REPLY_SECONDS: Final = 15.0
 _QUIT_SECONDS: Final = 5.0
 _ENDED: Final = "ended"
+_IN_WORDS: Final = {"digits": "press keys", "hang_up": "hang up", "transfer_to_call": "join the two calls"}
+"""What commands of the phone's process mean, where their name does not say it."""
 
 
 class SoftPhoneError(RamalError):
@@ -230,7 +232,7 @@ class SoftPhone:
             raise
         if phone.registration >= 300:
             await phone.close()
-            raise SoftPhoneError(f"{setup.username}: the registration was refused with {phone.registration}.")
+            raise _registration_refused(setup, phone.registration)
         return phone
 
     async def call(
@@ -293,7 +295,9 @@ class SoftPhone:
         finally:
             self._replies.pop(number, None)
         if "error" in answer:
-            raise SoftPhoneError(f"The phone {self.setup.username} cannot {command}: {answer['error']}.")
+            raise SoftPhoneError(
+                f"The phone {self.setup.username} cannot {_IN_WORDS.get(command, command)}: {answer['error']}."
+            )
         return answer
 
     async def until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
@@ -392,3 +396,10 @@ class SoftPhone:
         call = PhoneCall(self, number)
         self.calls.append(call)
         return call
+
+
+def _registration_refused(setup: PhoneSetup, status: int) -> SoftPhoneError:
+    hint = f"Is {setup.server} the right server, and does it run?" if status >= 500 else ""
+    if status in (401, 403, 404, 407):
+        hint = "Are the extension and its password right?"
+    return SoftPhoneError(f"{setup.username}: the registration was refused with {status}.", hint=hint)

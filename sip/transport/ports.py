@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from sip.address import Address
 from sip.errors import MalformedMessageError
@@ -31,8 +31,11 @@ class Receiver(Protocol):
         ...
 
 
-PORT_HINT: Final = "Stop the program that uses it, or set RAMAL_SIP_PORT (or RAMAL_PORT_BASE to move all ports)."
-"""What to do about a port that is taken."""
+def port_hint(transport: str) -> str:
+    """Return what to do about a port of SIP that is taken."""
+    setting = "RAMAL_SIP_TLS_PORT" if transport == "tls" else "RAMAL_SIP_PORT"
+    return f"Stop the program that uses it, or set {setting} (or RAMAL_PORT_BASE to move all ports)."
+
 
 OnFailure = Callable[[Address], None]
 """Called with an address that nothing can be delivered to; never raises."""

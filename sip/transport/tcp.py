@@ -14,7 +14,7 @@ from sip.errors import TransportError
 from sip.message import Request, Response
 from sip.transport.connections import ConnectionTable, source_of
 from sip.transport.outages import Outages
-from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host
+from sip.transport.ports import ConnectionFigures, OnFailure, Receiver, StreamLimits, plain_host, port_hint
 from sip.transport.tcp_connection import TcpConnection
 from sip.transport.tls import Tls, TlsPeer
 
@@ -97,7 +97,8 @@ class TcpTransport:
                 self._start(self._accept(listener)).add_done_callback(lambda _task: listener.close())
         except OSError as error:
             raise TransportError(
-                f"SIP cannot listen on {local.transport.upper()} {local.host_port}: {error.strerror}.", hint=PORT_HINT
+                f"SIP cannot listen on {local.transport.upper()} {local.host_port}: {error.strerror}.",
+                hint=port_hint(local.transport),
             ) from error
         self.local = Address(local.host, port, local.transport)
         self._plan_sweep()

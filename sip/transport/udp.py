@@ -15,7 +15,7 @@ from sip.address import Address
 from sip.errors import TransportError
 from sip.stun import binding_response
 from sip.transport.outages import Outages
-from sip.transport.ports import PORT_HINT, ConnectionFigures, OnFailure, Receiver, plain_host
+from sip.transport.ports import ConnectionFigures, OnFailure, Receiver, plain_host, port_hint
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class UdpTransport(asyncio.DatagramProtocol):
         except OSError as error:
             sock.close()
             raise TransportError(
-                f"SIP cannot listen on UDP {local.host_port}: {error.strerror}.", hint=PORT_HINT
+                f"SIP cannot listen on UDP {local.host_port}: {error.strerror}.", hint=port_hint(local.transport)
             ) from error
         self = cls(receiver, on_failure, Address(local.host, sock.getsockname()[1], "udp"))
         self._socket = sock

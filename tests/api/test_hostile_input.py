@@ -138,6 +138,14 @@ async def test_wrong_methods_and_paths(admin: httpx.AsyncClient) -> None:
 async def test_a_form_is_not_json(admin: httpx.AsyncClient) -> None:
     answer = await admin.post(USERS, content=b"username=a", headers={"Content-Type": "text/plain"})
     assert_problem(answer, 422)
+    assert "application/json" in answer.json()["hint"]
+    assert "hint" not in (await admin.post(USERS, json=[])).json()
+
+
+async def test_a_body_in_another_alphabet_than_utf_8_is_told(admin: httpx.AsyncClient) -> None:
+    answer = await admin.post(USERS, content=b'{"name": "\xff"}', headers=JSON)
+    assert_problem(answer, 400)
+    assert "UTF-8" in answer.json()["detail"]
 
 
 async def test_the_error_names_fields_but_repeats_no_values(admin: httpx.AsyncClient) -> None:

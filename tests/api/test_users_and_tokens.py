@@ -109,6 +109,10 @@ async def test_company_settings_change_field_by_field(admin: httpx.AsyncClient) 
     assert changed.json() == before | {"name": "Loja Aurora", "timezone": "Europe/Moscow"}
     wrong = await admin.patch("/api/v1/company", json={"timezone": "../../etc/passwd"})
     assert wrong.status_code == 422
+    for nowhere in ("ZZ", "UK"):
+        refused = await admin.patch("/api/v1/company", json={"country": nowhere})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "body.country")
+    assert (await admin.patch("/api/v1/company", json={"country": "GB"})).json()["country"] == "GB"
     assert (await admin.patch("/api/v1/company", json={"colour": "red"})).json()["errors"][0] == {
         "field": "body.colour",
         "message": "There is no such field",

@@ -133,7 +133,8 @@ async def test_it_is_driven_from_the_terminal_and_real_words_come_through(server
 
 
 async def test_a_wrong_password_and_a_server_that_is_not_there_are_told(server: RamalProcess) -> None:
-    with pytest.raises(SoftPhoneError, match="refused with 401"):
+    with pytest.raises(SoftPhoneError, match="refused with 401") as refused:
         await webrtc_phone(server, "ws", "not the password")
+    assert refused.value.hint == "Are the extension and its password right?"
     with pytest.raises(SoftPhoneError, match="cannot start"):
         await SoftPhone.start(PhoneSetup(f"127.0.0.1:{free_port()}", "1001", password=PASSWORD, transport="ws"))

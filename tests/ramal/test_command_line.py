@@ -66,12 +66,53 @@ def test_a_webrtc_phone_is_not_led_over_what_carries_no_sip() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--server", "127.0.0.1:99999"], "“127.0.0.1:99999” is no server."),
+        (["--server", ""], "“” is no server."),
+        (["--extension", ""], "“” is no extension."),
+        (["--extension", "кот"], "“кот” is no extension."),
+        (["--extension", "1001@ramal.example"], "“1001@ramal.example” is no extension."),
+    ],
+)
+def test_a_phone_is_told_what_is_wrong_with_its_account(given: list[str], told: str) -> None:
+    done = ramal("softphone", "--password", "secret", *given)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == f"ramal: {told}"
+
+
+def test_the_help_names_the_usual_data_folder() -> None:
+    assert "Data folder; var unless it is named." in ramal("serve", "--help", COLUMNS="200").stdout
+
+
+def test_an_argument_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    broken = os.fsdecode(b"caf\xe9")
+    for command in (["route", "test", broken], ["bans", "add", "203.0.113.7", "--reason", broken]):
+        result = ramal(*command, "--data", str(tmp_path))
+        assert (result.returncode, result.stderr) == (2, "ramal: “caf\ufffd” is not text in UTF-8.\n")
+
+
+@pytest.mark.parametrize("label", ["", "x" * 201, "two\nlines"])
+def test_a_token_has_a_label_that_lists_can_show(tmp_path: Path, label: str) -> None:
+    result = ramal("token", "create", "--role", "manager", "--label", label, "--data", str(tmp_path))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "A label is one line of 1 to 200 printable characters." in result.stderr
+
+
 def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = ramal("serve", "--data", str(tmp_path / "file"))
     assert result.returncode == 2
-    assert "cannot be used" in result.stderr
+    assert "cannot be used: it is a file." in result.stderr
+    assert "Name a folder with --data." in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_name_that_leads_nowhere_is_no_taken_port(tmp_path: Path) -> None:
+    result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46000", RAMAL_LISTEN="nowhere.invalid")
+    assert result.returncode == 2
+    assert "Set RAMAL_LISTEN to an address of this machine." in result.stderr
 
 
 def test_a_damaged_database_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -100,7 +141,7 @@ def test_an_agents_token_acts_for_an_extension(tmp_path: Path) -> None:
     assert ramal("token", "create", "--role", "agent", "--extension", "ana", "--data", str(tmp_path)).returncode == 2
 
 
-@pytest.mark.parametrize("setting", ["RAMAL_SIP_PORT", "RAMAL_MQTT_PORT"])
+@pytest.mark.parametrize("setting", ["RAMAL_SIP_PORT", "RAMAL_SIP_TLS_PORT", "RAMAL_MQTT_PORT"])
 def test_every_taken_port_is_told_in_two_lines(tmp_path: Path, setting: str) -> None:
     kind = socket.SOCK_DGRAM if setting == "RAMAL_SIP_PORT" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as taken:
@@ -138,10 +179,13 @@ def test_a_data_folder_that_is_not_there_is_not_made_by_mistake(tmp_path: Path) 
 
 def test_a_wrong_rate_line_is_named_and_nothing_is_stored(tmp_path: Path) -> None:
     rates = tmp_path / "rates.csv"
-    rates.write_text("prefix,kind,price_per_minute,currency\n7,landline,0.72,RUB\n7,mobile,cheap,RUB\n")
+    rates.write_text("prefix,kind,price_per_minute,currency\n7,landline,0.72,RUB\n7,mobile,cheap,RUB\nx,,1,RUB\n")
     result = ramal("rates", "import", str(rates), "--data", str(tmp_path))
     assert result.returncode == 2
-    assert "line 3" in result.stderr.lower()
+    first, *lines, hint = result.stderr.splitlines()
+    assert first == "ramal: The rate file was not imported."
+    assert [line.split(":")[0].strip() for line in lines] == ["Line 3", "Line 4"]
+    assert hint.strip() == "Correct these lines and import again."
     rates.write_text("prefix,kind,price_per_minute,currency\n7,landline,0.72,RUB\n7,mobile,1.57,RUB\n")
     result = ramal("rates", "import", str(rates), "--data", str(tmp_path), "--json")
     assert json.loads(result.stdout)["imported"] == 2

@@ -105,10 +105,10 @@ async def test_what_answers_but_is_no_ramal_is_told(tmp_path: Path, body: bytes)
     assert "failed at it (502)" in (await refusal(tmp_path, 502, body)).message
 
 
-async def test_the_rule_that_is_broken_is_told_without_the_rest(tmp_path: Path) -> None:
+async def test_the_rule_that_is_broken_is_told_with_its_field_and_without_the_rest(tmp_path: Path) -> None:
     await company_in(tmp_path)
     problem = {"detail": "The request breaks a rule.", "errors": [{"field": "body.number", "message": "No number."}]}
-    assert (await refusal(tmp_path, 422, problem)).message == "No number."
+    assert (await refusal(tmp_path, 422, problem)).message == "number: No number."
     assert (await refusal(tmp_path, 422, {"errors": ["odd"]})).message == "The server refuses the question."
 
 

@@ -59,6 +59,23 @@ async def test_a_call_that_is_refused_before_its_placing_is_answered_has_ended()
     await phone.close()
 
 
+REFUSES = """
+import os, sys
+sys.stdin.readline()
+os.write(1, b'{"reply": 1, "error": "no call is up"}' + bytes([10]))
+"""
+
+
+async def test_what_a_phone_cannot_do_is_told_in_words() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", REFUSES, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    phone = SoftPhone(PhoneSetup(NOWHERE, "1001", register=False), process)
+    with pytest.raises(SoftPhoneError, match="The phone 1001 cannot press keys: no call is up"):
+        await phone.do("digits", call=1, digits="5")
+    await phone.close()
+
+
 async def test_two_phones_hear_each_other(tmp_path: Path) -> None:
     order = make_speech(tmp_path / "order.wav", "Good morning, I would like to order twelve white roses.")
     greeting = make_speech(tmp_path / "greeting.wav", "Loja Aurora, Ana speaking, how may I help you today?")
