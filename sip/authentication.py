@@ -52,6 +52,7 @@ _HABITS: Final = (
 """What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
+_HEADERS: Final = ("authorization:", "proxy-authorization:")
 _SESSION: Final = "-sess"
 _NAMES: Final[dict[str, tuple[Algorithm, bool]]] = {
     **{name: (one, False) for one in Algorithm for name in (one.value, one.lower())},
@@ -332,6 +333,9 @@ def _remembered_hash(algorithm: Algorithm, text: str) -> str:
 def _credentials(value: str) -> dict[str, str] | None:
     """Read a Digest challenge or credentials; None for another scheme or what cannot be read."""
     scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() in _HEADERS:
+        # Scripts write the name of the header before a word of SIPp's that brings its own.
+        scheme, _, rest = rest.lstrip().partition(" ")
     if scheme.lower() != "digest":
         return None
     try:

@@ -289,6 +289,13 @@ def test_forgotten_counts_cannot_be_replayed() -> None:
     assert verify(server, answer(server.challenge(later)), now=later) == Verified("1001")
 
 
+@pytest.mark.parametrize("name", ["Authorization: ", "proxy-authorization:  "])
+def test_credentials_behind_the_name_of_their_header_are_read(name: str) -> None:
+    server = authenticator()
+    assert verify(server, name + answer(server.challenge(NOW))) == Verified("1001")
+    assert verify(server, name + "Basic MTAwMTpzM2NyZXQ=") == Denied("")
+
+
 def test_credentials_for_one_call_do_not_open_another() -> None:
     server = authenticator()
     value = answer(server.challenge(NOW))
