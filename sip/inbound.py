@@ -161,14 +161,14 @@ class Inbound:
             return
         transaction = self._layer.create_server(request, source)
         method = request.method
-        if method == "INVITE":
-            transaction.respond(response_to(request, 100))
         unknown = _unknown_options(request) if method != "BYE" else []
         if unknown:
             transaction.respond(response_to(request, 420, headers=[("Unsupported", ", ".join(unknown))]))
         else:
             session.receive(request, transaction)
         if method == "INVITE":
+            if not transaction.answered:
+                transaction.respond(response_to(request, 100))
             self._meaning.note_refusal(transaction)
         elif not transaction.answered:
             transaction.await_answer()
