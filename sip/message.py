@@ -239,7 +239,7 @@ class Request(Message):
         self.method = method
         self._uri = uri if isinstance(uri, Uri) else None
         self._target = str(uri)
-        self.server_key: tuple[str, ...] | None = None
+        self.server_key: tuple[str | int, ...] | None = None
         """How its server transaction is found, once that was asked (`sip.transaction.server_key`)."""
 
     @property

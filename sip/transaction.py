@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from core.identifiers import random_hex
 from sip.address import Address
+from sip.errors import MalformedMessageError
 from sip.message import Request, Response, response_to
 from sip.oversize import LARGEST_DATAGRAM, Oversize
 from sip.timers import Timer, TimerHeap
@@ -32,8 +33,8 @@ from sip.transaction_tables import (
 )
 
 MAGIC_COOKIE = "z9hG4bK"
-Key = tuple[str, ...]
-"""Client: branch, method. Server: branch, sent-by, method (ACK counts as INVITE)."""
+Key = tuple[str | int, ...]
+"""Client: branch, method. Server: branch, sent-by, method (ACK counts as INVITE), Call-ID, number."""
 Send = Callable[[bytes, Address], None]
 ResponseCallback = Callable[[Response, "ClientTransaction"], None]
 LateAnswer = Callable[[Response, bytes, Address], bool]
@@ -59,6 +60,7 @@ def client_key(response: Response) -> Key:
 def server_key(request: Request, method: str | None = None) -> Key:
     """Return the key of the server transaction that a request belongs to (RFC 3261 section 17.2.3).
 
+    Call-ID and number are part of it, for scripts write one branch for all that they send.
     `method` looks for another transaction of the same hop: "INVITE" finds the one that a CANCEL means.
     """
     key = request.server_key
@@ -67,9 +69,15 @@ def server_key(request: Request, method: str | None = None) -> Key:
         branch = via.branch
         if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE:
             # An RFC 2543 peer: its branch means nothing, so the rest of the request has to tell.
-            branch = f"{request.call_id} {request.cseq[0]} {request.from_tag}"
-        key = request.server_key = branch, via.sent_by, "INVITE" if request.method == "ACK" else request.method
-    return key if method is None else (*key[:2], method)
+            branch = request.from_tag
+        try:
+            call_id, number = request.call_id, request.cseq[0]
+        except MalformedMessageError:
+            # It is refused, and its repetitions are.
+            call_id, number = "", 0
+        started = "INVITE" if request.method == "ACK" else request.method
+        key = request.server_key = branch, via.sent_by, started, call_id, number
+    return key if method is None else (*key[:2], method, *key[3:])
 
 
 def new_branch() -> str:

@@ -666,6 +666,50 @@ def test_a_call_whose_way_back_cannot_be_read_is_refused_before_it_begins(header
     assert not server.core.sessions
 
 
+class TestOneBranchForAll:
+    """Scripts write one branch for all that they send: what is new is told by Call-ID and number."""
+
+    VIA = "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1"
+
+    def test_each_call_is_a_new_one_and_each_repeated_invite_an_old_one(self) -> None:
+        server = Server()
+        server.application.on_invite = lambda session: session.progress(180)
+        first, second = request("INVITE", via=self.VIA, body=OFFER), request("INVITE", via=self.VIA, body=OFFER)
+        for message in (first, second, first, second):
+            assert server.status(message) == 180
+        assert [session.call_id for session in server.application.sessions] == [first.call_id, second.call_id]
+        cancel = another("CANCEL", first)
+        cancel.set("Via", self.VIA)
+        assert [(one.status, one.call_id) for one in server.send(cancel)] == [
+            (200, first.call_id),
+            (487, first.call_id),
+        ]
+
+    def test_a_challenge_is_answered_under_the_branch_that_was_challenged(self) -> None:
+        server = Server()
+        server.application.users["alice"] = PASSWORD
+        fields = {"To": "<sip:alice@10.0.0.2>", "Call_ID": "one", "Expires": "60"}
+        first = request("REGISTER", uri="sip:10.0.0.2", via=self.VIA, body=b"", tag="", **fields)
+        (asked,) = server.send(first)
+        value = authorise(asked.get_all("WWW-Authenticate"), "alice", PASSWORD, "REGISTER", first.uri)
+        fields |= {"CSeq": "2 REGISTER", "Authorization": value}
+        assert server.status(request("REGISTER", uri="sip:10.0.0.2", via=self.VIA, body=b"", tag="", **fields)) == 200
+
+    def test_a_re_invite_under_the_branch_of_the_invite_is_answered(self) -> None:
+        server = Server()
+        server.application.on_invite = lambda session: session.answer(ANSWER)
+        invite = request("INVITE", via=self.VIA, body=OFFER)
+        answered = server.send(invite)[-1]
+        ack = another("ACK", invite)
+        ack.set("To", f"<sip:bob@10.0.0.2>;tag={answered.to_tag}")
+        server.send(ack)
+        again = request(
+            "INVITE", via=self.VIA, tag=answered.to_tag, Call_ID=invite.call_id, CSeq="2 INVITE", body=OFFER
+        )
+        server.application.listener.on = lambda session, _event: session.accept_offer(ANSWER)
+        assert server.status(again) == 200
+
+
 class TestProxyChallenge:
     """Scripts know one kind of challenge only: that of the server they were written for."""
 
