@@ -58,7 +58,8 @@ class PeerRequests(IncomingSide):
     def receive(self, request: Request, transaction: ServerTransaction) -> None:
         """Take a request of the peer inside the dialog."""
         dialog = self.dialog
-        if dialog is not None and request.from_tag != dialog.remote_tag:
+        if dialog is not None and request.from_tag != dialog.remote_tag and dialog.remote_tag:
+            # One who answered without a tag is known by ours alone, as RFC 2543 had it (RFC 3261 section 12.2.1.1).
             selected = self._invite is not None and self._invite.select(request.from_tag)
             dialog = self.dialog if selected else None
         if dialog is None:

@@ -268,6 +268,23 @@ def test_hanging_up_before_the_ack_waits_for_it() -> None:
     assert pair.settled()
 
 
+def test_one_who_answered_without_a_tag_is_the_peer_under_whatever_tag_it_writes_later() -> None:
+    def untagged(message: Request | Response) -> None:
+        if isinstance(message, Response) and message.cseq[1] == "INVITE":
+            message.set("To", (message.get("To") or "").partition(";tag=")[0])
+
+    pair = Pair.make(lambda session: session.answer(ANSWER))
+    pair.network.rewrite = untagged
+    listener = Listener()
+    session = pair.call(listener)
+    pair.network.run(0.1)
+    assert session.remote_tag == ""
+    pair.bob_session.hang_up()
+    pair.network.run(0.1)
+    assert pair.network.what[-2:] == ["BYE", "200 BYE"]
+    assert listener.last == Ended(by_peer=True, status=200)
+
+
 def test_the_second_branch_of_a_fork_that_answers_is_acknowledged_and_ended() -> None:
     pair, session, listener = established()
     first = pair.network.find("200 INVITE").message
