@@ -58,6 +58,9 @@ class WebApp:
             return FileResponse(file, headers={"Cache-Control": caching})
         if path.startswith("/assets/"):
             raise NoSuchPathError("There is no such file.", hint="Load the page again: the web app was updated.")
+        if "." in path.rpartition("/")[2]:
+            # No page of the app has a dot in its name: who asks for `/openapi.json` or `/robots.txt` wants that or nothing.
+            raise NoSuchPathError("There is no such file.", hint="/api/v1/openapi.json lists all addresses of the API.")
         first = self._folder / "index.html"
         if not first.is_file():
             return HTMLResponse(_NOT_BUILT, headers={"Cache-Control": "no-store"})

@@ -67,6 +67,23 @@ def main() -> None:
         sys.exit(1)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from api.settings import VERSION  # noqa: PLC0415
+
+        print(f"Ramal {VERSION}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
+
+
 @cli.command()
 def serve(data: Data = None, config: ConfigFile = None) -> None:
     """Start the server and run until Ctrl-C or SIGTERM."""

@@ -44,6 +44,13 @@ async def test_files_last_and_the_first_page_is_always_asked_for(dist: Path, any
     assert again.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/robots.txt", "/setup/.env"])
+async def test_a_file_that_is_not_there_is_no_page(dist: Path, anyone: httpx.AsyncClient, path: str) -> None:
+    answer = await anyone.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["hint"] == "/api/v1/openapi.json lists all addresses of the API."
+
+
 @pytest.mark.parametrize(
     "path", ["/../secret.txt", "/%2e%2e/secret.txt", "/assets/../../secret.txt", "/..%2fsecret.txt", "/%00"]
 )

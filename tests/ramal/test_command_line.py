@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_every_command_has_help(command: str) -> None:
     result = ramal(*command.split(), "--help")
     assert result.returncode == 0
     assert "Usage" in result.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    result = ramal("--version")
+    assert (result.returncode, result.stdout) == (0, f"Ramal {project['version']}\n")
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
