@@ -128,11 +128,7 @@ class Exchange:
         await self.directory.reload()
         await self.watching.mailboxes.load()
         await self.bans.load()
-        stored = await self._registrations.load()
-        for username, bindings in stored.items():
-            login = self.directory.snapshot.logins.get(username)
-            if login is not None and self.sip.core.inbound.registrations.restore(username, bindings):
-                self.switch.extensions.registered(login.extension, present=True)
+        self.switch.extensions.restored(await self._restored())
         await self.sip.start()
         self._started = True
         self._logins = self.directory.snapshot.logins
@@ -144,6 +140,16 @@ class Exchange:
         self.bans.start()
         self._open_calls.start()
         self.switch.start()
+
+    async def _restored(self) -> set[str]:
+        """Put the stored contacts back, and return whose phones they are."""
+        logins, registrations = self.directory.snapshot.logins, self.sip.core.inbound.registrations
+        stored = await self._registrations.load()
+        return {
+            logins[username].extension
+            for username, bindings in stored.items()
+            if username in logins and registrations.restore(username, bindings)
+        }
 
     async def close(self) -> None:
         """End the calls and close the doors."""

@@ -55,6 +55,11 @@ class ExtensionStates:
         """Return the ids of the calls that the extension is in."""
         return self._by_extension.get(extension, ())
 
+    def restored(self, extensions: Collection[str]) -> None:
+        """Take note of who had phones before a restart: nobody listens yet, so nobody is told."""
+        self._registered.update(extensions)
+        self._told.update((extension, self.state(extension)) for extension in extensions)
+
     def registered(self, extension: str, *, present: bool) -> None:
         """Take note that an extension has phones, or has none any more."""
         if present and extension in self._registered:

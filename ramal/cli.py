@@ -23,7 +23,7 @@ from core.visible import visible
 from ramal.allocator import share_memory
 from ramal.errors import ServerFailedError
 from ramal.open_files import allow_open_files
-from ramal.pauses import collect_rarely
+from ramal.pauses import collect_after_start
 
 cli = typer.Typer(
     name="ramal",
@@ -88,7 +88,7 @@ def options(
 def serve(data: Data = None, config: ConfigFile = None) -> None:
     """Start the server and run until Ctrl-C or SIGTERM."""
     share_memory()
-    collect_rarely()
+    collect_after_start()
     # First, so that a wrong setting is told at once.
     settings = _settings(data, config)
     from ramal.app import serve as run_server  # noqa: PLC0415 - loading the rooms takes a second, other commands need none of it
@@ -105,7 +105,7 @@ def demo(
 ) -> None:
     """Show the main job on real calls with a demo company."""
     share_memory()
-    collect_rarely()
+    collect_after_start()
     from ramal.demo.run import run_demo  # noqa: PLC0415
 
     settings = _settings(data, config)

@@ -12,14 +12,18 @@ _OLDEST: Final = 2
 _EVERY: Final = 0.05
 
 
-def collect_rarely() -> None:
-    """Collect less often; called before the rooms are loaded it saves a fifth of the start, for modules are no garbage."""
-    gc.set_threshold(*_THRESHOLDS)
+def collect_after_start() -> None:
+    """Collect nothing until `tune_garbage_collection`: modules, extensions and registered phones are no garbage.
+
+    Called before the rooms are loaded it saves a fifth of the start.
+    """
+    gc.disable()
 
 
 def tune_garbage_collection() -> None:
-    """Put what the start made aside for good, and collect less often."""
-    collect_rarely()
+    """Put what the start made aside for good, and collect in small steps from now on."""
+    gc.set_threshold(*_THRESHOLDS)
+    gc.enable()
     if _freeze_survivors not in gc.callbacks:
         gc.callbacks.append(_freeze_survivors)
     gc.collect()

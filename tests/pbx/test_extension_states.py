@@ -54,6 +54,18 @@ def test_the_busiest_of_several_calls_counts() -> None:
     assert board.states.state("1001") is ExtensionState.HELD
 
 
+def test_who_had_phones_before_a_restart_is_told_of_when_that_changes_only() -> None:
+    board = Wallboard()
+    board.told.clear()
+    board.states.restored({"1002", "1003"})
+    assert board.states.state("1002") is ExtensionState.IDLE
+    board.states.registered("1002", present=True)
+    assert board.told == []
+    board.states.registered("1002", present=False)
+    board.call("a", ("1003", RINGING, False))
+    assert board.told == [("1002", "offline"), ("1003", "ringing")]
+
+
 def test_who_listens_hears_of_calls_also_when_no_state_changes() -> None:
     board = Wallboard()
     heard: list[set[str]] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ramal.pauses import tune_garbage_collection
+from ramal.pauses import collect_after_start, tune_garbage_collection
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,15 @@ def _collector_as_it_was() -> Iterator[None]:
     yield
     gc.set_threshold(*thresholds)
     gc.callbacks[:] = callbacks
+    gc.enable()
     gc.unfreeze()
+
+
+def test_nothing_is_collected_until_the_start_is_over() -> None:
+    collect_after_start()
+    assert not gc.isenabled()
+    tune_garbage_collection()
+    assert gc.isenabled()
 
 
 def test_what_a_full_collection_left_over_is_not_looked_at_again() -> None:
