@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ _REGION: Final = re.compile(
     r".*?^Size: +(?P<size>\d+) kB$.*?^Rss: +(?P<resident>\d+) kB$",
     re.MULTILINE | re.DOTALL,
 )
+_BREATH: Final = 0.001
+"""Seconds between two pages: whoever touches new memory while one is gathered has to wait, and without a break all of them wait for all."""
 _FULL: Final = 0.75
 """The share of a region that must be in use: of a thread's stack hardly anything is, and a huge page of it would be a waste."""
 
@@ -28,8 +31,8 @@ _FULL: Final = 0.75
 def gather_memory() -> int:
     """Gather the memory that is in use into huge pages, and return how many bytes of it now are in such.
 
-    It is done page by page, by the calling thread. Where the system has no huge pages, or its administrator wants none (`never`),
-    nothing happens.
+    It is done page by page, by the calling thread, and others have their turn between two. Where the system has no huge pages,
+    or its administrator wants none (`never`), nothing happens.
     """
     madvise = getattr(ctypes.CDLL(None), "madvise", None)
     try:
@@ -41,7 +44,12 @@ def gather_memory() -> int:
     if madvise is None or not wanted:
         return 0
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    return sum(page for address in full_pages(text, page) if madvise(address, page, _COLLAPSE) == 0)
+    gathered = 0
+    for address in full_pages(text, page):
+        if madvise(address, page, _COLLAPSE) == 0:
+            gathered += page
+        time.sleep(_BREATH)
+    return gathered
 
 
 def full_pages(maps: str, page: int) -> Iterator[int]:
