@@ -42,7 +42,7 @@ Rss:                4096 kB
 _GATHER = """
 import re
 from ramal.huge_pages import gather_memory
-kept = [bytes(200_000) for _ in range(300)]
+kept = [b"x" * 100_000 for _ in range(600)]
 gathered = gather_memory()
 huge = re.search(r"AnonHugePages: +([0-9]+) kB", open("/proc/self/smaps_rollup").read())
 print(gathered, int(huge[1]) * 1024)
