@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.server import CARRIER, COMPANY_NUMBER, EXTENSION, PORT_BASE, cpu_ms, pinned, resident_kb, wait_until
+from bench.server import CARRIER, COMPANY_NUMBER, EXTENSION, PORT_BASE, cpu_ms, end, pinned, resident_kb, wait_until
 
 ABSENT: Final = "there is no `asterisk` in PATH, nor one that the variable ASTERISK names"
 _VARIABLE: Final = "ASTERISK"
@@ -212,12 +212,7 @@ def running_asterisk() -> Iterator[Asterisk]:
             wait_until(lambda: _ready(process, asterisk), _START_SECONDS, "the start of Asterisk")
             yield asterisk
         finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, _STOP_SECONDS)
 
 
 def _ready(process: subprocess.Popen[bytes], asterisk: Asterisk) -> bool:

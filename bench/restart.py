@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Table, create_engine, insert
 
-from bench.server import CARRIER, COMPANY_NUMBER, PORT_BASE, RAMAL, pinned, resident_kb
+from bench.server import CARRIER, COMPANY_NUMBER, PORT_BASE, RAMAL, end, pinned, resident_kb
 from core.identifiers import new_id
 from pbx.tables import ExtensionRow, InboundNumberRow, RegistrationRow, TrunkRow
 
@@ -113,12 +113,7 @@ def _restart(folder: Path) -> tuple[float, float]:
             seconds = _rung(phone, carrier, int(environment["RAMAL_PORT_BASE"]), began)
             return seconds, resident_kb(process.pid)
         finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, _STOP_SECONDS)
 
 
 def _rung(phone: socket.socket, carrier: socket.socket, port: int, began: float) -> float:

@@ -26,6 +26,7 @@ EXTENSION: Final = "1001"
 PORT_BASE: Final = "22000"
 """Where the server's ports begin: below those that the system gives to clients, one of which could be connected to itself."""
 _START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
 _CAUGHT_UP_SECONDS: Final = 30.0
 _TICK_MS: Final = 1000.0 / os.sysconf("SC_CLK_TCK")
 RAMAL: Final = (sys.executable, "-c", "from ramal.cli import main; main()")
@@ -105,6 +106,16 @@ def _checked(response: httpx.Response) -> httpx.Response:
     return response
 
 
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """End a process; one that is still there after so long is killed."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def wait_until(reached: Callable[[], bool], seconds: float, what: str) -> None:
     """Wait for something outside of this process.
 
@@ -149,12 +160,7 @@ def running_server(port_base: int = 0) -> Iterator[Server]:
             yield server
         finally:
             client.close()
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, _STOP_SECONDS)
 
 
 def _ready(server: Server) -> bool:
