@@ -14,8 +14,8 @@ from sip.bans import Ban, BanPolicy, parse_network
 from sip.config import SipConfig
 from sip.guard import Guard, GuardConfig
 from sip.message import Request, Response
+from tests.sip.by_hand import Server, request
 from tests.sip.network import ANSWER, BOB, OFFER
-from tests.sip.test_inbound import Server, request
 
 SCANNER = Address("203.0.113.9", 5090)
 PHONE = Address("203.0.113.9", 40_001)
