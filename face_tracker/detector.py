@@ -75,7 +75,7 @@ class YunetDetector:
             ModelError: the file is missing, is no ONNX model, or has other outputs than YuNet's.
         """
         if not model.is_file():
-            raise ModelError(f"There is no face detector model {model}.", hint="Correct faces.detector_model.")
+            raise ModelError(f"There is no face detector model {model}.", hint="Correct RAMAL_FACES_DETECTOR_MODEL.")
         import onnxruntime  # noqa: PLC0415 - takes a while; a server without cameras needs it never
 
         options = onnxruntime.SessionOptions()

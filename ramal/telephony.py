@@ -16,6 +16,7 @@ from pbx.live import CallView
 from ramal.adapters import CallerNames, CallParties, ColleagueAddresses
 from ramal.ground import Ground
 from ramal.own_address import told_address
+from recordings.errors import SpeechUnavailableError
 from recordings.sealer import Sealer
 from recordings.speech import VoskRecogniser
 from recordings.storage import RecordingStore
@@ -121,6 +122,7 @@ def build_recordings(
     queue = None
     if model is not None:
         recogniser = VoskRecogniser(model)
+        check_speech_model(recogniser)
         queue = TranscriptQueue(
             ground.database, store, ground.bus, ground.clock, recogniser, ground.settings.node, reader=crm.calls
         )
@@ -129,3 +131,11 @@ def build_recordings(
     sealer = Sealer(ground.database, store, ground.bus, ground.clock, ground.settings.node, transcripts=queue)
     stack.push_async_callback(sealer.close)
     return store, queue, sealer
+
+
+def check_speech_model(recogniser: VoskRecogniser) -> None:
+    """Log a model that cannot be used now, and not after the first call only; calls go on without it."""
+    try:
+        recogniser.check()
+    except SpeechUnavailableError as error:
+        log.warning("speech_model_unusable", error=error.message, hint=error.hint)

@@ -28,8 +28,8 @@ _END_SECONDS: Final = 5.0
 _NEEDED: Final = (("am/final.mdl", "final.mdl"), ("conf/mfcc.conf", "mfcc.conf"))
 _GRAPHS: Final = ("graph/HCLG.fst", "HCLG.fst", "graph/HCLr.fst", "HCLr.fst")
 OFF_HINT: Final = (
-    "Download a model from https://alphacephei.com/vosk/models, unpack it, and name its folder in the setting "
-    "speech.vosk_model."
+    "Download a model from https://alphacephei.com/vosk/models, unpack it, and name its folder in "
+    "RAMAL_SPEECH_VOSK_MODEL."
 )
 
 

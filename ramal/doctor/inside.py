@@ -16,7 +16,18 @@ from core.consumer import JournalFollower
 from core.errors import RamalError
 from core.settings import Settings
 from pbx.exchange import Exchange
-from ramal.doctor import addresses, audio, certificates, ports, recent_calls, registrations, storage, trunks, work
+from ramal.doctor import (
+    addresses,
+    audio,
+    certificates,
+    models,
+    ports,
+    recent_calls,
+    registrations,
+    storage,
+    trunks,
+    work,
+)
 from ramal.doctor.findings import Finding, Severity
 from ramal.pauses import LoopPauses
 from sip.trace.tracer import Tracer
@@ -70,6 +81,7 @@ class Examination:
             findings += registrations.examine(self._logins())
             findings += await self._audio()
             findings += storage.examine(await asyncio.to_thread(storage.gather, self._folder))
+            findings += await asyncio.to_thread(models.examine, self._settings)
             findings += work.examine(await self._work())
             return findings
 

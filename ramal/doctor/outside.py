@@ -13,7 +13,7 @@ from pbx import snapshot
 from pbx.call_trace import CallTraces
 from pbx.cdrs.queries import CdrQueries
 from ramal.data_folder import TRACE_FOLDER
-from ramal.doctor import addresses, audio, ports, recent_calls, storage, trunks
+from ramal.doctor import addresses, audio, models, ports, recent_calls, storage, trunks
 from ramal.doctor.findings import Finding, Severity, ok
 from ramal.doctor.inside import certificate_findings, rtp_findings
 from ramal.errors import ServerFailedError, ServerRefusedError
@@ -38,7 +38,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += certificate_findings(settings, settings.data, SystemClock().now())
     if settings.database_url or (settings.data / "ramal.sqlite3").exists():
         findings += await _examine_database(settings)
-    return findings + storage.examine(storage.gather(settings.data))
+    return findings + storage.examine(storage.gather(settings.data)) + models.examine(settings)
 
 
 async def _ask_server(settings: Settings) -> list[Finding]:

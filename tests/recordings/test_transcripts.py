@@ -158,4 +158,4 @@ async def test_where_speech_recognition_is_off_the_hint_says_how_to_switch_it_on
     async with archive.database.reading() as session:
         with pytest.raises(RecordingNotFoundError) as raised:
             await Transcripts(enabled=False).of_recording(session, IDS[0])
-    assert "speech.vosk_model" in raised.value.hint
+    assert "RAMAL_SPEECH_VOSK_MODEL" in raised.value.hint

@@ -12,7 +12,7 @@ import pytest
 from core.clock import ManualClock
 from core.settings_reader import load_settings
 from pbx.registration_losses import RegistrationLosses
-from ramal.doctor import addresses, certificates, ports, registrations, storage, trunks, work
+from ramal.doctor import addresses, certificates, models, ports, registrations, storage, trunks, work
 from ramal.doctor.findings import Finding, Severity, as_text, ok, worst
 from tests.support.certificates import Authority
 
@@ -247,6 +247,30 @@ def test_a_folder_that_is_full_open_or_not_ours_is_told(tmp_path: Path) -> None:
         "disk_full": Severity.PROBLEM,
     }
     assert codes(storage.examine(storage.gather(tmp_path / "nowhere"))) == {"no_folder": Severity.NOTE}
+
+
+# Models.
+
+
+def test_a_model_that_a_setting_names_and_that_is_not_there_is_told(tmp_path: Path) -> None:
+    def found(**named: str) -> dict[str, Severity]:
+        return codes(models.examine(load_settings(environment={"RAMAL_" + name: path for name, path in named.items()})))
+
+    detector = tmp_path / "yunet.onnx"
+    assert found() == {}
+    assert found(SPEECH_VOSK_MODEL=str(tmp_path / "nowhere"), FACES_DETECTOR_MODEL=str(detector)) == {
+        "speech_model_unusable": Severity.PROBLEM,
+        "detector_missing": Severity.PROBLEM,
+    }
+    assert found(SPEECH_VOSK_MODEL=str(tmp_path)) == {"speech_model_unusable": Severity.PROBLEM}
+    for name in ("am/final.mdl", "conf/mfcc.conf", "graph/HCLG.fst"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    detector.touch()
+    assert found(SPEECH_VOSK_MODEL=str(tmp_path), FACES_DETECTOR_MODEL=str(detector)) == {
+        "speech_model": Severity.OK,
+        "detector": Severity.OK,
+    }
 
 
 # Work.
