@@ -17,6 +17,7 @@ from crm_bridge.customers import Ground
 from crm_bridge.deals import Deals
 from crm_bridge.errors import CrmNotFoundError
 from crm_bridge.interface import CallBegun, CallFinished, CallRecord, RecordingReference, TranscriptReference
+from crm_bridge.known_numbers import KnownNumbers
 from crm_bridge.leads import Leads
 from crm_bridge.lookup import caller_at_once, caller_of_number
 from crm_bridge.notices import Notices
@@ -65,11 +66,13 @@ class EmbeddedCrm:
         self.activities = Activities(ground)
         self.calls = CallActivities(ground, self.leads)
         self.notices = ground.notices
+        self.known_numbers = KnownNumbers(database)
+        """Spares the database the question for strangers, once started."""
 
     async def find_caller(self, number: str) -> Caller | None:
         """Return who a number belongs to: a contact, else an open lead, else a company; None when unknown or hidden."""
         number = public_number(number, self._country)
-        if not number:
+        if not number or not self.known_numbers.may_have(number):
             return None
         return await caller_at_once(self._database, number)
 

@@ -91,6 +91,10 @@ async def running(settings: Settings) -> AsyncIterator[Ramal]:
         tracer = start_tracer(ground, stack)
         ways = start_ways(ground, stack)
         exchange, crm = build_telephony(ground, engine, tracer, tls, ways)
+        if not settings.database_url:
+            # A database in the data folder has one server, and no command writes customers.
+            crm.known_numbers.start()
+            stack.push_async_callback(crm.known_numbers.close)
         store, queue, sealer = build_recordings(ground, crm, stack)
         recordings = Recordings(ground.database, store, ground.bus)
         transcripts = Transcripts(enabled=queue is not None)
