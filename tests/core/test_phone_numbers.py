@@ -1,5 +1,8 @@
 """E.164 and what a line costs by its kind."""
 
+import contextlib
+
+import phonenumbers
 import pytest
 
 from core.phone_numbers import InvalidNumberError, NumberKind, classify, is_assigned, normalise
@@ -53,3 +56,26 @@ def test_the_kind_is_seen_from_home(number: str, home: str, kind: NumberKind) ->
 )
 def test_a_number_that_nobody_can_have_is_told_from_one_in_use(text: str, country: str, assigned: bool) -> None:
     assert is_assigned(text, country) is assigned
+
+
+def test_a_number_that_is_in_e164_already_stays_what_the_full_reading_makes_of_it() -> None:
+    # 210 is nobody's.
+    for code in (*phonenumbers.COUNTRY_CODE_TO_REGION_CODE, 210):
+        for length in (7, 9, 10):
+            for first in range(0, 100, 11):
+                text = f"+{code}{first:02}{'617394285'[: length - 2]}"
+                assert normalised(text) == read_in_full(text)
+
+
+def normalised(text: str) -> str | None:
+    with contextlib.suppress(InvalidNumberError):
+        return normalise(text, "RU")
+    return None
+
+
+def read_in_full(text: str) -> str | None:
+    with contextlib.suppress(phonenumbers.NumberParseException):
+        number = phonenumbers.parse(text, "RU")
+        if phonenumbers.is_possible_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return None
