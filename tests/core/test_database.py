@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.company import Company, CompanySettings
-from core.database import Base, Database
+from core.database import Base, Database, utc_text
 from core.errors import StorageError
 from core.identifiers import new_id
 
@@ -31,6 +31,19 @@ async def test_money_comes_back_to_the_last_digit(database: Database) -> None:
         session.add_all(Row(id=index, amount=amount) for index, amount in enumerate(amounts))
     async with database.reading() as session:
         assert list(await session.scalars(select(Row.amount).order_by(Row.id))) == amounts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime(2026, 8, 1, 12, 30, 5, 20, tzinfo=UTC), "2026-08-01T12:30:05.000020Z"),
+        (datetime(2026, 8, 1, 12, 30, 5, tzinfo=UTC), "2026-08-01T12:30:05.000000Z"),
+        (datetime(2026, 8, 1, 1, 30, 5, tzinfo=timezone(timedelta(hours=3))), "2026-07-31T22:30:05.000000Z"),
+        (datetime(33, 1, 1, tzinfo=UTC), "0033-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_a_time_has_the_same_width_whatever_it_is(value: datetime, text: str) -> None:
+    assert utc_text(value) == text
 
 
 async def test_times_come_back_in_utc_and_sort_by_time(database: Database) -> None:
