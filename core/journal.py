@@ -89,6 +89,8 @@ class Journal:
             self._segment = int(Path(os.fsdecode(self._file.name)).stem)
             """The first sequence of the segment that is written."""
             self._written = os.fstat(self._file.fileno()).st_size
+            self._torn = False
+            """Whether a write has failed, and may have left something behind what is written."""
         except OSError as error:
             raise JournalError(
                 f"The call journal in {folder} cannot be written: {error.strerror}.",
@@ -148,10 +150,11 @@ class Journal:
             return []
         if self._tail and self._tail[0].sequence <= after + 1:
             # From the end, where those who keep up begin; a deque is slow in its middle.
-            newest = list(itertools.islice(reversed(self._tail), max(0, self.last_sequence - after)))
-            newest.reverse()
-            count = max(0, self.durable_sequence - after)
-            return newest[: count if limit is None else min(limit, count)]
+            wanted = self.durable_sequence - after if limit is None else min(limit, self.durable_sequence - after)
+            newer = self.last_sequence - after - wanted
+            found = list(itertools.islice(reversed(self._tail), newer, newer + wanted))
+            found.reverse()
+            return found
         entries: list[Entry] = []
         segments = self._segments()
         for index, (first, path) in enumerate(segments):
@@ -242,13 +245,16 @@ class Journal:
             following = self._open_segment(first)
             self._file.close()
             self._file, self._segment, self._written = following, first, 0
-        # What a failed write left behind is cut off here, for the disk that failed may have refused that too.
-        os.ftruncate(self._file.fileno(), self._written)
+        if self._torn:
+            # Cut off here and not where the write failed, for the disk may have refused that too.
+            os.ftruncate(self._file.fileno(), self._written)
+        self._torn = True
         written = 0
         while written < len(data):
             written += self._file.write(data[written:])
         os.fsync(self._file.fileno())
         self._written += len(data)
+        self._torn = False
 
     def _open_segment(self, first: int | None = None) -> io.FileIO:
         """Open the segment that begins with sequence `first`, or by default the last one there is."""
