@@ -69,12 +69,16 @@ class EmbeddedCrm:
         self.known_numbers = KnownNumbers(database)
         """Spares the database the question for strangers, once started."""
 
+    def is_stranger(self, number: str) -> bool:
+        """Tell whether a number certainly belongs to nobody, without a look into the database."""
+        number = public_number(number, self._country)
+        return not number or not self.known_numbers.may_have(number)
+
     async def find_caller(self, number: str) -> Caller | None:
         """Return who a number belongs to: a contact, else an open lead, else a company; None when unknown or hidden."""
-        number = public_number(number, self._country)
-        if not number or not self.known_numbers.may_have(number):
+        if self.is_stranger(number):
             return None
-        return await caller_at_once(self._database, number)
+        return await caller_at_once(self._database, public_number(number, self._country))
 
     async def caller_name(self, number: str) -> str | None:
         """Return the name that belongs to a number, or None."""

@@ -22,6 +22,10 @@ class CallerNames:
     def __init__(self, crm: EmbeddedCrm) -> None:
         self._crm = crm
 
+    def is_stranger(self, number: str) -> bool:
+        """Tell whether a number certainly belongs to nobody whom the CRM knows."""
+        return self._crm.is_stranger(number)
+
     async def caller_name(self, number: str) -> str | None:
         """Return the name the CRM knows for a number."""
         caller = await self._crm.find_caller(number)

@@ -54,12 +54,12 @@ async def _reached(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> 
 
 async def _name_caller(call: Call) -> None:
     """Let the CRM name the caller, if it can do so at once."""
-    equipment = call.equipment
-    if equipment.callers is None or call.from_party.private:
+    equipment, number = call.equipment, call.from_party.number
+    if equipment.callers is None or call.from_party.private or equipment.callers.is_stranger(number):
         return
     try:
         async with asyncio.timeout(equipment.config.caller_name_timeout):
-            name = await equipment.callers.caller_name(call.from_party.number)
+            name = await equipment.callers.caller_name(number)
     except Exception as error:
         # Whatever is wrong with the CRM, the phone rings.
         log.warning("caller_not_looked_up", call_id=call.id, error=f"{type(error).__name__}: {error}")

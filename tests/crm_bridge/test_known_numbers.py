@@ -42,6 +42,7 @@ async def test_who_was_there_before_the_start_is_found_and_a_stranger_is_certain
 async def test_a_stranger_costs_no_question(desk: Desk, known: KnownNumbers, monkeypatch: pytest.MonkeyPatch) -> None:
     await started(known)
     monkeypatch.setattr(desk.database, "look_up", refused)
+    assert desk.crm.is_stranger(STRANGER)
     assert await desk.crm.find_caller(STRANGER) is None
 
 

@@ -89,6 +89,9 @@ async def test_a_vanished_phone_ends_the_call_with_a_clear_reason(
 class SlowDirectory:
     """A CRM that hangs."""
 
+    def is_stranger(self, _number: str) -> bool:
+        return False
+
     async def caller_name(self, _number: str) -> str | None:
         await asyncio.sleep(60)
         return "too late"
@@ -97,11 +100,28 @@ class SlowDirectory:
 class KnowingDirectory:
     """A CRM that knows everybody."""
 
+    def is_stranger(self, _number: str) -> bool:
+        return False
+
     async def caller_name(self, _number: str) -> str | None:
         return "Maria Souza"
 
 
-@pytest.mark.parametrize(("callers", "shown"), [(SlowDirectory(), "+79161112233"), (KnowingDirectory(), "Maria Souza")])
+class StrangersDirectory(KnowingDirectory):
+    """A CRM that need not be asked, for it knows nobody."""
+
+    def is_stranger(self, _number: str) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("callers", "shown"),
+    [
+        (SlowDirectory(), "+79161112233"),
+        (KnowingDirectory(), "Maria Souza"),
+        (StrangersDirectory(), "+79161112233"),
+    ],
+)
 async def test_the_phone_shows_the_name_the_crm_knows_and_rings_without_it(
     tmp_path: Path, prompts: Path, callers: SlowDirectory | KnowingDirectory, shown: str
 ) -> None:
