@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import httpx
+import pytest
 
 from api.permissions import Role
 
@@ -101,6 +104,21 @@ async def test_writes_refusals_and_failed_sign_ins_are_audited_without_values(
     assert "lamps in the fog" not in str(entries)
     mine = (await admin.get("/api/v1/audit", params={"resource": "users", "until": "2020-01-01T00:00:00Z"})).json()
     assert mine["items"] == []
+
+
+async def test_the_names_of_all_time_zones_are_gathered_beside_the_calls(
+    admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[threading.Thread] = []
+
+    def available() -> set[str]:
+        where.append(threading.current_thread())
+        return {"Europe/Moscow"}
+
+    monkeypatch.setattr("zoneinfo.available_timezones", available)
+    assert (await admin.patch("/api/v1/company", json={"timezone": "Europe/Moscow"})).status_code == 200
+    assert where != []
+    assert threading.main_thread() not in where
 
 
 async def test_company_settings_change_field_by_field(admin: httpx.AsyncClient) -> None:
