@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 _HEADER: Final = struct.Struct(">II")
 _MAX_RECORD: Final = 1 << 20
 _SEGMENT_BYTES: Final = 64 << 20
-_GATHER_SECONDS: Final = 0.02
+_GATHER_SECONDS: Final = 0.01
 """How long facts gather for one write; a kill loses at most those."""
 _TAIL_ENTRIES: Final = 32_768
 """The newest entries that some reader has still to take are kept in memory, so that who keeps up never reads the file again."""
