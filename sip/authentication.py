@@ -45,13 +45,16 @@ class Algorithm(enum.StrEnum):
 
 _ASKED: Final = (Algorithm.SHA_256, Algorithm.MD5)
 """What others are asked for: the algorithms that the digests of passwords are stored by."""
+_ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
+"""What those are asked for who are not known: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
 _HABITS: Final = (
+    (re.compile(r"Linphone(?=[A-Za-z ]*/[0-3]\.|.*\bbelle-sip/[01]\.)", re.IGNORECASE), _ANYONE),
     (re.compile(r"Ramal softphone|Linphone", re.IGNORECASE), _ASKED),
     (re.compile(r"baresip v([0-2]\.|3\.([0-9]|10)\.)", re.IGNORECASE), (Algorithm.MD5,)),
 )
-"""What a phone is asked for, by its User-Agent. These choose by strength; baresip gave up at the sight of SHA-256 until 3.11."""
-_ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
-"""What all others are asked for: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
+"""What a phone is asked for, by its User-Agent. Our softphone and Linphone choose by strength, but Linphone knew MD5 alone in its first
+years; baresip gave up at the sight of SHA-256 until 3.11.
+"""
 _HEADERS: Final = ("authorization:", "proxy-authorization:")
 _SESSION: Final = "-sess"
 _NAMES: Final[dict[str, tuple[Algorithm, bool]]] = {

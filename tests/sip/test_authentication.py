@@ -142,6 +142,10 @@ def test_the_right_password_passes_by_both_algorithms(username: str, algorithm: 
         ("", ["MD5", "SHA-256"]),
         ("Asterisk PBX 22.10.1", ["MD5", "SHA-256"]),
         ("LinphoneDaemon/5.1.64", ["SHA-256", "MD5"]),
+        ("Linphone Desktop/4.2.5 (belle-sip/4.4.0)", ["SHA-256", "MD5"]),
+        ("Linphone/3.5.2 (eXosip2/3.6.0)", ["MD5", "SHA-256"]),
+        ("LinphoneAndroid/3.3.2 (belle-sip/1.6.3)", ["MD5", "SHA-256"]),
+        ("Linphone Desktop/4.1.1 (belle-sip/1.6.3)", ["MD5", "SHA-256"]),
         ("baresip v1.0.0 (x86_64/Linux)", ["MD5"]),
         ("baresip v3.10.1 (x86_64/Linux)", ["MD5"]),
         ("baresip v3.11.0 (x86_64/Linux)", ["MD5", "SHA-256"]),
@@ -376,7 +380,8 @@ def test_no_header_makes_the_check_fall_or_pass(junk: str, place: int) -> None:
     response = good.partition('response="')[2].partition('"')[0]
     for value in (junk, "Digest " + junk, good[:place] + junk, junk + good[place:], good[:place] + junk + good[place:]):
         verdict = verify(server, value)
-        assert isinstance(verdict, Denied | Stale) or response in value
+        # A backslash before a character in quotes means that character.
+        assert isinstance(verdict, Denied | Stale) or response in value.replace("\\", "")
 
 
 @pytest.mark.parametrize(
