@@ -54,6 +54,7 @@ ENDINGS: Final[dict[Outcome, Ending]] = {
 }
 
 _BY_STATUS: Final[dict[int, Outcome]] = {
+    403: Outcome.NOT_ALLOWED,
     404: Outcome.UNKNOWN_NUMBER,
     408: Outcome.NO_ANSWER,
     410: Outcome.UNKNOWN_NUMBER,
@@ -77,6 +78,7 @@ _STRENGTH: Final = (
     Outcome.NO_MEDIA,
     Outcome.UNKNOWN_NUMBER,
     Outcome.LOOP,
+    Outcome.NOT_ALLOWED,
     Outcome.FAILED,
     Outcome.TRUNKS_DOWN,
     Outcome.UNAVAILABLE,

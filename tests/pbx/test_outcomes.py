@@ -24,6 +24,8 @@ from pbx.party import TRANSITIONS, LegState
         ([500, 408], Outcome.NO_ANSWER),
         ([500, 404], Outcome.UNAVAILABLE),
         ([500, 503], Outcome.FAILED),
+        ([500, 403], Outcome.NOT_ALLOWED),
+        ([403, 486], Outcome.BUSY),
         ([302], Outcome.UNAVAILABLE),
         ([302, 486], Outcome.BUSY),
         ([486, 408, 600, 500], Outcome.BUSY),
@@ -35,7 +37,13 @@ def test_the_phones_of_an_extension_mean_together(statuses: list[int], outcome: 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(404, Outcome.UNKNOWN_NUMBER), (503, Outcome.TRUNKS_DOWN), (500, Outcome.FAILED), (699, Outcome.FAILED)],
+    [
+        (403, Outcome.NOT_ALLOWED),
+        (404, Outcome.UNKNOWN_NUMBER),
+        (503, Outcome.TRUNKS_DOWN),
+        (500, Outcome.FAILED),
+        (699, Outcome.FAILED),
+    ],
 )
 def test_a_status_has_a_meaning(status: int, outcome: Outcome) -> None:
     assert of_status(status) is outcome
