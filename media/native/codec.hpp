@@ -13,10 +13,35 @@
 
 namespace ramal {
 
-// The numbers are those of media/codec.py.
-enum class CodecKind : uint8_t { pcmu = 0, pcma = 1, g722 = 2, opus = 3, l16 = 4, l16_wide = 5 };
+// The numbers are those of media/codec.py. Behind the last that is decoded here come those that are only passed on, as they are.
+enum class CodecKind : uint8_t {
+    pcmu = 0,
+    pcma = 1,
+    g722 = 2,
+    opus = 3,
+    l16 = 4,
+    l16_wide = 5,
+    g729 = 6,
+    g723 = 7,
+    g728 = 8,
+    gsm = 9,
+    gsm_efr = 10,
+    g726_16 = 11,
+    g726_24 = 12,
+    g726_32 = 13,
+    g726_40 = 14,
+    ilbc = 15,
+    amr = 16,
+    amr_wb = 17,
+    speex = 18,
+    speex_wide = 19,
+    g7221 = 20,
+};
 
-constexpr int kCodecKinds = 6;
+constexpr int kCodecKinds = 21;
+constexpr int kDecodedKinds = 6;
+
+constexpr bool decoded_here(CodecKind kind) { return static_cast<int>(kind) < kDecodedKinds; }
 
 // Hertz of the sound in it (for Opus: as much as telephones use of it), and of its RTP timestamps. G.722's is half of what it should be
 // since an error in RFC 1890 that RFC 3551 section 4.5.2 keeps.
@@ -29,7 +54,10 @@ constexpr CodecRates rates_of(CodecKind kind) {
     switch (kind) {
         case CodecKind::g722: return {16000, 8000};
         case CodecKind::opus: return {16000, 48000};
-        case CodecKind::l16_wide: return {16000, 16000};
+        case CodecKind::l16_wide:
+        case CodecKind::amr_wb:
+        case CodecKind::speex_wide:
+        case CodecKind::g7221: return {16000, 16000};
         default: return {8000, 8000};
     }
 }

@@ -186,19 +186,26 @@ void Endpoint::skip_at_peer() {
 void Endpoint::audio_received(const RtpPacket& packet, CodecKind kind, int64_t now) {
     reception_.timing(packet.timestamp, now);
     counters.jitter_ms.set(reception_.jitter_ms());
+    if (decoded_here(kind)) {
+        overhear(packet, kind, now);
+        if (seat_ != nullptr) return hear(packet, kind, now);
+    }
+    if (peer_ == nullptr || !peer_->open_for_peer()) return;
+    if (kind != peer_->settings_.codec) {
+        if (!decoded_here(kind) || !decoded_here(peer_->settings_.codec)) return skip_at_peer();
+        if (!peer_->alike(kind)) return translate(packet, kind, now);
+        transcode(*law_of(kind), packet.payload, packet.size);
+    }
+    peer_->relay(source(), packet, peer_->settings_.payload_type, now);
+}
+
+void Endpoint::overhear(const RtpPacket& packet, CodecKind kind, int64_t now) {
     if (track_) track_->write(kind, packet.payload, packet.size, packet.timestamp, source(), now);
     if (ears_) {
         ears_->packet(kind, packet);
         if (const auto law = law_of(kind); law && ears_->mutes()) std::fill_n(packet.payload, packet.size, silence_code(*law));
     }
     if (tap_) tap_->packet(kind, packet, source(), now);
-    if (seat_ != nullptr) return hear(packet, kind, now);
-    if (peer_ == nullptr || !peer_->open_for_peer()) return;
-    if (kind != peer_->settings_.codec) {
-        if (!peer_->alike(kind)) return translate(packet, kind, now);
-        transcode(*law_of(kind), packet.payload, packet.size);
-    }
-    peer_->relay(source(), packet, peer_->settings_.payload_type, now);
 }
 
 void Endpoint::event_received(const RtpPacket& packet, int64_t now) {

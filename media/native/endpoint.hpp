@@ -146,6 +146,8 @@ public:
 
 private:
     void audio_received(const RtpPacket& packet, CodecKind kind, int64_t now);
+    // Who hears the party beside the peer: a recording, a tap, our own ears.
+    void overhear(const RtpPacket& packet, CodecKind kind, int64_t now);
     void noise_received(const RtpPacket& packet, int64_t now);
     void packet_received(const RtpPacket& packet, int64_t now);
     void secured_received(uint8_t* data, size_t size, const SocketAddress& from, int64_t now);

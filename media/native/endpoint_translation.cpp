@@ -64,6 +64,7 @@ void Endpoint::send_translated_step(int64_t now) {
 }
 
 void Endpoint::send_frame(const int16_t* samples, int32_t rate, int64_t now) {
+    if (!decoded_here(settings_.codec)) return;
     uint8_t payload[kLargestPayload];
     size_t size = kFrameSamples;
     const auto law = law_of(settings_.codec);

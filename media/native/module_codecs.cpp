@@ -16,7 +16,7 @@ namespace ramal {
 namespace {
 
 CodecKind kind_of(int number) {
-    if (number < 0 || number >= kCodecKinds) throw std::invalid_argument("no such codec");
+    if (number < 0 || number >= kDecodedKinds) throw std::invalid_argument("no such codec");
     return static_cast<CodecKind>(number);
 }
 
