@@ -83,7 +83,7 @@ class Bridge:
         a, b = self.a.media.endpoint, self.b.media.endpoint
         if a is None or b is None:
             return
-        if self._supervisors:
+        if self._supervisors and not (self.a.media.to_be_passed or self.b.media.to_be_passed):
             self._mix(a, b)
         elif not self._connected:
             self._equipment.engine.bridge(a, b)
@@ -93,7 +93,8 @@ class Bridge:
 
     def _find_common_codec(self) -> None:
         """Ask one of the two for the other's codec where that spares decoding: the better one, if both can."""
-        if alike(self.a.media.codec, self.b.media.codec):
+        ours, theirs = self.a.media.speaks, self.b.media.speaks
+        if ours is not None and theirs is not None and alike(ours, theirs):
             return
         better, other = sorted((self.a, self.b), key=lambda leg: not leg.media.wideband)
         if not other.speak_like(better):

@@ -24,11 +24,12 @@ from pbx.call_life import CallLife
 from pbx.call_recording import CallRecordingState
 from pbx.call_state import CallState
 from pbx.dialling import Attempt, Dialling, DialResult, Patience
-from pbx.errors import CallStateError
+from pbx.errors import CallStateError, NoMediaError, NoPortError
 from pbx.leg import Leg
 from pbx.party import Party
 from pbx.requests import LegGone, ReplaceLeg, Request
 from pbx.supervision import Supervisor
+from sip.codecs import Codec
 from sip.session import InviteSession
 from sip.session_events import TextReceived
 from sip.transfer import Refer
@@ -74,7 +75,7 @@ class Call(CallLife):
         """
         dialling = Dialling(self.equipment, listener)
         self._dialling = dialling
-        wishes = listener.spoken_codecs if listener is not None else ()
+        wishes = self._wishes(listener, attempts) if listener is not None else ()
         try:
             for attempt in attempts:
                 self._open(attempt, dialling, wishes)
@@ -109,7 +110,20 @@ class Call(CallLife):
         finally:
             self._dialling = None
 
-    def _open(self, attempt: Attempt, dialling: Dialling, wishes: tuple[str, ...]) -> None:
+    def _wishes(self, listener: Leg, attempts: Sequence[Attempt]) -> tuple[Codec, ...]:
+        """Return the codecs that those who are rung are to speak for the one who waits.
+
+        Where calls are recorded, none that cannot be: unless the one who waits speaks nothing else.
+        """
+        wishes = listener.spoken_codecs
+        settings = self.equipment.company.settings
+        outside = self.customer is not None or any(attempt.role is PartyRole.CUSTOMER for attempt in attempts)
+        wanted = settings.record_calls if outside else settings.record_internal_calls
+        if wanted or self.recording.state is not CallRecordingState.OFF:
+            return tuple([codec for codec in wishes if not codec.passed]) or wishes
+        return wishes
+
+    def _open(self, attempt: Attempt, dialling: Dialling, wishes: tuple[Codec, ...]) -> None:
         leg = Leg(self.equipment, self, attempt.party, attempt.role, incoming=False)
         self.legs.append(leg)
         dialling.legs.append(leg)
@@ -119,7 +133,8 @@ class Call(CallLife):
             log.warning("leg_not_opened", call_id=self.id, number=attempt.party.number, error=error.message)
             self.legs.remove(leg)
             dialling.legs.remove(leg)
-            dialling.ended(503)
+            unspeakable = isinstance(error, NoMediaError) and not isinstance(error, NoPortError)
+            dialling.ended(488 if unspeakable else 503)
 
     def record(self, *, by_extension: str = "") -> CallRecordingState:
         """Switch the recording on, or between on and paused."""
@@ -202,8 +217,7 @@ class Call(CallLife):
             return None
         leg = Leg(self.equipment, self, party, self.role_of(party, self.caller), incoming=True)
         self.legs.append(leg)
-        leg.take(session)
-        leg.answer()
+        _answer(leg, session, self._dialling.favourite)
         if leg.alive:
             self._dialling.answered(leg)
         return leg
@@ -213,14 +227,14 @@ class Call(CallLife):
 
         Raises:
             CallStateError: the leg does not talk, or a transfer is under way.
+            NoMediaError: as `Leg.answer`.
         """
         talk = self.conversation
         if talk is None or old not in talk.legs or self.transferring or self._ending:
             raise CallStateError("The leg cannot be replaced now.")
         leg = Leg(self.equipment, self, party, old.role, incoming=True)
         self.legs.append(leg)
-        leg.take(session)
-        leg.answer()
+        _answer(leg, session, next((kept.media.speaks for kept in talk.legs if kept is not old), None))
         self.ask(ReplaceLeg(old, leg))
         return leg
 
@@ -228,6 +242,12 @@ class Call(CallLife):
     def customer(self) -> Leg | None:
         """The leg of the outside party the call is about, if there is one."""
         return next((leg for leg in self.legs if leg.role is PartyRole.CUSTOMER), None)
+
+    @property
+    def passed(self) -> str:
+        """The label of the codec that is only passed on between those who talk, or an empty string."""
+        legs = self.conversation.legs if self.conversation is not None else ()
+        return next((leg.media.passed for leg in legs if leg.media.passed), "")
 
     @property
     def rings(self) -> bool:
@@ -329,3 +349,13 @@ class Call(CallLife):
         """Ask the phones that may be silent whether they are still there; monotonic time and interval in seconds."""
         for leg in tuple(self.legs):
             leg.probe(now, every)
+
+
+def _answer(leg: Leg, session: InviteSession, like: Codec | None) -> None:
+    """Take a session that came into a call, for one of codec `like`; where that cannot be, it is refused, and the error is passed on."""
+    leg.take(session)
+    try:
+        leg.answer(like=like)
+    except NoMediaError:
+        leg.reject(488, "No common codec")
+        raise

@@ -67,6 +67,7 @@ class CallRecording:
         "id",
         "location",
         "state",
+        "unhearable",
     )
 
     def __init__(self, equipment: Equipment, call_id: str) -> None:
@@ -83,9 +84,13 @@ class CallRecording:
         self.id = ""
         self.location = ""
         self.state = CallRecordingState.OFF
+        self.unhearable = False
+        """Whether it could not begin because the call speaks what is only passed on: other parties may speak otherwise."""
 
     def start(self, *legs: Leg) -> None:
         """Begin the file. Where it cannot be had the call goes on, and the failure is a fact of it, as the engine tells.
+
+        So it is where a codec is only passed on: what is said in it cannot be heard here.
 
         It has 16 kHz where one of the legs speaks a wideband codec now, else 8, and keeps that whatever is spoken later.
         """
@@ -97,19 +102,27 @@ class CallRecording:
         sample_rate = _WIDE_RATE if any(leg.media.wideband for leg in legs) else _NARROW_RATE
         now = self._equipment.clock.now()
         self.id = self.id or new_id()
+        passed = next((leg.media.to_be_passed for leg in legs if leg.media.to_be_passed), "")
+        self.unhearable = bool(passed)
+        if passed:
+            self._not_started(f"The call speaks {passed}, which is only passed on and cannot be recorded.")
+            return
         self.location = f"{now:%Y/%m/%d}/{self.id}.wav"
         path = self._equipment.config.recordings / self.location
         try:
             self._recording = self._equipment.engine.create_recording(path, sample_rate=sample_rate, channels=channels)
         except MediaError as error:
-            self.state = CallRecordingState.FAILED
-            log.warning("recording_not_started", call_id=self._call_id, error=str(error))
-            self._note(RecordingFailed, reason=str(error))
+            self._not_started(str(error))
             return
         self._closed = asyncio.get_running_loop().create_future()
         self._equipment.recordings_by_id[self._recording.id] = self
         self.state = CallRecordingState.ON
         self._note(RecordingStarted, location=self.location, channels=channels, sample_rate=sample_rate)
+
+    def _not_started(self, reason: str) -> None:
+        self.state = CallRecordingState.FAILED
+        log.warning("recording_not_started", call_id=self._call_id, error=reason)
+        self._note(RecordingFailed, reason=reason)
 
     def follow(self, *legs: Leg) -> None:
         """Record exactly these legs from now on; the others become silence."""

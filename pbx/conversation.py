@@ -38,7 +38,7 @@ def converse(call: Call, a: Leg, b: Leg) -> Coroutine[Any, Any, None]:
     No coroutine of its own, which every call would have in memory as long as it lasts.
     """
     if b.alive:
-        a.answer(like=b.media.codec)
+        a.answer(like=b.media.speaks)
     call.answered_by(b)
     conversation = Conversation(call, a, b)
     call.conversation = conversation
@@ -260,6 +260,8 @@ class Conversation:
     async def _join(self, request: TransferJoin, kept: Leg) -> Leg | None:
         other = request.consulted.owner
         if isinstance(other, Call) and other.room is not None:
+            if kept.media.passed:
+                return await transfer.refused(self._call, kept, request)
             transfer.into_room(self._call, kept, request.by, other.room, request.report, other_call_id=other.id)
             other.end("Transferred")
             return None
@@ -270,6 +272,8 @@ class Conversation:
                 other.end("Transferred")
             return await transfer.blind(self._call, kept, TransferBlind(request.by, target, request.report))
         self._call.vital = (kept,)
+        if not kept.understands(next(leg for leg in other.conversation.legs if leg is not request.consulted)):
+            return await transfer.refused(self._call, kept, request)
         target_leg = transfer.join(self._call, request.by, request.consulted, other, request.report)
         if target_leg is None:
             return await transfer.back(self._call, kept, request.by)
@@ -302,7 +306,8 @@ class Conversation:
         self._bridge.connect()
         settings = call.equipment.company.settings
         wanted = settings.record_calls if call.customer is not None else settings.record_internal_calls
-        if wanted and call.recording.state is CallRecordingState.OFF:
+        recording = call.recording
+        if wanted and (recording.state is CallRecordingState.OFF or recording.unhearable):
             call.recording.start(a, b)
         self._record()
 

@@ -16,6 +16,7 @@ from pbx.leg import Leg
 from pbx.outcomes import Outcome, best_response, of_phones
 from pbx.party import Party
 from sip.address import Address
+from sip.codecs import Codec
 from sip.session import InviteSession
 from sip.uri import Uri
 
@@ -91,6 +92,11 @@ class Dialling:
         self._causes: dict[int, str] = {}
 
     @property
+    def favourite(self) -> Codec | None:
+        """What the one who waits has to be spoken to in; None where anything that we decode will do."""
+        return self._listener.media.favourite if self._listener is not None else None
+
+    @property
     def ringing(self) -> bool:
         """Whether the answer is still open."""
         return not self._decided
@@ -116,7 +122,7 @@ class Dialling:
     def early_media_heard(self, leg: Leg) -> None:
         """The other side sends voice before the answer: let the one who waits hear it, if only one is rung."""
         listener = self._listener
-        if len(self.legs) > 1 or listener is None or not listener.open_early(like=leg.media.codec):
+        if len(self.legs) > 1 or listener is None or not listener.open_early(like=leg.media.speaks):
             self.ringing_heard()
             return
         self._note_sign()

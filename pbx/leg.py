@@ -16,6 +16,7 @@ from pbx.errors import NoMediaError
 from pbx.leg_verbs import LegVerbs
 from pbx.party import LegState
 from sip.address import Address, is_ip_address
+from sip.codecs import Codec
 from sip.session import InviteSession
 from sip.session_events import (
     Answered,
@@ -24,6 +25,7 @@ from sip.session_events import (
     Ended,
     OfferAnswered,
     Offered,
+    OfferRejected,
     Progressed,
     Referred,
     Rejected,
@@ -84,7 +86,11 @@ class Leg(LegVerbs):
         self._begin(session)
 
     def call(
-        self, invite: Callable[[bytes, Leg], InviteSession], *, wishes: tuple[str, ...] = (), way: Address | None = None
+        self,
+        invite: Callable[[bytes, Leg], InviteSession],
+        *,
+        wishes: tuple[Codec, ...] = (),
+        way: Address | None = None,
     ) -> None:
         """Open the leg outwards.
 
@@ -94,7 +100,7 @@ class Leg(LegVerbs):
             way: where the INVITE goes: it tells where the voice comes to, which parties are browsers, and whether keys can be sent.
 
         Raises:
-            NoMediaError: no RTP port is free.
+            NoMediaError: no RTP port is free, or the party may be offered nothing that the other leg hears.
             RamalError: the INVITE cannot be sent; the leg is over then, and was never told of.
         """
         self._open_endpoint(way)
@@ -219,10 +225,10 @@ class Leg(LegVerbs):
         self._end(0 if self.answered else event.status, event.reason or ("Hung up" if event.by_peer else ""))
 
     def _offered(self, event: Offered) -> None:
-        if event.sdp is None:
-            self.session.accept_offer(self.media.offer(self.spoken_codecs))
-            return
         try:
+            if event.sdp is None:
+                self.session.accept_offer(self.media.offer(self.spoken_codecs))
+                return
             answer = self.media.answer(event.sdp)
         except NoMediaError:
             self.session.reject_offer(488, headers=self._warning())
@@ -233,8 +239,12 @@ class Leg(LegVerbs):
     def _offer_answered(self, event: OfferAnswered) -> None:
         if self._accept_answer(event.sdp):
             self._note_hold()
-        elif self.media.agreed is None:
-            # It answers our only offer: there is nothing to go on with.
+        elif self.media.agreed is None or self.media.asked is not None:
+            # It answers our only offer, or the only one that lets the two be heard: there is nothing to go on with.
+            self.hang_up("No common codec")
+
+    def _offer_rejected(self, _event: OfferRejected) -> None:
+        if self.media.asked is not None:
             self.hang_up("No common codec")
 
     def _note_hold(self) -> None:
@@ -333,6 +343,7 @@ _HANDLERS: Final[dict[type, Callable[[Leg, Any], None]]] = {
     Ended: Leg._ended,  # noqa: SLF001
     Offered: Leg._offered,  # noqa: SLF001
     OfferAnswered: Leg._offer_answered,  # noqa: SLF001
+    OfferRejected: Leg._offer_rejected,  # noqa: SLF001
     Referred: Leg._referred,  # noqa: SLF001
     DigitReceived: Leg._digit_by_info,  # noqa: SLF001
     TextReceived: Leg._texted,  # noqa: SLF001

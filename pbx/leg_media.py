@@ -15,6 +15,7 @@ from media.engine import Codec, Endpoint, EndpointStatistics, Engine
 from media.errors import MediaError
 from media.full_ice import IceWays
 from pbx.errors import NoMediaError, NoPortError
+from pbx.leg_codecs import chosen, heard_by, spared
 from pbx.leg_security import LegSecurity
 from sip import codecs, offer_answer
 from sip.address import Address, is_ip_address
@@ -24,7 +25,8 @@ from sip.resolver import Target
 from sip.sdp import NOWHERE
 
 _NARROW: Final = 8000
-_ENGINE_CODECS: Final = {codec.label: Codec(codec.label) for codec in codecs.DEFAULT_CODECS}
+_NOT_ACCEPTABLE_FORMAT: Final = 305
+_ENGINE_CODECS: Final = {codec.label: Codec(codec.label) for codec in codecs.KNOWN_CODECS}
 
 
 log = structlog.get_logger(__name__)
@@ -52,6 +54,7 @@ class LegMedia:
         "_offer",
         "_packet_ms",
         "allowed",
+        "asked",
         "at",
         "beside",
         "endpoint",
@@ -72,9 +75,11 @@ class LegMedia:
         self.endpoint: Endpoint | None = None
         self.security = LegSecurity(identity, ways)
         self.allowed: tuple[codecs.Codec, ...] = ()
-        """What may be spoken with the party, best first; none stands for all that we speak."""
-        self.spoken: tuple[str, ...] = ()
-        """Labels of what the party is known to speak, its favourite first."""
+        """What may be spoken with the party, best first; none stands for all that we know."""
+        self.spoken: tuple[codecs.Codec, ...] = ()
+        """What the party is known to speak, its favourite first."""
+        self.asked: codecs.Codec | None = None
+        """What the party is asked to speak now because nobody is heard otherwise; None: there is a way to translate."""
         self.at = ("", "")
         """The address of this machine that the party speaks to, and what the party is told of it; empty: the engine's own."""
         self.beside: str | None = None
@@ -105,9 +110,41 @@ class LegMedia:
         return self.agreed.codec.label if self.agreed else ""
 
     @property
+    def speaks(self) -> codecs.Codec | None:
+        """The codec in use."""
+        return self.agreed.codec if self.agreed else None
+
+    @property
+    def passed(self) -> str:
+        """The label of the codec in use where that is only passed on, so that nothing of ours is heard in it; else empty."""
+        return self.agreed.codec.label if self.agreed is not None and self.agreed.codec.passed else ""
+
+    @property
+    def to_be_passed(self) -> str:
+        """As `passed`, of the codec that the party is being asked for, if it is."""
+        codec = self.asked or self.speaks
+        return codec.label if codec is not None and codec.passed else ""
+
+    @property
+    def favourite(self) -> codecs.Codec | None:
+        """What the party has to be spoken to in: the codec in use, else one that is passed on where it speaks no other."""
+        if self.agreed is not None:
+            return self.agreed.codec
+        return self.spoken[0] if self.spoken and all(codec.passed for codec in self.spoken) else None
+
+    @property
     def wideband(self) -> bool:
-        """Whether the codec in use carries more than the band of old telephones."""
-        return self.agreed is not None and _ENGINE_CODECS[self.agreed.codec.label].sample_rate > _NARROW
+        """Whether the codec in use carries more than the band of old telephones, as far as we can hear it."""
+        if self.agreed is None or self.passed:
+            return False
+        return _ENGINE_CODECS[self.agreed.codec.label].sample_rate > _NARROW
+
+    def understands(self, other: LegMedia) -> bool:
+        """Tell whether the party and another hear each other, at once or once one of them has taken a codec that it is known to speak."""
+        ours, theirs = self.speaks, other.speaks
+        if ours is None or theirs is None or codecs.alike(ours, theirs) or not (ours.passed or theirs.passed):
+            return True
+        return bool(heard_by(self.spoken, theirs) or heard_by(other.spoken, ours))
 
     def open(self) -> Endpoint:
         """Return the endpoint, taking a port when there is none yet.
@@ -125,12 +162,18 @@ class LegMedia:
             )
         return self.endpoint
 
-    def wishes(self, offer: bytes | None) -> tuple[str, ...]:
-        """Return the labels of what the party speaks, of what is spoken here: the codec in use first, then by its own order."""
+    def wishes(self, offer: bytes | None) -> tuple[codecs.Codec, ...]:
+        """Return what the party speaks, of what is known here: the codec in use first, then by its own order.
+
+        A party that speaks one of those that we decode understands everybody who does: no other is named then.
+        """
         if self.agreed is None and offer is not None:
             self._understood(offer)
-        in_use = self.codec
-        return (in_use, *[label for label in self.spoken if label != in_use]) if in_use else self.spoken
+        in_use = self.speaks
+        if in_use is None:
+            return self.spoken
+        others = [codec for codec in self.spoken if codec.label != in_use.label and (in_use.passed or not codec.passed)]
+        return (in_use, *others)
 
     def acceptable(self, offer: bytes) -> bool:
         """Tell whether an offer has a codec of ours and an address that voice can be sent to."""
@@ -159,19 +202,29 @@ class LegMedia:
         if self._offer is None or self._offer[0] is not offer:
             audio, self.warning = None, ""
             try:
-                ours = self.allowed or codecs.DEFAULT_CODECS
+                ours = self.allowed or codecs.KNOWN_CODECS
                 audio = offer_answer.understand(offer, ours, self.security.usable)
-                self.spoken = tuple([codec.label for codec in audio.choices(ours)])
+                self.spoken = tuple(audio.choices(ours))
             except SipError as error:
                 code = error.warning if isinstance(error, NotAcceptableHereError) else 399
                 self.warning = _warning(code, error.message)
             self._offer = (offer, audio)
         return self._offer[1]
 
-    def offer(self, wishes: tuple[str, ...] = ()) -> bytes:
-        """Return our offer: first what the one speaks with whom the party is to talk, by the labels of `wishes`."""
+    def offer(self, wishes: tuple[codecs.Codec, ...] = ()) -> bytes:
+        """Return our offer: first what the one speaks with whom the party is to talk.
+
+        A codec that is only passed on stays as long as the two talk.
+
+        Raises:
+            NoMediaError: that one speaks nothing that we decode, and nothing that the party may be offered.
+        """
         negotiation = self._opened()
-        negotiation.codecs = codecs.order(wishes, self.allowed)
+        in_use = self.speaks
+        offered = (in_use,) if in_use is not None and in_use.passed else codecs.order(wishes, self.allowed)
+        if not offered:
+            raise NoMediaError("The party may be offered none of the codecs that the caller speaks.")
+        negotiation.codecs = offered
         negotiation.protection = self.security.offer(self.open())
         return negotiation.offer()
 
@@ -198,15 +251,18 @@ class LegMedia:
     def offer_like(self, other: LegMedia) -> bytes | None:
         """Return an offer of the codec that the other side speaks, or None where the party is not known to speak it.
 
-        Nobody is asked on suspicion: there are phones that switch their voice off at an offer without a codec of theirs.
+        Where one of the two speaks a codec that is only passed on, another one that we decode does for who knows one. Nobody is asked on
+        suspicion: there are phones that switch their voice off at an offer without a codec of theirs.
         """
-        if self._negotiation is None or codecs.alike(self.codec, other.codec):
+        ours, theirs = self.speaks, other.speaks
+        if self._negotiation is None or ours is None or theirs is None or codecs.alike(ours, theirs):
             return None
-        known = [codec for codec in codecs.DEFAULT_CODECS if codec.label in self.spoken]
-        wanted = [codec for codec in known if codecs.alike(codec.label, other.codec)]
+        untranslated = ours.passed or theirs.passed
+        wanted = heard_by(self.spoken, theirs) if untranslated else spared(self.spoken, theirs)
         if not wanted:
             return None
-        self._negotiation.codecs = sorted(wanted, key=lambda codec: codec.label != other.codec)
+        self.asked = wanted[0] if untranslated else None
+        self._negotiation.codecs = wanted
         self._negotiation.protection = self.security.offer(self.open())
         return self._negotiation.offer()
 
@@ -223,16 +279,22 @@ class LegMedia:
         except (SipError, MediaError) as error:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
+        self.asked = None
 
-    def answer(self, sdp: bytes, like: str = "") -> bytes:
+    def answers(self, sdp: bytes, like: codecs.Codec | None = None) -> bool:
+        """Tell whether an offer can be answered: it has a codec in which the party hears us, or one of codec `like`."""
+        audio = self._understood(sdp)
+        return audio is not None and chosen(audio, like, self.allowed) is not None
+
+    def answer(self, sdp: bytes, like: codecs.Codec | None = None) -> bytes:
         """Take the party's offer, and return our answer.
 
         Args:
             sdp: the offer.
-            like: the label of the codec that the one speaks with whom the party talks; empty while that is not known.
+            like: the codec that the one speaks with whom the party talks; None while that is not known, or we speak to it ourselves.
 
         Raises:
-            NoMediaError: as `accept_answer`.
+            NoMediaError: as `accept_answer`, and where the party speaks nothing that we decode, which `like` is not either.
         """
         negotiation = self._opened()
         audio = self._understood(sdp)
@@ -240,8 +302,13 @@ class LegMedia:
         if audio is None:
             raise NoMediaError("The offer of the party cannot be taken.")
         before = negotiation.agreed
+        taken = chosen(audio, like or self.speaks, self.allowed)
+        if taken is None:
+            text = "There is no codec in the description that is decoded here, and none that the other party speaks."
+            self.warning = _warning(_NOT_ACCEPTABLE_FORMAT, text)
+            raise NoMediaError(text)
         negotiation.protection = self.security.answer(self.open(), audio)
-        agreed = negotiation.answer(self._chosen(audio, like or self.codec))
+        agreed = negotiation.answer(taken)
         try:
             self._apply(negotiation, agreed, answered=False)
         except MediaError as error:
@@ -249,15 +316,12 @@ class LegMedia:
             raise NoMediaError(error.message) from error
         return agreed.answer
 
-    def _chosen(self, audio: PeerAudio, like: str) -> PeerAudio:
-        """Take of an offer's codecs the one that spares decoding; where nothing is known, its first but for Opus, which costs most."""
-        if codecs.alike(audio.codec.label, like) or (not like and audio.codec is not codecs.OPUS):
-            return audio
-        choices = audio.choices(self.allowed or codecs.DEFAULT_CODECS)
-        for codec, payload_type in choices.items():
-            if codecs.alike(codec.label, like) or (not like and codec is not codecs.OPUS):
-                return audio.choose(codec, payload_type)
-        return audio
+    def note_refusal(self) -> None:
+        """Note that nobody was found who speaks what the party offers, where no other reason is known."""
+        if not self.warning and self.spoken and self.favourite is not None and self.agreed is None:
+            names = ", ".join(dict.fromkeys([codec.label for codec in self.spoken]))
+            text = f"The party that was called does not take {names}, which is only passed on here."
+            self.warning = _warning(_NOT_ACCEPTABLE_FORMAT, text)
 
     def listen(self, *, voice: bool) -> None:
         """Have the engine tell when the party begins and ends to speak, or no more."""
@@ -322,7 +386,8 @@ class LegMedia:
             remote=remote,
             codec=_ENGINE_CODECS[agreed.codec.label],
             payload_type=agreed.payload_type,
-            telephone_event=None if self.inband else agreed.telephone_event,
+            # Tones in a voice that is only passed on are neither heard nor made here.
+            telephone_event=None if self.inband and not agreed.codec.passed else agreed.telephone_event,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
             beside=self._beside(endpoint),

@@ -6,7 +6,9 @@ import abc
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from core.events import LegRinging, PartyRole
 from pbx import identity
@@ -16,6 +18,7 @@ from pbx.leg_voice import LegVoice
 from pbx.party import TRANSITIONS, LegState, Party
 from pbx.star_codes import StarCodeCollector
 from sip.address import Address
+from sip.codecs import Codec
 from sip.message import Headers
 from sip.session import InviteSession
 from sip.transfer import Refer
@@ -23,6 +26,10 @@ from sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.leg import LegOwner
+
+log = structlog.get_logger(__name__)
+
+_NOT_ACCEPTABLE_HERE: Final = 488
 
 
 class LegVerbs(LegVoice):
@@ -90,14 +97,14 @@ class LegVerbs(LegVoice):
         return self._star_codes
 
     @property
-    def spoken_codecs(self) -> tuple[str, ...]:
+    def spoken_codecs(self) -> tuple[Codec, ...]:
         """The codecs the party speaks, the one in use first; none when that is unknown."""
         offer = self._session.remote_offer if self.incoming and self._session is not None else None
         return self.media.wishes(offer)
 
     @property
     def acceptable(self) -> bool:
-        """Whether the caller's offer, if it made one, can be agreed to; else nobody need be rung for it."""
+        """Whether the caller's offer, if it made one, can be agreed to with somebody; else nobody need be rung for it."""
         offer = self.session.remote_offer if self.incoming else None
         return offer is None or self.media.acceptable(offer)
 
@@ -128,10 +135,11 @@ class LegVerbs(LegVoice):
 
     @property
     def takes_words(self) -> bool:
-        """Whether the party may be spoken to now: a caller that says nothing of its abilities may know no 183."""
-        return self.answered or self.media.agreed is not None or self.session.says_abilities
+        """Whether the party may be spoken to now, and hears it: a caller that says nothing of its abilities may know no 183."""
+        knows = self.answered or self.media.agreed is not None or self.session.says_abilities
+        return knows and not self.media.passed
 
-    def open_early(self, *, like: str = "") -> bool:
+    def open_early(self, *, like: Codec | None = None) -> bool:
         """Open the voice towards the caller before the answer (183); tell whether that was possible.
 
         `like` is the codec of the one whose voice it is to hear.
@@ -145,6 +153,8 @@ class LegVerbs(LegVoice):
         session = self.session
         if session.remote_offer is None and not session.takes_early_offer:
             return False
+        if session.remote_offer is not None and not self.media.answers(session.remote_offer, like):
+            return False
         if not session.local_sdp:
             self._open_endpoint()
             offer = session.remote_offer
@@ -152,11 +162,11 @@ class LegVerbs(LegVoice):
             self._move(LegState.RINGING)
         return True
 
-    def answer(self, *, like: str = "") -> None:
+    def answer(self, *, like: Codec | None = None) -> None:
         """Take the caller's call (200); `like` is the codec of the one with whom it will talk, where that is known.
 
         Raises:
-            NoMediaError: no port is free, or the offer has no codec of ours.
+            NoMediaError: no port is free, or the offer has no codec of ours, nor the one that is only passed on and is `like`.
         """
         if self.answered or not self.alive:
             return
@@ -176,6 +186,9 @@ class LegVerbs(LegVoice):
         if not self.alive:
             return
         if self.incoming and not self.answered:
+            if status == _NOT_ACCEPTABLE_HERE:
+                self.media.note_refusal()
+                log.info("no_common_codec", call_id=self.owner.id, leg_id=self.id, warning=self.media.warning)
             self._end(status, reason)
             told = (("Reason", cause),) if cause else ()
             self.session.reject(status, reason=reason, headers=(*self._warning(), *told))
@@ -228,10 +241,17 @@ class LegVerbs(LegVoice):
             self.session.offer(offer)
         return offer is not None
 
+    def understands(self, other: LegVoice) -> bool:
+        """Tell whether the party and that of another leg can be made to hear each other: else both must not be joined."""
+        return self.media.understands(other.media)
+
     def send_key(self, key: str, milliseconds: int) -> None:
         """Pass a key on to the party, the way it takes keys."""
         if self._keys_by is KeyWay.INFO:
             self.session.send_key(key, milliseconds)
+        elif self.media.passed and not self.media.takes_keys:
+            # The party hears it as a tone in the other's voice, if that made one.
+            log.warning("key_not_sent", call_id=self.owner.id, leg_id=self.id, codec=self.media.passed)
         elif self.media.endpoint is not None:
             self.media.endpoint.send_digit(key, milliseconds)
 

@@ -87,6 +87,9 @@ class LegVoice:
         except MediaError as error:
             log.warning("sound_not_played", call_id=self.owner.id, leg_id=self.id, error=error.message)
             return
+        if self.media.passed:
+            # It takes its time all the same, for those who wait until it has ended.
+            log.warning("sound_not_heard", call_id=self.owner.id, leg_id=self.id, codec=self.media.passed)
         self._playback = (playback, asyncio.get_running_loop().create_future())
 
     async def play_to_end(self, path: Path, *, limit: float = _LONGEST_PLAYBACK) -> None:

@@ -168,6 +168,8 @@ class LiveCalls:
         extension = self._equipment.directory.snapshot.extensions.get(by_extension)
         if extension is None or not extension.enabled:
             raise InvalidEntryError(f"from: there is no extension “{by_extension[:20]}”.")
+        if target.passed:
+            raise CallStateError(f"The call speaks {target.passed}, which is only passed on: nobody else can hear it.")
         if any(leg.party.extension == by_extension for leg in target.legs):
             raise CallStateError("Who takes part in a call cannot supervise it.")
         if not self.contacts(by_extension):

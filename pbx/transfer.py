@@ -68,6 +68,7 @@ async def blind(call: Call, kept: Leg, request: TransferBlind) -> Leg | None:
         raise
     finally:
         call.on_ringing = None
+    result = _audible(kept, result)
     if result.room is not None:
         into_room(call, kept, by, result.room, request.report, kind=TransferKind.BLIND)
         return None
@@ -106,8 +107,28 @@ async def ringing(call: Call, kept: Leg, request: TransferRinging) -> Leg | None
     except asyncio.CancelledError:
         request.report(*_GIVEN_UP)
         raise
+    result = _audible(kept, result)
     note(call, TransferKind.ATTENDED, request.by, request.target, result, other_call_id=request.other_call_id)
     return await _finish(call, kept, request.by, result, request.report)
+
+
+def _audible(kept: Leg, result: DialResult) -> DialResult:
+    """Return what became of the dialling, a failure where the kept party and who was reached would not hear each other."""
+    if result.leg is not None and not kept.understands(result.leg):
+        result.leg.hang_up(ENDINGS[Outcome.NO_MEDIA].reason)
+    elif result.room is None or not kept.media.passed:
+        return result
+    log.warning("transfer_without_codec", leg_id=kept.id, codec=kept.media.codec)
+    return DialResult(outcome=Outcome.NO_MEDIA, status=ENDINGS[Outcome.NO_MEDIA].status)
+
+
+async def refused(call: Call, kept: Leg, request: TransferJoin) -> Leg | None:
+    """Refuse to join parties who would not hear each other; the kept party comes back."""
+    call.vital = (kept,)
+    failed = DialResult(outcome=Outcome.NO_MEDIA)
+    other = request.consulted.owner
+    note(call, TransferKind.ATTENDED, request.by, request.consulted.party.number, failed, other_call_id=other.id)
+    return await _finish(call, kept, request.by, failed, request.report)
 
 
 def _keep(call: Call, kept: Leg) -> None:
@@ -293,6 +314,9 @@ class Consultation:
         bridge.cut()
         if not colleague.alive:
             return await self._failed(target, DialResult(outcome=Outcome.DECLINED))
+        result = _audible(self._kept, DialResult(colleague))
+        if result.leg is None:
+            return await self._failed(target, result)
         note(call, TransferKind.ATTENDED, self._by, target, DialResult(colleague))
         self._by.hang_up("Transferred")
         return colleague

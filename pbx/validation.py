@@ -22,7 +22,7 @@ from pbx.entries import (
 )
 from pbx.errors import InvalidEntryError
 from pbx.outcomes import ENDINGS
-from sip.codecs import DEFAULT_CODECS
+from sip.codecs import KNOWN_CODECS
 
 _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -40,7 +40,7 @@ _MAX_HOSTS: Final = 8
 _MAX_RESPONSES: Final = 64
 _MAX_SPANS: Final = 32
 _MAX_EXTENSIONS: Final = 256
-_CODECS: Final = tuple(codec.label for codec in DEFAULT_CODECS)
+_CODECS: Final = tuple(codec.label for codec in KNOWN_CODECS)
 _STATUS: Final = re.compile(r"[3-6]([0-9]{2}|xx)")
 NEXT_TRUNK: Final = "next"
 """What a trunk's status means when the next trunk is to be tried."""
@@ -121,7 +121,7 @@ def servers(texts: Iterable[str]) -> list[str]:
 
 
 def codecs(names: Iterable[str]) -> list[str]:
-    """Accept an ordered list of codecs that we speak, or none for all of them."""
+    """Accept an ordered list of codecs that we decode or pass on, or none for all of them."""
     wanted = [name.upper() for name in names]
     for name in wanted:
         if name not in _CODECS:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sip.codecs import DEFAULT_CODECS, OFFERED_CODECS, Codec, table
+from sip.codecs import DEFAULT_CODECS, OFFERED_CODECS, Codec
 from sip.errors import MalformedSdpError, NotAcceptableHereError
+from sip.peer_codecs import all_offered, first_answered, first_offered
 from sip.sdp import DIRECTIONS, NOWHERE, Direction, Media, SessionDescription, connection_address
 
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT"
@@ -24,8 +25,8 @@ _NARROW_CLOCK: Final = 8000
 # By a name of its own, as in `sip.transaction`: it is what nearly every description says.
 _BOTH_WAYS: Final = Direction.SENDRECV
 _MULTIPLEX: Final = "rtcp-mux"
-_FIRST_DYNAMIC: Final = 96
-_LAST_DYNAMIC: Final = 127
+_FREE_NUMBERS: Final = (*range(127, 95, -1), *range(63, 34, -1))
+"""The dynamic payload types, and behind them those that stand for nothing (RFC 3551 section 6)."""
 _PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
 
 Usable = Callable[[SessionDescription, Media], bool]
@@ -59,7 +60,7 @@ class PeerAudio:
     index: int
     """The place of the audio among the media lines."""
     codec: Codec
-    """The first of the peer's that we speak, too."""
+    """The first of the peer's that we decode, too; where there is none, the first that can be passed on."""
     payload_type: int
     """The number that the codec has towards the peer."""
     telephone_event: int | None
@@ -76,14 +77,11 @@ class PeerAudio:
     """Whether the peer takes RTCP on the port of RTP (RFC 5761)."""
 
     def choices(self, codecs: Sequence[Codec] = DEFAULT_CODECS) -> dict[Codec, int]:
-        """Return all of the peer's codecs that are spoken here, its favourite first, with their payload types."""
-        known = table(codecs)
-        found: dict[Codec, int] = {}
-        for payload_type, encoding in self.payloads.items():
-            codec = known.get(encoding)
-            if codec is not None:
-                found.setdefault(codec, payload_type)
-        return found
+        """Return all of the peer's codecs that are known here, its favourite first, with their payload types.
+
+        Those that are only passed on have the number and the parameters that the peer gave them.
+        """
+        return all_offered(self.media, self.payloads, codecs)
 
     def choose(self, codec: Codec, payload_type: int) -> PeerAudio:
         """Return the same with another of its `choices` taken."""
@@ -143,7 +141,9 @@ class NegotiatedMedia(NamedTuple):
 def understand(
     sdp: bytes | SessionDescription, codecs: Sequence[Codec] = DEFAULT_CODECS, usable: Usable = in_the_clear
 ) -> PeerAudio:
-    """Read a peer's offer: of its audio lines the first that can be taken, and of its codecs the first that is spoken here.
+    """Read a peer's offer: of its audio lines the first that can be taken, and of its codecs the first that is decoded here.
+
+    One that is only passed on is taken where `codecs` names it and the peer has no other.
 
     Raises:
         MalformedSdpError: it cannot be read.
@@ -158,28 +158,28 @@ def understand(
     raise _unusable(description, usable)
 
 
-def _understand_line(description: SessionDescription, index: int, codecs: Sequence[Codec]) -> PeerAudio | None:
+def _understand_line(
+    description: SessionDescription, index: int, codecs: Sequence[Codec], *, answers: bool = False
+) -> PeerAudio | None:
     media = description.media[index]
     payloads = media.payloads()
-    known = table(codecs)
-    for payload_type, encoding in payloads.items():
-        codec = known.get(encoding)
-        if codec is None:
-            continue
-        address, direction, packet_ms, multiplexes = _scan(description, media)
-        return PeerAudio(
-            description,
-            index,
-            codec,
-            payload_type,
-            _event_payload(payloads, codec.clock_rate),
-            (address, media.port),
-            direction,
-            packet_ms,
-            payloads,
-            multiplexes,
-        )
-    return None
+    found = first_answered(media, payloads, codecs) if answers else first_offered(media, payloads, codecs)
+    if found is None:
+        return None
+    codec, payload_type = found
+    address, direction, packet_ms, multiplexes = _scan(description, media)
+    return PeerAudio(
+        description,
+        index,
+        codec,
+        payload_type,
+        _event_payload(payloads, codec.clock_rate),
+        (address, media.port),
+        direction,
+        packet_ms,
+        payloads,
+        multiplexes,
+    )
 
 
 def _event_payload(payloads: Mapping[int, tuple[str, int]], clock_rate: int) -> int | None:
@@ -295,7 +295,7 @@ class MediaNegotiation:
             raise MalformedSdpError("An answer has fewer media lines than its offer.")
         media = description.media[place]
         fits = media.kind == "audio" and media.port and usable(description, media)
-        audio = _understand_line(description, place, codecs) if fits else None
+        audio = _understand_line(description, place, codecs, answers=True) if fits else None
         if audio is None:
             raise _unusable(SessionDescription(description.lines, [media]), usable)
         self.peer = audio
@@ -378,14 +378,16 @@ def _numbered(
 ) -> tuple[tuple[tuple[int, Codec], ...], tuple[tuple[int, int], ...]]:
     """Return codecs with payload types, and those of key presses at each clock rate: as the peer has them, or ones it has not."""
     theirs = {encoding: number for number, encoding in reversed(list(taken.items()))}
-    free = iter([n for n in range(_LAST_DYNAMIC, _FIRST_DYNAMIC - 1, -1) if n not in taken])
+    used: set[int] = set()
+    free = iter([n for n in _FREE_NUMBERS if n not in taken])
 
     def number(encoding: tuple[str, int], usual: int) -> int:
-        """Return the payload type that an encoding has in this session."""
-        known = theirs.get(encoding)
-        if known is not None:
-            return known
-        return next(free) if usual in taken else usual
+        """Return the payload type that an encoding has in this session; the same one twice has two."""
+        found = usual if taken.get(usual) == encoding else theirs.get(encoding, usual)
+        if found in used or (found in taken and taken[found] != encoding):
+            found = next(n for n in free if n not in used)
+        used.add(found)
+        return found
 
     payloads = tuple([(number((codec.name, codec.clock_rate), codec.payload_type), codec) for codec in codecs])
     clocks = dict.fromkeys([codec.clock_rate for codec in codecs])
@@ -406,7 +408,10 @@ def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int
     rows = [f"a=rtpmap:{number} {codec.encoding}\r\n" for number, codec in payloads]
     rows += [f"a=fmtp:{number} {codec.parameters}\r\n" for number, codec in payloads if codec.parameters]
     rows += [f"a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n" for number, clock in events]
-    return " ".join(formats), "".join([*rows, f"a=ptime:{PACKET_MS}\r\n"])
+    if not all(codec.passed for _, codec in payloads):
+        # How much is in a packet that is passed on is the matter of the two who speak.
+        rows.append(f"a=ptime:{PACKET_MS}\r\n")
+    return " ".join(formats), "".join(rows)
 
 
 def _rejected(media: Media) -> str:

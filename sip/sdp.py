@@ -23,8 +23,10 @@ _CONNECTION: Final = re.compile(r"IN\s+IP([46])\s+([^\s/]+)(?:/\S*)?", re.IGNORE
 _STATIC: Final = {
     "0": (0, ("PCMU", 8000)),
     "3": (3, ("GSM", 8000)),
+    "4": (4, ("G723", 8000)),
     "8": (8, ("PCMA", 8000)),
     "9": (9, ("G722", 8000)),
+    "15": (15, ("G728", 8000)),
     "18": (18, ("G729", 8000)),
 }
 """Payload types that need no rtpmap (RFC 3551 section 6), as far as telephones use them."""

@@ -11,6 +11,8 @@ import structlog
 from pbx import outbound_call
 from pbx.call import Call
 from pbx.dialling import Attempt, DialResult, Patience
+from pbx.entries import Trunk
+from pbx.equipment import Equipment
 from pbx.forwarding import forwarder
 from pbx.leg import Leg
 from pbx.outbound_routes import OutboundStep
@@ -18,6 +20,7 @@ from pbx.outcomes import Outcome, of_status
 from pbx.party import Party
 from pbx.routing import ToOutside
 from sip.address import Address
+from sip.codecs import order
 from sip.session import InviteSession
 from sip.uri import Uri
 
@@ -31,8 +34,13 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
     """Send the call out by the first trunk that takes it; `shown` calls, and may not want to be known."""
     equipment = call.equipment
     trunks = equipment.trunks
+    wordless = False
     for step in destination.steps:
         trunk = step.trunk
+        if listener is not None and not _has_codec(equipment, trunk, listener):
+            log.info("trunk_skipped", call_id=call.id, trunk=trunk.name, reason="may speak none of the caller's codecs")
+            wordless = True
+            continue
         servers = [] if trunks.refusal(trunk) else await trunks.servers(trunk)
         # Once more: while a name was looked up, other calls may have taken the last channel.
         if not servers or trunks.refusal(trunk):
@@ -48,8 +56,17 @@ async def dial_outside(call: Call, destination: ToOutside, *, listener: Leg | No
         status = outbound_call.meaning(trunk, result.status)
         if status is not None:
             return DialResult(outcome=of_status(status), status=status)
+        wordless = False
         log.warning("trunk_failed", call_id=call.id, trunk=trunk.name, status=result.status)
+    if wordless:
+        return DialResult(outcome=Outcome.NO_MEDIA, status=488)
     return DialResult(outcome=Outcome.TRUNKS_DOWN, status=503)
+
+
+def _has_codec(equipment: Equipment, trunk: Trunk, listener: Leg) -> bool:
+    """Tell whether a trunk may be offered anything that the one who waits hears."""
+    allowed = equipment.voice_terms(Party("", trunk=trunk.name)).codecs
+    return not allowed or bool(order(listener.spoken_codecs, allowed))
 
 
 class _Attempts:

@@ -47,7 +47,7 @@ def rung_supervision(supervisor: Extension, target: Call, extension: str, mode: 
 
 async def _supervise(call: Call, target: Call | None, extension: str, mode: SuperviseMode) -> None:
     """Stay with the call until it is over."""
-    if target is None or target.ended:
+    if target is None or target.ended or target.passed:
         await call.play("supervise_nothing")
         return
     watching = Watching(target, call.calling, extension)

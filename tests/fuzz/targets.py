@@ -12,6 +12,7 @@ from core.clock import ManualClock
 from sip.address import Address
 from sip.authentication import DigestAuthenticator, HA1s, Verified
 from sip.bodies import body_problem, digit_of, reason_of, sdp_of
+from sip.codecs import KNOWN_CODECS
 from sip.config import SipConfig
 from sip.core import SipCore
 from sip.errors import MalformedMessageError, MalformedSdpError, NotAcceptableHereError
@@ -67,7 +68,7 @@ def sdp(data: bytes) -> None:
     assert SessionDescription.parse(written).encode() == written
     for media in description.media:
         security_of(description, media)
-    ours = MediaNegotiation("10.0.0.2", 20000, session_id=1)
+    ours = MediaNegotiation("10.0.0.2", 20000, session_id=1, codecs=KNOWN_CODECS)
     try:
         agreed = ours.answer(description.encode())
     except (MalformedSdpError, NotAcceptableHereError):
@@ -76,6 +77,11 @@ def sdp(data: bytes) -> None:
     assert [media.kind for media in answer.media] == [media.kind for media in description.media]
     assert sum(media.port != 0 for media in answer.media) == 1
     assert ours.answer(description.encode()).answer == agreed.answer
+    assert all(
+        len(media.formats) == len(set(media.formats))
+        for media in SessionDescription.parse(ours.offer()).media
+        if media.port
+    )
 
 
 def stream(data: bytes) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from media.dtls import DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
 from pbx.leg_media import LegMedia, Names
+from sip.codecs import PCMU
 from tests.media.phone import pitch, studio, tone
 
 
@@ -63,7 +64,7 @@ async def test_aiortc_and_a_desk_phone_hear_each_other() -> None:
             tracks: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
             peer.on("track", tracks.set_result)
             await peer.setLocalDescription(await peer.createOffer())
-            answer = media.answer(peer.localDescription.sdp.encode(), "PCMU")
+            answer = media.answer(peer.localDescription.sdp.encode(), PCMU)
             assert media.endpoint is not None
             room.engine.bridge(media.endpoint, b)
             await peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
@@ -104,7 +105,7 @@ async def test_a_browser_with_another_certificate_than_it_named_gets_no_voice() 
             peer.addTrack(Tone(700))
             await peer.setLocalDescription(await peer.createOffer())
             forged = re.sub(r"(a=fingerprint:\S+ )\S+", rf"\g<1>{':'.join(['5A'] * 32)}", peer.localDescription.sdp)
-            answer = media.answer(forged.encode(), "PCMU")
+            answer = media.answer(forged.encode(), PCMU)
             # Leg hangs up at this word.
             media.security.owner = owner
             await peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))

@@ -45,7 +45,7 @@ def media(sdp: bytes | None) -> list[tuple[str, bool]]:
         description().replace(b"m=audio", b"m=image").replace(b"RTP/AVP 8 0 101", b"udptl t38"),
         description().replace(b"RTP/AVP", b"RTP/SAVP"),
         description().replace(b"RTP/AVP", b"UDP/TLS/RTP/SAVPF"),
-        description(payloads="18"),
+        description(payloads="5"),
     ],
     ids=["fax", "keys", "browser", "codec"],
 )

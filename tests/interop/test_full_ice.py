@@ -18,6 +18,7 @@ from media.engine import HandshakeReceived, MediaEvent
 from media.full_ice import IceServers, IceWays
 from pbx.leg_media import LegMedia, Names
 from ramal.softphone.controller import PhoneSetup, SoftPhone
+from sip.codecs import PCMU
 from tests.interop.test_aiortc import Owner, Tone, heard
 from tests.interop.test_webrtc_softphone import until_heard
 from tests.media.phone import Phone, Studio, pitch, studio, tone
@@ -107,7 +108,7 @@ def candidates(sdp: bytes) -> set[tuple[str, str]]:
 async def test_a_leg_is_called_and_talks_through_a_turn_server_alone(turn: TurnServer) -> None:
     async with studio() as room, kept_ready(relay_only(turn)) as ways, talk(room, ways) as call:
         await call.peer.setLocalDescription(await call.peer.createOffer())
-        answer = call.media.answer(call.peer.localDescription.sdp.encode(), "PCMU")
+        answer = call.media.answer(call.peer.localDescription.sdp.encode(), PCMU)
         assert candidates(answer) == {("relay", turn.relay_host)}
         assert b"ice-lite" not in answer
         await call.peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
@@ -118,7 +119,7 @@ async def test_a_leg_is_called_and_talks_through_a_turn_server_alone(turn: TurnS
 async def test_a_leg_that_calls_makes_the_offer_and_finds_its_way_without_a_server() -> None:
     async with studio() as room, kept_ready(IceServers()) as ways, talk(room, ways) as call:
         call.media.security.spoken_to_by("wss")
-        offer = call.media.offer(("PCMU",))
+        offer = call.media.offer((PCMU,))
         assert ("host", own_host()) in candidates(offer)
         await call.peer.setRemoteDescription(RTCSessionDescription(offer.decode(), "offer"))
         await call.peer.setLocalDescription(await call.peer.createAnswer())
@@ -134,7 +135,7 @@ async def test_a_party_that_cannot_be_reached_is_told_of(turn: TurnServer, monke
         offer = re.sub(
             r"(a=candidate:\S+ \d udp \d+) \S+ \d+", rf"\1 {own_host()} {free_port()}", call.peer.localDescription.sdp
         )
-        call.media.answer(offer.encode(), "PCMU")
+        call.media.answer(offer.encode(), PCMU)
         assert "no way" in await asyncio.wait_for(call.lost, 20)
 
 
@@ -143,7 +144,7 @@ async def test_without_a_way_that_is_ready_the_engines_own_address_is_told() -> 
     ways = IceWays(nobody, spare=1)
     async with studio() as room, talk(room, ways) as call:
         await call.peer.setLocalDescription(await call.peer.createOffer())
-        answer = call.media.answer(call.peer.localDescription.sdp.encode(), "PCMU")
+        answer = call.media.answer(call.peer.localDescription.sdp.encode(), PCMU)
         assert b"ice-lite" in answer
         await call.peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
         await call.both_ways()
