@@ -70,7 +70,6 @@ class Inbound:
         """By Call-ID and our tag: the dialogs that REFERs outside of calls have begun."""
         self._outside: dict[str, Callable[[Request, Address], None]] = {
             "INVITE": self._invite,
-            "REGISTER": self._register,
             "OPTIONS": self._options,
             "NOTIFY": self._notify,
             "SUBSCRIBE": self.notifier.subscribe,
@@ -132,15 +131,27 @@ class Inbound:
             wait = str(self._core.config.retry_after_seconds)
             self._refuse(request, source, 503, headers=[("Retry-After", wait)])
             return
+        if method == "REGISTER" and not inside:
+            self._register(request, source)
+            return
         if method != "BYE" or not inside:
             # What ends a call is told by its tags, and taken whatever else of it cannot be read.
             request.validate()
         if inside:
             self._inside(request, source)
-        elif self._guard.drops_scanners and self._guard.is_scanner(request.get("User-Agent") or ""):
-            self._guard.charge(source)
-        elif self._acceptable(request, source) and not (self._taken and self._merged(request, source)):
+        elif (
+            not self._drops_scanner(request, source)
+            and self._acceptable(request, source)
+            and not (self._taken and self._merged(request, source))
+        ):
             self._outside.get(method, self._no_dialog)(request, source)
+
+    def _drops_scanner(self, request: Request, source: Address) -> bool:
+        """Tell whether a request is of a well-known scanner, and not even to be answered."""
+        if not self._guard.drops_scanners or not self._guard.is_scanner(request.get("User-Agent") or ""):
+            return False
+        self._guard.charge(source)
+        return True
 
     def _acknowledge(self, request: Request, source: Address) -> None:
         """Take an ACK that is none of a refused INVITE's by its branch: of a 2xx, or of a refusal by all else."""
@@ -320,12 +331,16 @@ class Inbound:
             del self._calls[key]
 
     def _register(self, request: Request, source: Address) -> None:
-        if not request.to.uri.is_sip:
-            raise MalformedMessageError("Only a SIP address can be registered.", request=request)
+        """Take a REGISTER in the order of RFC 3261 section 10.3: what a stranger writes into To and Contact is not looked at."""
+        if self._drops_scanner(request, source) or not self._acceptable(request, source):
+            return
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
             return
+        request.validate()
+        if not request.to.uri.is_sip:
+            raise MalformedMessageError("Only a SIP address can be registered.", request=request)
         if verdict.username != request.to.uri.user:
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
