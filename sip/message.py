@@ -16,6 +16,10 @@ _TAG: Final = re.compile(r";\s*tag\s*=\s*([^\s;,<>\"]+)", re.IGNORECASE)
 _BREAKS: Final = re.compile(r"[\r\n\x00]+[ \t]*")
 _SINGLE: Final = dict.fromkeys(("From", "To", "Call-ID", "CSeq")).keys()
 """What every message has exactly once, besides at least one Via (RFC 3261 section 8.1.1)."""
+_COPIED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+"""What a response repeats of its request (RFC 3261 section 8.2.6.2); a 100 says when the request was sent, too."""
+_COPIED_PROVISIONALLY: Final = _COPIED | {"Timestamp"}
+_COPIED_IN_DIALOGS: Final = _COPIED | {"Record-Route"}
 _DIALOG_METHODS: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 
 
@@ -115,7 +119,9 @@ class Message:
     def get_list(self, name: str) -> list[str]:
         """Return the items of a header that is a list, over all of its lines."""
         values = self.get_all(name)
-        return [item for value in values for item in split_list(value)] if values else values
+        if len(values) == 1:
+            return split_list(values[0])
+        return [item for value in values for item in split_list(value)]
 
     def set(self, name: str, value: str) -> None:
         """Give a header this one value, in the place of its first line, or at the end."""
@@ -204,7 +210,7 @@ class Message:
         return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
 
     def _required(self, name: str) -> str:
-        value = self.get(name)
+        value = self._first.get(name) if self._first is not None else self.get(name)
         if value is not None:
             return value
         raise MalformedMessageError(f"There is no {name}.")
@@ -303,13 +309,13 @@ class Request(Message):
         self._via = stamped
 
     def validate(self) -> None:
-        """Understand all headers that a request outside of a dialog is handled by.
+        """Understand all headers that a request outside of a dialog is handled by, besides those of `understand`.
 
         Raises:
             MalformedMessageError: one of them cannot be read; the error carries this request.
         """
         try:
-            _ = (self.uri, self.via, self.from_, self.to, self.contacts, self.cseq, self.call_id)
+            _ = (self.uri, self.from_, self.to, self.contacts, self.call_id)
         except MalformedMessageError as error:
             error.request = self
             raise
@@ -357,21 +363,23 @@ def response_to(
         content_type: the type of `body`.
         body: the body.
     """
-    forms_dialog = 100 < status < 300 and request.method in _DIALOG_METHODS
-    lines: list[tuple[str, str]] = []
-    for pair in request.headers:
-        name = pair[0]
-        if name in {"Via", "From", "Call-ID", "CSeq"} or (name == "Record-Route" and forms_dialog):
-            lines.append(pair)
-        elif name == "To":
-            value = pair[1]
-            lines.append(("To", f"{value};tag={to_tag}") if to_tag and not find_tag(value) else pair)
-        elif name == "Timestamp" and status == 100:
-            lines.append(pair)
+    copied = _COPIED
+    if status == 100:
+        copied = _COPIED_PROVISIONALLY
+    elif status < 300 and request.method in _DIALOG_METHODS:
+        copied = _COPIED_IN_DIALOGS
+    lines = [pair for pair in request.headers if pair[0] in copied]
+    if to_tag:
+        lines = [pair if pair[0] != "To" else ("To", _tagged(pair[1], to_tag)) for pair in lines]
     lines += [(CANONICAL_NAMES.get(name) or canonical_name(name), value) for name, value in headers]
     if content_type:
         lines.append(("Content-Type", content_type))
     return Response(status, reason or reason_phrase(status), lines, body)
+
+
+def _tagged(value: str, tag: str) -> str:
+    """Return a To with this tag, if it has none."""
+    return value if find_tag(value) else f"{value};tag={tag}"
 
 
 def _topmost(value: str) -> Via:
@@ -381,5 +389,7 @@ def _topmost(value: str) -> Via:
 
 def find_tag(value: str) -> str:
     """Return the tag in a From or To value: behind the address, not inside a name or URI; "" when there is none."""
+    if value.endswith(">"):
+        return ""
     match = _TAG.search(value, value.rfind(">") + 1)
     return match[1] if match else ""

@@ -89,13 +89,7 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     """
     if len(head) > MAX_HEAD:
         raise head_too_large("The head of a message is too large.", head)
-    text = head.decode("utf-8", "replace").replace("\r\n", "\n")
-    # A NUL may stand in a quoted string, behind a backslash (RFC 4475 section 3.1.1.2).
-    if "\r" in text or ("\x00" in text and "\x00" in text.replace("\\\x00", "")):
-        raise MalformedMessageError("The head holds a stray control character.")
-    if "\n " in text or "\n\t" in text:
-        text = _FOLD.sub(" ", text)
-    lines = text.split("\n")
+    lines = _split_lines(head.decode("utf-8", "replace"))
     if len(lines) > MAX_HEADERS:
         raise head_too_large("A message has too many headers.", head)
     start = lines.pop(0)
@@ -105,8 +99,11 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     except MalformedMessageError as error:
         message, version, problem = _guessed(start, error), "SIP/2.0", error
     try:
-        pairs = [line.partition(":") for line in lines]
-        message.headers = [(CANONICAL_NAMES[name if colon else ""], value.strip(" \t")) for name, colon, value in pairs]
+        message.headers = [
+            (CANONICAL_NAMES[name if colon else ""], value.strip(" \t"))
+            for line in lines
+            for name, colon, value in (line.partition(":"),)
+        ]
     except KeyError:
         _read_lines(message, lines)
     message.index()
@@ -116,6 +113,25 @@ def parse_head(head: bytes | bytearray) -> Request | Response:
     if version != "SIP/2.0":
         raise MalformedMessageError("The message is not of SIP version 2.0.", status=505, request=answerable(message))
     return message
+
+
+def _split_lines(text: str) -> list[str]:
+    """Split a head into its lines, in whichever way they end; one that is folded is put together.
+
+    Raises:
+        MalformedMessageError: there is a control character that may not stand in a head.
+    """
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\x00" in text:
+        text = text.replace("\r\n", "\n")
+        # A NUL may stand in a quoted string, behind a backslash (RFC 4475 section 3.1.1.2).
+        if "\r" in text or "\x00" in text.replace("\\\x00", ""):
+            raise MalformedMessageError("The head holds a stray control character.")
+        lines = text.split("\n")
+    if "\n " in text or "\n\t" in text:
+        lines = _FOLD.sub(" ", text.replace("\r\n", "\n")).split("\n")
+    return lines
 
 
 def head_too_large(problem: str, head: bytes | bytearray) -> MalformedMessageError:

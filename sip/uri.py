@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from sip.errors import MalformedMessageError
@@ -258,8 +258,7 @@ def _split_headers(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-@dataclass(slots=True, frozen=True)
-class NameAddress:
+class NameAddress(NamedTuple):
     """A party as From, To, Contact, Refer-To and the like show it."""
 
     display_name: str
@@ -327,7 +326,7 @@ class NameAddress:
 
     def with_(self, **changes: Any) -> NameAddress:
         """Return a copy with these fields changed."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     def with_tag(self, tag: str) -> NameAddress:
         """Return a copy with this tag instead of its own."""
