@@ -14,6 +14,7 @@ from core.phone_numbers import is_abroad
 from pbx import patterns
 from pbx.hours import Span
 from pbx.hours import parse as parse_span
+from sip.authentication import HA1s
 from sip.client_request import ClientCredentials
 from sip.resolver import Target
 
@@ -313,8 +314,7 @@ class Login:
 
     username: str
     extension: str
-    ha1_md5: str = field(repr=False)
-    ha1_sha256: str = field(repr=False)
+    digests: HA1s = field(repr=False)
 
 
 @dataclass(slots=True, frozen=True)

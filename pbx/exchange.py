@@ -173,7 +173,7 @@ class Exchange:
     def credentials(self, username: str) -> HA1s | None:
         """Return what proves that someone is this user, or None when there is no such user."""
         login = self.directory.snapshot.logins.get(username)
-        return None if login is None else HA1s(login.ha1_md5, login.ha1_sha256)
+        return None if login is None else login.digests
 
     def identify_trunk(self, request: Request, source: Address) -> str | None:
         """Return the trunk that a call comes from by its address, or None."""

@@ -23,6 +23,7 @@ from pbx.entries import (
     Trunk,
 )
 from pbx.tables import ConferenceRow, DeviceRow, ExtensionRow, InboundNumberRow, OutboundRouteRow, TrunkRow
+from sip.authentication import HA1s
 
 _LAST_DIGITS: Final = re.compile(r"\{([1-8])\}")
 
@@ -79,10 +80,12 @@ def build(
     exact = {number.number: number for number in numbers if not patterns.is_pattern(number.number)}
     rules = [number for number in numbers if number.number not in exact]
     devices = tuple(devices)
-    logins = {e.number: Login(e.number, e.number, e.ha1_md5, e.ha1_sha256) for e in by_number.values() if e.enabled}
+    logins = {
+        e.number: Login(e.number, e.number, HA1s(e.ha1_md5, e.ha1_sha256)) for e in by_number.values() if e.enabled
+    }
     for device in devices:
         if device.enabled and device.extension in logins:
-            logins[device.username] = Login(device.username, device.extension, device.ha1_md5, device.ha1_sha256)
+            logins[device.username] = Login(device.username, device.extension, HA1s(device.ha1_md5, device.ha1_sha256))
     usernames: dict[str, tuple[str, ...]] = {}
     for login in logins.values():
         usernames[login.extension] = (*usernames.get(login.extension, ()), login.username)

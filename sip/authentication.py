@@ -36,14 +36,16 @@ class Algorithm(enum.StrEnum):
 
     def hash_bytes(self, data: bytes) -> str:
         """Return the hash of bytes as lower-case hex."""
-        if self is Algorithm.SHA_256:
+        if self is _SHA_256:
             return hashlib.sha256(data).hexdigest()
-        if self is Algorithm.MD5:
+        if self is _MD5:
             return hashlib.md5(data, usedforsecurity=False).hexdigest()
         return hashlib.new("sha512_256", data).hexdigest()
 
 
-_ASKED: Final = (Algorithm.SHA_256, Algorithm.MD5)
+# Names of their own: each look into an enumeration costs a walk through its classes.
+_SHA_256, _MD5 = Algorithm.SHA_256, Algorithm.MD5
+_ASKED: Final = (_SHA_256, _MD5)
 """What others are asked for: the algorithms that the digests of passwords are stored by."""
 _ANYONE: Final = (Algorithm.MD5, Algorithm.SHA_256)
 """What those are asked for who are not known: JsSIP, Asterisk, FreeSWITCH and older desk phones read the first challenge only, as MD5."""
@@ -86,7 +88,7 @@ class HA1s:
 
     def of(self, algorithm: Algorithm) -> str:
         """Return the one for this algorithm."""
-        return self.sha256 if algorithm is Algorithm.SHA_256 else self.md5
+        return self.sha256 if algorithm is _SHA_256 else self.md5
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,6 +117,7 @@ class Missing:
     """The request carries no credentials for this realm: challenge it."""
 
 
+_MISSING: Final = Missing()
 Verdict = Verified | Stale | Denied
 Lookup = Callable[[str], HA1s | None]
 
@@ -189,7 +192,7 @@ class DigestAuthenticator:
             pairs = _credentials(value)
             if pairs is not None and pairs.get("realm") == self.realm:
                 return self._verify(pairs, request.method, request.uri, lookup, now, host)
-        return Missing()
+        return _MISSING
 
     def verify(
         self, authorization: str, method: str, uri: Uri, lookup: Lookup, now: datetime, host: str = ""
@@ -209,21 +212,22 @@ class DigestAuthenticator:
         second = int(now.timestamp())
         # The nonce first, whatever the password: nobody can try passwords, or have others banned, with a nonce that was not
         # given to them at the address they send from.
-        if not self._nonces.fresh(nonce, network_of(host), second):
+        stamp = self._nonces.fresh(nonce, network_of(host), second)
+        if not stamp:
             return Stale(username)
         if algorithm not in self._algorithms or in_session or qop not in ("", "auth"):
             return Denied(username)
         stored = lookup(username)
         # An unknown user costs the same work, against a digest that nobody can know.
         ha1 = stored.of(algorithm) if stored is not None else self._nonces.unknowable(username)
-        expected = _response(algorithm, ha1, pairs, method, digest_uri, qop)
-        right = hmac.compare_digest(expected.encode(), pairs.get("response", "").lower().encode("utf-8", "replace"))
+        expected, told = _response(algorithm, ha1, pairs, method, digest_uri, qop), pairs.get("response", "").lower()
+        right = told.isascii() and hmac.compare_digest(expected, told)
         if not right or stored is None or not _same_user(digest_uri, uri):
             return Denied(username)
         count = _nonce_count(pairs.get("nc", "")) if qop else 1
         if count is None:
             return Denied(username)
-        return Verified(username) if self._nonces.use(nonce, count, second) else Stale(username)
+        return Verified(username) if self._nonces.use(stamp, count, second) else Stale(username)
 
 
 def authorise(

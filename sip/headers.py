@@ -51,8 +51,15 @@ _CSEQ: Final = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9\-.!%*_+`\'~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)', re.DOTALL
 )
-_PLAIN_PAIR: Final = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(?:\"([^\"\\]*)\"|([^\s,\"]*))\s*(?:,|$)")
-"""What nearly all credentials consist of: pairs without escapes."""
+_PAIR_NAMES: Final = {
+    f"{blank}{name}": name
+    for name in (
+        "username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque", "qop", "nc", "domain", "stale",
+        "charset", "userhash",
+    )
+    for blank in ("", " ")
+}  # fmt: skip
+"""What challenges and credentials consist of, as it stands behind a comma."""
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 REASONS: Final = {
@@ -128,23 +135,37 @@ def split_list(value: str) -> list[str]:
     return [item for item in items if item]
 
 
+def _usual_pairs(text: str) -> dict[str, str] | None:
+    """Read pairs in the form that nearly all have: known names, no escape, no comma or further blank. None: there is another."""
+    if "\\" in text or not text.isprintable():
+        return None
+    pairs: dict[str, str] = {}
+    pieces = text.split(",")
+    for piece in pieces:
+        written, equals, value = piece.partition("=")
+        name = _PAIR_NAMES.get(written)
+        if name is None or not equals:
+            return None
+        if value[:1] == '"':
+            if value.find('"', 1) != len(value) - 1:
+                return None
+            value = value[1:-1]
+        elif '"' in value or " " in value:
+            return None
+        pairs[name] = value
+    return pairs if len(pairs) == len(pieces) else None
+
+
 def parse_pairs(text: str) -> dict[str, str]:
     """Read `name=value, name="value"` as challenges and credentials hold it; names in lower case, quotes taken off.
 
     Raises:
         MalformedMessageError: it has another form, or a name twice.
     """
-    # What stands between two pairs, then the name, the quoted value and the plain one of a pair.
-    parts = _PLAIN_PAIR.split(text)
-    if not any(parts[::4]):
-        names = parts[1::4]
-        pairs = {
-            name.lower(): plain if quoted is None else quoted
-            for name, quoted, plain in zip(names, parts[2::4], parts[3::4], strict=True)
-        }
-        if len(pairs) == len(names):
-            return pairs
-    pairs = {}
+    usual = _usual_pairs(text)
+    if usual is not None:
+        return usual
+    pairs: dict[str, str] = {}
     position = 0
     while position < len(text):
         match = _PAIR.match(text, position)

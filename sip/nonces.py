@@ -15,8 +15,9 @@ from typing import Final
 
 _STAMP: Final = struct.Struct(">II4s")
 """Seconds since 1970, a running number, and what tells this process from another with the same secret."""
+_STAMP_BYTES: Final = _STAMP.size
 _MAC_BYTES: Final = 12
-_LENGTH: Final = (_STAMP.size + _MAC_BYTES) * 2
+_LENGTH: Final = (_STAMP_BYTES + _MAC_BYTES) * 2
 _COUNT_WINDOW: Final = 64
 """Requests may overtake each other by this many nonce counts."""
 _WINDOW_MASK: Final = (1 << _COUNT_WINDOW) - 1
@@ -38,6 +39,8 @@ class Nonces:
             since: older ones, in seconds since 1970, are stale: how they were used is not known any more after a restart.
         """
         self._key = hashlib.blake2b(realm.encode(), key=hashlib.sha256(secret).digest(), digest_size=32).digest()
+        self._keyed = hashlib.blake2b(key=self._key, digest_size=_MAC_BYTES)
+        """What every signature begins with."""
         self._seconds = seconds
         self._span = max(1, seconds // _GENERATIONS)
         self._remembered = remembered
@@ -55,23 +58,22 @@ class Nonces:
         stamp = _STAMP.pack(second & 0xFFFFFFFF, self._number, self._process)
         return (stamp + self._mac(stamp, host)).hex()
 
-    def fresh(self, nonce: str, host: str, second: int) -> bool:
-        """Tell whether a nonce was made here, for this address, and is not too old."""
+    def fresh(self, nonce: str, host: str, second: int) -> bytes:
+        """Return the stamp of a nonce that was made here, for this address, and is not too old; of another, nothing."""
         if len(nonce) != _LENGTH:
-            return False
+            return b""
         try:
             data = bytes.fromhex(nonce)
         except ValueError:
-            return False
-        stamp = data[: _STAMP.size]
+            return b""
+        stamp = data[:_STAMP_BYTES]
         issued = int.from_bytes(stamp[:4], "big")
         if len(data) * 2 != _LENGTH or issued < self._oldest or not -1 <= second - issued <= self._seconds:
-            return False
-        return hmac.compare_digest(data[_STAMP.size :], self._mac(stamp, host))
+            return b""
+        return stamp if hmac.compare_digest(data[_STAMP_BYTES:], self._mac(stamp, host)) else b""
 
-    def use(self, nonce: str, count: int, second: int) -> bool:
+    def use(self, stamp: bytes, count: int, second: int) -> bool:
         """Take note that a fresh nonce was used with this count; False when it was before (`nc`)."""
-        stamp = bytes.fromhex(nonce[: _STAMP.size * 2])
         span = int.from_bytes(stamp[:4], "big") // self._span
         generation = self._counts.get(span)
         if generation is None:
@@ -101,7 +103,9 @@ class Nonces:
         return hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=16).hexdigest()
 
     def _mac(self, stamp: bytes, host: str) -> bytes:
-        return hashlib.blake2b(stamp + host.encode(), key=self._key, digest_size=_MAC_BYTES).digest()
+        mac = self._keyed.copy()
+        mac.update(stamp + host.encode())
+        return mac.digest()
 
     def _forget(self, second: int) -> None:
         """Drop the counts of nonces that are too old to be used."""

@@ -269,8 +269,9 @@ def test_counts_are_forgotten_when_their_nonces_are_too_old() -> None:
     nonces = Nonces("ramal", b"0123456789abcdef", seconds=300, remembered=1000)
     for second in range(0, 3000, 10):
         nonce = nonces.make("192.0.2.1", second)
-        assert nonces.fresh(nonce, "192.0.2.1", second)
-        assert nonces.use(nonce, 1, second)
+        stamp = nonces.fresh(nonce, "192.0.2.1", second)
+        assert stamp
+        assert nonces.use(stamp, 1, second)
         assert nonces.held <= 40
 
 
