@@ -56,7 +56,7 @@ class RateLimiter:
             return
         self._refill(bucket, now)
         # Never below an empty one: what passes although the bucket is empty makes nobody wait longer.
-        bucket.tokens = max(bucket.tokens - 1, 0.0)
+        bucket.tokens = bucket.tokens - 1 if bucket.tokens > 1 else 0.0
         self._buckets.move_to_end(source)
 
     def allows(self, source: str) -> bool:
@@ -76,5 +76,6 @@ class RateLimiter:
         return True
 
     def _refill(self, bucket: _Bucket, now: float) -> None:
-        bucket.tokens = min(bucket.tokens + (now - bucket.at) * self._rate, self._burst)
+        tokens = bucket.tokens + (now - bucket.at) * self._rate
+        bucket.tokens = tokens if tokens < self._burst else self._burst
         bucket.at = now

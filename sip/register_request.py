@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sip.address import DEFAULT_PORTS
-from sip.binding import Binding, Source
+from sip.binding import Binding, Source, shown
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Request
@@ -108,6 +108,13 @@ def says_the_same(held: Binding, contact: NameAddress, request: Request, source:
         and held.user_agent == (request.get("User-Agent") or "")[:200]
         and held.direct == is_direct(request, source)
     )
+
+
+def shown_again(held: Binding, request: Request, seconds: int) -> str:
+    """Return the one contact of a REGISTER that `says_the_same` as what is held, as `shown`; what is an address alone in its own words."""
+    line = request.get("Contact") or ""
+    alone = line[:1] == "<" and line.find(">") == len(line) - 1
+    return f"{line};expires={seconds}" if alone else shown(held, seconds)
 
 
 def _means_the_same(held: Binding, contact: NameAddress) -> bool:

@@ -24,6 +24,7 @@ from sip.register_request import (
     preference_of,
     reg_id_of,
     says_the_same,
+    shown_again,
     supports,
 )
 from sip.uri import NameAddress
@@ -54,6 +55,10 @@ class ChangeKind(enum.StrEnum):
     REFRESHED = "refreshed"
     REMOVED = "removed"
     EXPIRED = "expired"
+
+
+_REFRESHED: Final = ChangeKind.REFRESHED
+"""A name of its own: each look into an enumeration costs a walk through its classes."""
 
 
 class Change(NamedTuple):
@@ -146,7 +151,9 @@ class Registrar:
             return None
         held.expires_at, held.refreshed_at, held.call_id, held.cseq = now + timedelta(0, seconds), now, call_id, count
         self._wake(aor, held.expires_at)
-        return RegisterResult(200, (("Contact", shown(held, seconds)),), (Change(aor, ChangeKind.REFRESHED, held),))
+        return RegisterResult(
+            200, (("Contact", shown_again(held, request, seconds)),), (Change(aor, _REFRESHED, held),)
+        )
 
     def bindings(self, aor: str, now: datetime) -> list[Binding]:
         """Return the live contacts of a user, the one that was heard of last first."""

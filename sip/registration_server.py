@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTED_ONLY = ("ws", "wss")
 """Transports over which no connection can be opened from here."""
+_REFRESHED = ChangeKind.REFRESHED
 _RETURN_SECONDS = 30.0
 """After which a phone is asked whether it listens at the port that its closed connection came from; many connect anew meanwhile."""
 _ANSWER_SECONDS = 5.0
@@ -116,10 +117,10 @@ class RegistrationServer:
     def _tell(self, changes: Iterable[Change], now: datetime) -> None:
         """Tell call control once for every user whose contacts changed."""
         users: dict[str, None] = {}
-        for change in changes:
-            users[change.aor] = None
-            if change.kind is not ChangeKind.REFRESHED:
-                log.info("contact_changed", user=change.aor, change=change.kind, contact=str(change.binding.uri))
+        for user, kind, binding in changes:
+            users[user] = None
+            if kind is not _REFRESHED:
+                log.info("contact_changed", user=user, change=kind, contact=str(binding.uri))
         for user in users:
             try:
                 self._application.registered(user, self.registrar.bindings(user, now))

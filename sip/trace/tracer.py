@@ -34,8 +34,9 @@ _BUSY: Final = 1000
 _BLOCK_BYTES: Final = 1 << 20
 _MOST_ENDS: Final = 4096
 _REGISTER: Final = b"REGISTER "
-_TO_REGISTER: Final = b" REGISTER\r\n"
-"""How registrations begin, and how the CSeq of their answers ends: they are the most, and need not even wait."""
+_CSEQ: Final = b"\nCSeq: "
+_OF_REGISTER: Final = b" REGISTER"
+"""How registrations begin, and how the CSeq of their answers, as it is written here, ends: they are the most, and need not even wait."""
 _NOT_OF_CALLS: Final = frozenset((b"register", b"options", b"subscribe", b"publish"))
 """Methods that belong to no call; registrations alone would soon fill the ring."""
 
@@ -100,7 +101,8 @@ class Tracer:
 
     def sent(self, payload: bytes, destination: Address) -> None:
         """Take a message that leaves."""
-        if _TO_REGISTER not in payload or not _is_of_register(payload):
+        start = payload.find(_CSEQ)
+        if start < 0 or not payload.endswith(_OF_REGISTER, start, payload.find(b"\r", start)):
             self._put(True, destination, payload, len(payload))
 
     def _put(self, sent: bool, peer: Address, data: bytes | Snapshot, size: int) -> None:
@@ -186,12 +188,6 @@ class Tracer:
         there = End(self.ip_address(peer.host), peer.port)
         ends = known[peer] = encode_ends(peer.transport, sent=sent, local=End(local.host, local.port), peer=there)
         return ends
-
-
-def _is_of_register(payload: bytes) -> bool:
-    """Tell whether a message that was written here answers a REGISTER."""
-    start = payload.find(b"\nCSeq: ")
-    return start >= 0 and payload.startswith(_TO_REGISTER, payload.find(b" ", start + len(b"\nCSeq: ")))
 
 
 def _worth_keeping(raw: bytes) -> bytes | None:

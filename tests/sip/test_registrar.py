@@ -45,6 +45,14 @@ def hosts(registrar: Registrar, now: datetime = NOW) -> list[str]:
     return [binding.uri.host for binding in registrar.bindings(AOR, now)]
 
 
+def test_a_phone_that_refreshes_finds_its_contact_in_its_own_words_but_for_its_parameters() -> None:
+    registrar = Registrar()
+    for count, contact in enumerate(["<sip:1001@A:5060>", "<sip:1001@A:5060>", "<sip:1001@A:5060>;expires=90;x=<y>"]):
+        result = register(registrar, contact, cseq=count + 1, headers=(("Expires", "600"),))
+        seconds, host = (90, "a") if count == 2 else (600, "A" if count else "a")
+        assert result.headers == (("Contact", f"<sip:1001@{host}:5060>;expires={seconds}"),)
+
+
 def test_a_phone_behind_nat_is_reached_where_its_packets_came_from() -> None:
     registrar = Registrar()
     result = register(
