@@ -140,7 +140,7 @@ class Inbound:
         if inside:
             self._inside(request, source)
         elif (
-            not self._drops_scanner(request, source)
+            not (self._guard.drops_scanners and self._drops_scanner(request, source))
             and self._acceptable(request, source)
             and not (self._taken and self._merged(request, source))
         ):
@@ -148,7 +148,7 @@ class Inbound:
 
     def _drops_scanner(self, request: Request, source: Address) -> bool:
         """Tell whether a request is of a well-known scanner, and not even to be answered."""
-        if not self._guard.drops_scanners or not self._guard.is_scanner(request.get("User-Agent") or ""):
+        if not self._guard.is_scanner(request.get("User-Agent") or ""):
             return False
         self._guard.charge(source)
         return True
@@ -215,10 +215,11 @@ class Inbound:
         if method not in ALLOWED_METHODS:
             self._refuse(request, source, 501, headers=[("Allow", ALLOW)])
             return False
-        if request.uri.scheme not in _UNDERSTOOD_SCHEMES:
+        uri = request.uri
+        if uri.scheme not in _UNDERSTOOD_SCHEMES:
             self._refuse(request, source, 416)
             return False
-        if request.uri.headers:
+        if uri.headers:
             raise MalformedMessageError("The Request-URI asks for headers.", request=request)
         if method == "INVITE" and not self._may_go_on(request):
             self._refuse(request, source, 483)
@@ -332,16 +333,19 @@ class Inbound:
 
     def _register(self, request: Request, source: Address) -> None:
         """Take a REGISTER in the order of RFC 3261 section 10.3: what a stranger writes into To and Contact is not looked at."""
-        if self._drops_scanner(request, source) or not self._acceptable(request, source):
+        if self._guard.drops_scanners and self._drops_scanner(request, source):
+            return
+        if not self._acceptable(request, source):
             return
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
             return
         request.validate()
-        if not request.to.uri.is_sip:
+        account = request.to.uri
+        if not account.is_sip:
             raise MalformedMessageError("Only a SIP address can be registered.", request=request)
-        if verdict.username != request.to.uri.user:
+        if verdict.username != account.user:
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
             return

@@ -370,16 +370,13 @@ def response_to(
         copied = _COPIED_IN_DIALOGS
     lines = [pair for pair in request.headers if pair[0] in copied]
     if to_tag:
-        lines = [pair if pair[0] != "To" else ("To", _tagged(pair[1], to_tag)) for pair in lines]
+        for index, (name, value) in enumerate(lines):
+            if name == "To" and not find_tag(value):
+                lines[index] = ("To", f"{value};tag={to_tag}")
     lines += [(CANONICAL_NAMES.get(name) or canonical_name(name), value) for name, value in headers]
     if content_type:
         lines.append(("Content-Type", content_type))
     return Response(status, reason or reason_phrase(status), lines, body)
-
-
-def _tagged(value: str, tag: str) -> str:
-    """Return a To with this tag, if it has none."""
-    return value if find_tag(value) else f"{value};tag={tag}"
 
 
 def _topmost(value: str) -> Via:

@@ -38,17 +38,18 @@ def parse_message(data: bytes) -> Request | Response:
         raise MalformedMessageError("The head of a message does not end.")
     message = parse_head(data[:end])
     try:
-        body = _cut_body(message, data[end + gap :])
+        message.body = _cut_body(message, data[end + gap :])
+        _check(message)
     except MalformedMessageError as error:
         error.request = answerable(message)
         raise
-    return with_body(message, body)
+    return message
 
 
 def _cut_body(message: Message, rest: bytes) -> bytes:
     length = content_length(message)
     # Some devices count two bytes for every line end and send one; a body that is shorter than that is cut off.
-    if length is not None and length > len(rest) + rest.count(b"\n"):
+    if length is not None and length > len(rest) and length > len(rest) + rest.count(b"\n"):
         raise MalformedMessageError("The body is shorter than its Content-Length.")
     return rest if length is None else rest[:length]
 
@@ -225,9 +226,10 @@ def content_length(message: Message) -> int | None:
     Raises:
         MalformedMessageError: it is no number, or two lines differ.
     """
-    value = message.get("Content-Length")
-    if value is None:
+    values = message.get_all("Content-Length")
+    if not values:
         return None
-    if len(value) > 9 or not (value.isascii() and value.isdigit()) or len(set(message.get_all("Content-Length"))) > 1:
+    value = values[0]
+    if len(value) > 9 or not (value.isascii() and value.isdigit()) or values.count(value) != len(values):
         raise MalformedMessageError("The Content-Length is not a number.")
     return int(value)

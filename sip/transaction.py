@@ -423,7 +423,7 @@ class TransactionLayer:
                 return False
             transaction.receive(request)
             return True
-        return self._replay(key, _ACK if is_ack else _REQUEST)
+        return key in self._finished and self._replay(key, _ACK if is_ack else _REQUEST)
 
     def create_server(self, request: Request, source: Address) -> ServerTransaction:
         """Start a server transaction for a new request; responses go to `source`."""
