@@ -63,7 +63,7 @@ bool DigitSender::add(uint8_t event, uint32_t duration) {
 
 std::optional<EventPacket> DigitSender::step(int32_t clock) {
     if (pause_ > 0) {
-        if (--pause_ == 0) queue_.pop_front();
+        if (--pause_ == 0) queue_.erase(queue_.begin());
         return std::nullopt;
     }
     const Waiting& digit = queue_.front();

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 namespace ramal {
 
@@ -71,7 +71,8 @@ private:
         uint8_t event;
         uint32_t duration;
     };
-    std::deque<Waiting> queue_;
+    // Empty in most calls, where it takes no memory.
+    std::vector<Waiting> queue_;
     uint32_t elapsed_ = 0;
     int ends_ = 0;
     int pause_ = 0;

@@ -99,7 +99,7 @@ void SourceLatch::expect(const SocketAddress& signalled, bool latching, const So
     // Nothing is lost on the way out while the source proves itself again.
     if (latching && !previous_.empty()) locked_ = previous_;
     latching_ = latching;
-    candidates_.fill(Candidate{});
+    candidates_.reset();
 }
 
 bool SourceLatch::offer(const SocketAddress& from, uint32_t ssrc, uint16_t sequence) {
@@ -130,10 +130,11 @@ bool SourceLatch::may_be_the_party(const SocketAddress& from) const {
 }
 
 bool SourceLatch::probation(const SocketAddress& from, uint32_t ssrc, uint16_t sequence) {
-    auto found = std::find_if(candidates_.begin(), candidates_.end(), [&](const Candidate& c) { return c.in_a_row > 0 && c.from == from; });
-    if (found == candidates_.end()) {
-        found = candidates_.begin() + static_cast<std::ptrdiff_t>(next_candidate_);
-        next_candidate_ = (next_candidate_ + 1) % candidates_.size();
+    if (!candidates_) candidates_ = std::make_unique<std::array<Candidate, 4>>();
+    auto found = std::find_if(candidates_->begin(), candidates_->end(), [&](const Candidate& c) { return c.in_a_row > 0 && c.from == from; });
+    if (found == candidates_->end()) {
+        found = candidates_->begin() + static_cast<std::ptrdiff_t>(next_candidate_);
+        next_candidate_ = (next_candidate_ + 1) % candidates_->size();
         *found = Candidate{from, ssrc, sequence, 1};
         return false;
     }

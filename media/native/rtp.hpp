@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "address.hpp"
@@ -121,7 +122,8 @@ private:
     // Believed like the signalled one: where the stream came from before an identical configuration.
     SocketAddress previous_;
     bool latching_ = true;
-    std::array<Candidate, 4> candidates_;
+    // Null until a source other than the signalled one has to prove itself.
+    std::unique_ptr<std::array<Candidate, 4>> candidates_;
     size_t next_candidate_ = 0;
 };
 
