@@ -231,13 +231,13 @@ def _to_extension(
     *,
     at: LocalTime | None,
 ) -> Decision:
-    if number == from_extension:
-        lines.append(f"{number} calls itself: 482")
-        return Refused(482, "Loop detected: the caller's own number", lines)
     extension = snapshot.extensions[number]
     if not extension.enabled:
         lines.append(f"extension {number} is switched off: 480")
         return Refused(480, "Switched off", lines)
+    if number == from_extension:
+        lines.append(f"{number} calls itself: its other phones are rung; 482 where there are none")
+        return ToExtension(extension, lines)
     forward = forwarding.at_once(extension)
     if forward is not None:
         target, reason = forward

@@ -29,7 +29,7 @@ async def ring_extension(
     headers: Headers = (),
     insist: bool = False,
 ) -> DialResult:
-    """Ring every registered phone of the extension for as long as it or the company says.
+    """Ring every registered phone of the extension for as long as it or the company says; one that calls its own number, all but that one.
 
     Args:
         call: the call the phones are rung for.
@@ -40,30 +40,43 @@ async def ring_extension(
         insist: ring although a call goes on there and the extension wants no second one.
     """
     equipment = call.equipment
-    if not insist and not extension.call_waiting and equipment.occupied(extension.number):
+    own = listener is not None and listener.incoming and listener.party.extension == extension.number
+    if not insist and not own and not extension.call_waiting and equipment.occupied(extension.number):
         return DialResult(outcome=Outcome.BUSY, status=486)
-    attempts = phones(call, extension, shown, headers)
+    attempts = phones(call, extension, shown, headers, but=listener if own else None)
     if not attempts:
-        return DialResult(outcome=Outcome.UNAVAILABLE, status=480)
-    own = extension.forward_no_answer_seconds if extension.forward_no_answer_to else 0
+        return DialResult(outcome=Outcome.LOOP if own else Outcome.UNAVAILABLE, status=482 if own else 480)
+    patience = extension.forward_no_answer_seconds if extension.forward_no_answer_to else 0
     call.ringing_extension = extension.number
     try:
-        return await call.dial(attempts, seconds=own or equipment.company.settings.ring_seconds, listener=listener)
+        return await call.dial(attempts, seconds=patience or equipment.company.settings.ring_seconds, listener=listener)
     finally:
         call.ringing_extension = ""
 
 
-def phones(call: Call, extension: Extension, shown: Party, headers: Headers = ()) -> list[Attempt]:
-    """Return one attempt for each phone the extension has registered."""
+def phones(
+    call: Call, extension: Extension, shown: Party, headers: Headers = (), *, but: Leg | None = None
+) -> list[Attempt]:
+    """Return one attempt for each phone the extension has registered, but for the one that has a leg."""
     equipment = call.equipment
     party = Party(extension.number, extension.name, extension=extension.number)
     attempts = []
     for username in equipment.directory.snapshot.usernames.get(extension.number, ()):
         for binding in equipment.sip.targets(username):
+            if but is not None and _has(binding, but):
+                continue
             way = equipment.sip.way_to(binding)
             invite = _invite(equipment, extension, username, binding, way, shown, call.hops_left, headers)
             attempts.append(Attempt(party, PartyRole.AGENT, invite, way=way))
     return attempts
+
+
+def _has(binding: Binding, leg: Leg) -> bool:
+    """Tell whether a leg is of the phone at a binding: it came from the same place, or names the same contact."""
+    session = leg.session
+    return binding.source == tuple(session.source) or any(
+        contact.uri == binding.uri for contact in session.request.contacts
+    )
 
 
 def _invite(

@@ -56,6 +56,8 @@ async def reach(
     decision = routing.route(
         snapshot, dialled, country=equipment.country, from_extension=as_extension, at=equipment.local_time
     )
+    if as_extension and isinstance(decision, ToExtension) and decision.extension.number == as_extension:
+        return DialResult(outcome=Outcome.LOOP, status=482)
     return await follow(
         call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
     )

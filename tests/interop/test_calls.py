@@ -169,6 +169,21 @@ async def test_a_busy_colleague_is_busy_and_one_without_a_phone_is_unavailable(
     assert (await server.fact(CallEnded, count=2)).disposition is Disposition.FAILED
 
 
+async def test_who_calls_the_own_number_reaches_the_own_other_phone_and_never_the_same_one(
+    server: RamalServer, phone: PhoneFactory
+) -> None:
+    desk = await phone("1001")
+    call = await desk.call("1001")
+    assert await call.over(15) == 482
+    pocket = await phone("1001")
+    call = await desk.call("1001")
+    await (await pocket.incoming()).answer()
+    await call.confirmed()
+    assert len(desk.calls) == 2
+    await call.hang_up()
+    assert (await server.fact(CallEnded, count=2)).disposition is Disposition.ANSWERED
+
+
 async def test_a_phone_that_nobody_answers_rings_and_then_there_is_no_answer(
     server: RamalServer, phone: PhoneFactory
 ) -> None:

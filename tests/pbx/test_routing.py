@@ -101,8 +101,12 @@ def test_an_extension_rings() -> None:
     assert decision.explanation[-1] == "extension 1002 (Name 1002) is rung"
 
 
-def test_a_call_to_itself_is_a_loop() -> None:
-    assert decide("1001") == Refused(482, "Loop detected: the caller's own number")
+def test_a_call_to_the_own_number_is_for_the_other_phones_whatever_is_set_for_calls_of_others() -> None:
+    decision = decide("1001", extensions=[extension("1001", do_not_disturb=True, forward_to="1002")])
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1001"
+    assert "its other phones are rung" in decision.explanation[-1]
+    assert isinstance(decide("1001", extensions=[extension("1001", enabled=False)]), Refused)
 
 
 def test_a_switched_off_extension_is_unavailable() -> None:
@@ -291,7 +295,6 @@ def test_the_name_that_a_phone_signs_in_with_is_dialled_like_its_extension() -> 
     assert isinstance(decision, ToExtension)
     assert decision.extension.number == "1002"
     assert isinstance(decide("ana.desk"), Refused)
-    assert isinstance(decide("ana.desk", by="1002", devices=[desk]), Refused)
 
 
 def test_a_rooms_number_leads_into_it_and_supervision_is_for_those_who_may() -> None:
