@@ -24,6 +24,7 @@ from sip.errors import MalformedMessageError
 from sip.meaning import Beginning, Meaning
 from sip.message import Headers, Request, response_to
 from sip.notifier import Notifier
+from sip.register_request import account_of, reads_plain
 from sip.registration_server import RegistrationServer
 from sip.session import InviteSession
 from sip.session_events import SessionState
@@ -332,20 +333,18 @@ class Inbound:
             del self._calls[key]
 
     def _register(self, request: Request, source: Address) -> None:
-        """Take a REGISTER in the order of RFC 3261 section 10.3: what a stranger writes into To and Contact is not looked at."""
+        """Take a REGISTER in the order of RFC 3261 section 10.3; only what reads odd is read before it is known who it is (RFC 4475)."""
         if self._guard.drops_scanners and self._drops_scanner(request, source):
             return
+        if not reads_plain(request):
+            account_of(request)
         if not self._acceptable(request, source):
             return
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
             return
-        request.validate()
-        account = request.to.uri
-        if not account.is_sip:
-            raise MalformedMessageError("Only a SIP address can be registered.", request=request)
-        if verdict.username != account.user:
+        if verdict.username != account_of(request).user:
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
             return

@@ -4,6 +4,7 @@ RFC 5626).
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,13 +13,37 @@ from sip.binding import Binding, Source, shown
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Request
-from sip.uri import NameAddress
+from sip.uri import NameAddress, Uri
 
 _UNDER_WAY: Final = timedelta(seconds=32)
 """How long a request may be under way at most, repeats and all (RFC 3261 section 17.1.2.2, timer F)."""
 _MOST_EDGES: Final = 8
 _LONGEST_EDGE: Final = 512
 """Characters of one edge in a Path."""
+_PLAIN: Final = re.compile(
+    r"""(?:"[^"\\]*"\ ?|[^<>"?%:,;]*)<sips?:[^<>"?%,\s]+>[^<>"?%,]*(?:"[^"\\]*"[^<>"?%,]*)*"""
+    r"""|sips?:[^<>"?%,;\s]+(?:;[^<>"?%,]*)?|\*"""
+)
+"""How nearly all phones write an address."""
+
+
+def reads_plain(request: Request) -> bool:
+    """Tell whether a REGISTER's addresses look as they usually do: then they need not be read before it is known whose they are."""
+    fullmatch = _PLAIN.fullmatch
+    return all(fullmatch(value) is not None for name in ("To", "From", "Contact") for value in request.get_all(name))
+
+
+def account_of(request: Request) -> Uri:
+    """Return whom a REGISTER is for.
+
+    Raises:
+        MalformedMessageError: that is no SIP address, or a header cannot be read; the error carries the request.
+    """
+    request.validate()
+    account = request.to.uri
+    if not account.is_sip:
+        raise MalformedMessageError("Only a SIP address can be registered.", request=request)
+    return account
 
 
 def in_order(held: Binding | None, request: Request, now: datetime) -> bool:

@@ -9,8 +9,26 @@ import pytest
 from sip.address import Address
 from sip.authentication import authorise
 from sip.message import Request, Response
+from sip.register_request import reads_plain
 from tests.sip.by_hand import PASSWORD, Server, request
 from tests.sip.network import ALICE
+
+
+@pytest.mark.parametrize(
+    ("contact", "plain"),
+    [
+        ('<sip:alice@10.0.0.1:5060;ob>;+sip.instance="<urn:uuid:1>";reg-id=1', True),
+        ('"Alice A" <sips:alice@10.0.0.1>', True),
+        ("sip:alice@10.0.0.1;expires=60", True),
+        ("*", True),
+        ("sip:alice@10.0.0.1?Route=%3Csip:b%3E", False),
+        ("<sip:alice@10.0.0.1>, <sip:alice@10.0.0.9>", False),
+        ("<tel:+551133334444>", False),
+        ("<sip:alice@10.0.0.1", False),
+    ],
+)
+def test_addresses_in_their_usual_form_are_told_from_odd_ones_without_being_read(contact: str, plain: bool) -> None:
+    assert reads_plain(request("REGISTER", Contact=contact)) is plain
 
 
 class TestRegister:
