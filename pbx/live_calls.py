@@ -19,7 +19,16 @@ from pbx.outcomes import Outcome
 from pbx.party import Party
 from pbx.requests import CancelTransfer, CompleteTransfer, Consult, TransferBlind
 from pbx.route_test import Grounds, RouteTest
-from pbx.routing import Decision, ToExtension, ToInboundNumber, ToOutside, ToPickUp, ToService, ToSupervision
+from pbx.routing import (
+    Decision,
+    ToExtension,
+    ToInboundNumber,
+    ToOutside,
+    ToOwnPhones,
+    ToPickUp,
+    ToService,
+    ToSupervision,
+)
 from pbx.supervision import SuperviseMode
 
 
@@ -98,6 +107,8 @@ class LiveCalls:
         )
         if isinstance(decision, routing.Refused):
             raise InvalidEntryError(f"to: “{to[:40]}” cannot be called: {decision.explanation[-1]}.")
+        if isinstance(decision, ToOwnPhones):
+            raise InvalidEntryError("to: that is the extension that calls.")
         if isinstance(decision, ToPickUp | ToService | ToSupervision):
             raise InvalidEntryError("to: star codes are dialled on a phone.")
         if not self.contacts(from_extension):

@@ -21,6 +21,7 @@ from pbx.routing import (
     ToExtension,
     ToInboundNumber,
     ToOutside,
+    ToOwnPhones,
     ToPickUp,
     ToService,
     ToSupervision,
@@ -142,7 +143,7 @@ async def _told(grounds: Grounds, decision: Decision | str, caller: Party, lines
     status = 0
     result: RouteResult
     match decision:
-        case ToExtension(extension):
+        case ToExtension(extension) | ToOwnPhones(extension):
             result, target = "extension", extension.number
             _tell_phones(grounds, extension.number, lines)
         case ToOutside(number):

@@ -31,6 +31,14 @@ class ToExtension:
 
 
 @dataclass(slots=True, frozen=True)
+class ToOwnPhones:
+    """Ring the other phones of the extension that calls its own number."""
+
+    extension: Extension
+    explanation: Sequence[str] = field(default=(), compare=False)
+
+
+@dataclass(slots=True, frozen=True)
 class ToOutside:
     """Send the call out to `number` (E.164) by the first of `steps` that takes it."""
 
@@ -94,7 +102,17 @@ class Refused:
     """What the caller is told, where that is not what the status means."""
 
 
-Decision = ToExtension | ToOutside | ToInboundNumber | ToPickUp | ToService | ToConference | ToSupervision | Refused
+Decision = (
+    ToExtension
+    | ToOwnPhones
+    | ToOutside
+    | ToInboundNumber
+    | ToPickUp
+    | ToService
+    | ToConference
+    | ToSupervision
+    | Refused
+)
 
 
 def route(
@@ -237,7 +255,7 @@ def _to_extension(
         return Refused(480, "Switched off", lines)
     if number == from_extension:
         lines.append(f"{number} calls itself: its other phones are rung; 482 where there are none")
-        return ToExtension(extension, lines)
+        return ToOwnPhones(extension, lines)
     forward = forwarding.at_once(extension)
     if forward is not None:
         target, reason = forward

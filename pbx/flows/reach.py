@@ -25,6 +25,7 @@ from pbx.routing import (
     ToExtension,
     ToInboundNumber,
     ToOutside,
+    ToOwnPhones,
     ToPickUp,
     ToService,
     ToSupervision,
@@ -56,7 +57,7 @@ async def reach(
     decision = routing.route(
         snapshot, dialled, country=equipment.country, from_extension=as_extension, at=equipment.local_time
     )
-    if as_extension and isinstance(decision, ToExtension) and decision.extension.number == as_extension:
+    if isinstance(decision, ToOwnPhones):
         return DialResult(outcome=Outcome.LOOP, status=482)
     return await follow(
         call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
@@ -68,7 +69,10 @@ async def connect(call: Call, decision: Decision) -> Leg | None:
 
     None where there is nothing left to do: nobody was reached, of which the caller was told, or a conference is over.
     """
-    result = await follow(call, decision, listener=call.calling, shown=call.from_party)
+    if isinstance(decision, ToOwnPhones):
+        result = await ring_extension(call, decision.extension, listener=call.calling, shown=call.from_party)
+    else:
+        result = await follow(call, decision, listener=call.calling, shown=call.from_party)
     if result.room is not None:
         call.answer()
         await attend(call, call.calling, result.room)
@@ -116,7 +120,7 @@ async def follow(
                 return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
             case ToConference(room):
                 return DialResult(room=room)
-            case ToPickUp() | ToService() | ToSupervision():
+            case ToPickUp() | ToService() | ToSupervision() | ToOwnPhones():
                 return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
             case ToInboundNumber(entry) if entry.number in visited:
                 return DialResult(outcome=Outcome.LOOP, status=482)

@@ -16,6 +16,7 @@ from pbx.routing import (
     ToExtension,
     ToInboundNumber,
     ToOutside,
+    ToOwnPhones,
     ToPickUp,
     ToService,
     ToSupervision,
@@ -103,7 +104,7 @@ def test_an_extension_rings() -> None:
 
 def test_a_call_to_the_own_number_is_for_the_other_phones_whatever_is_set_for_calls_of_others() -> None:
     decision = decide("1001", extensions=[extension("1001", do_not_disturb=True, forward_to="1002")])
-    assert isinstance(decision, ToExtension)
+    assert isinstance(decision, ToOwnPhones)
     assert decision.extension.number == "1001"
     assert "its other phones are rung" in decision.explanation[-1]
     assert isinstance(decide("1001", extensions=[extension("1001", enabled=False)]), Refused)
@@ -295,6 +296,7 @@ def test_the_name_that_a_phone_signs_in_with_is_dialled_like_its_extension() -> 
     assert isinstance(decision, ToExtension)
     assert decision.extension.number == "1002"
     assert isinstance(decide("ana.desk"), Refused)
+    assert isinstance(decide("ana.desk", by="1002", devices=[desk]), ToOwnPhones)
 
 
 def test_a_rooms_number_leads_into_it_and_supervision_is_for_those_who_may() -> None:
