@@ -26,7 +26,8 @@ async def start_web(
     """Serve the web application over HTTP and HTTPS, and take renewed certificates over."""
     webs = [WebServer(app, listener)]
     if secure_listener is not None:
-        webs.append(WebServer(app, secure_listener, tls=tls.web))
+        # Before HTTP, over which it is asked whether all is ready.
+        webs.insert(0, WebServer(app, secure_listener, tls=tls.web))
     for web in webs:
         await web.start()
         stack.push_async_callback(web.close)
