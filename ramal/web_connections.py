@@ -185,6 +185,11 @@ class Door(asyncio.Protocol):
         self._make = make
         self._tls = tls
         self._handshake: asyncio.Task[None] | None = None
+        self._early = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what a fast client says before its handshake has begun here: at most one reading of the event loop."""
+        self._early += data
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, or not."""
@@ -203,10 +208,15 @@ class Door(asyncio.Protocol):
     async def _secure(self, raw: asyncio.Transport, host: str, tls: ssl.SSLContext) -> None:
         connection = self._make(host)
         seconds = self._connections.limits.handshake_seconds
+        loop = asyncio.get_running_loop()
+        handshake = loop.create_task(
+            loop.start_tls(raw, connection, tls, server_side=True, ssl_handshake_timeout=seconds)
+        )
+        # Now it takes its first step, and in the next turn of the loop it begins: what was early comes right after that.
+        await asyncio.sleep(0)
+        loop.call_soon(self._repeat, raw)
         try:
-            secure = await asyncio.get_running_loop().start_tls(
-                raw, connection, tls, server_side=True, ssl_handshake_timeout=seconds
-            )
+            secure = await handshake
         except (OSError, ssl.SSLError):
             secure = None
         if secure is None:
@@ -214,3 +224,17 @@ class Door(asyncio.Protocol):
             raw.abort()
         else:
             connection.connection_made(secure)
+
+    def _repeat(self, raw: asyncio.Transport) -> None:
+        """Say to the handshake what the client said too early."""
+        early, self._early = self._early, b""
+        if not early or raw.get_protocol() is self:
+            return
+        # Both event loops read into a buffer of their handshake; uvloop's does not say so by its type.
+        taker = cast("asyncio.BufferedProtocol", raw.get_protocol())
+        while early:
+            room = memoryview(taker.get_buffer(len(early)))
+            taken = min(len(room), len(early))
+            room[:taken] = early[:taken]
+            taker.buffer_updated(taken)
+            early = early[taken:]

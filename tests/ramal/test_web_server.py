@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -229,3 +230,31 @@ async def test_a_frame_larger_than_a_sip_message_may_be_is_passed_on_to_be_answe
                 await client.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
+
+
+async def test_a_fast_clients_first_words_are_heard_though_they_came_before_its_connection_was_taken(
+    tmp_path: Path,
+) -> None:
+    authority = Authority.make(tmp_path / "authority")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue(tmp_path / "own.pem", "127.0.0.1"))
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    said = threading.Event()
+
+    def shake_hands(port: int) -> str | None:
+        raw = socket.create_connection(("127.0.0.1", port), timeout=4)
+        with client.wrap_socket(raw, do_handshake_on_connect=False) as secure:
+            secure.setblocking(False)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                secure.do_handshake()
+            said.set()
+            secure.settimeout(4)
+            secure.do_handshake()
+            return secure.version()
+
+    async with serving(WebLimits(), context) as port:
+        shaken = asyncio.get_running_loop().run_in_executor(None, shake_hands, port)
+        # The event loop is held up until the client has said what it says first.
+        assert said.wait(4)
+        assert await shaken in {"TLSv1.2", "TLSv1.3"}
