@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,27 +21,22 @@ Payloads = Mapping[int, tuple[str, int]]
 
 def all_offered(media: Media, payloads: Payloads, codecs: Sequence[Codec]) -> dict[Codec, int]:
     """Return all codecs of an offer that are among `codecs`, with their payload types, as `PeerAudio.choices` describes."""
-    known = table(codecs)
     found: dict[Codec, int] = {}
     passed = 0
-    for payload_type, encoding in payloads.items():
-        codec = known.get(encoding)
-        if codec is not None and codec.passed:
+    for codec, payload_type in _known(payloads, codecs):
+        taken: Codec | None = codec
+        if codec.passed:
             passed += 1
-            codec = _as_given(media, codec, payload_type) if passed <= _MOST_PASSED else None
-        if codec is not None:
-            found.setdefault(codec, payload_type)
+            taken = _as_given(media, codec, payload_type) if passed <= _MOST_PASSED else None
+        if taken is not None:
+            found.setdefault(taken, payload_type)
     return found
 
 
 def first_offered(media: Media, payloads: Payloads, codecs: Sequence[Codec]) -> tuple[Codec, int] | None:
     """Return the first codec of an offer that is decoded here, else the first that is passed on, with its payload type."""
-    known = table(codecs)
     passed: tuple[Codec, int] | None = None
-    for payload_type, encoding in payloads.items():
-        codec = known.get(encoding)
-        if codec is None:
-            continue
+    for codec, payload_type in _known(payloads, codecs):
         if not codec.passed:
             return codec, payload_type
         given = _as_given(media, codec, payload_type) if passed is None else None
@@ -54,17 +49,22 @@ def first_answered(media: Media, payloads: Payloads, codecs: Sequence[Codec]) ->
 
     One that is passed on has to be laid out as one of those that were offered: nobody here could turn one into the other.
     """
-    known = table(codecs)
-    for payload_type, encoding in payloads.items():
-        codec = known.get(encoding)
-        if codec is None:
-            continue
+    for codec, payload_type in _known(payloads, codecs):
         if not codec.passed:
             return codec, payload_type
         given = _as_given(media, codec, payload_type)
         if given is not None and any(alike(given, offered) for offered in codecs if offered.passed):
             return given, payload_type
     return None
+
+
+def _known(payloads: Payloads, codecs: Sequence[Codec]) -> Iterator[tuple[Codec, int]]:
+    """Find a peer's codecs that are among `codecs`, with their payload types, in the peer's order."""
+    known = table(codecs)
+    for payload_type, encoding in payloads.items():
+        codec = known.get(encoding)
+        if codec is not None:
+            yield codec, payload_type
 
 
 def _as_given(media: Media, codec: Codec, payload_type: int) -> Codec | None:
