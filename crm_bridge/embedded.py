@@ -76,9 +76,10 @@ class EmbeddedCrm:
 
     async def find_caller(self, number: str) -> Caller | None:
         """Return who a number belongs to: a contact, else an open lead, else a company; None when unknown or hidden."""
-        if self.is_stranger(number):
+        number = public_number(number, self._country)
+        if not number or not self.known_numbers.may_have(number):
             return None
-        return await caller_at_once(self._database, public_number(number, self._country))
+        return await caller_at_once(self._database, number)
 
     async def caller_name(self, number: str) -> str | None:
         """Return the name that belongs to a number, or None."""
