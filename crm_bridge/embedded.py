@@ -71,15 +71,17 @@ class EmbeddedCrm:
 
     def is_stranger(self, number: str) -> bool:
         """Tell whether a number certainly belongs to nobody, without a look into the database."""
-        number = public_number(number, self._country)
-        return not number or not self.known_numbers.may_have(number)
+        return not self._perhaps_known(number)
 
     async def find_caller(self, number: str) -> Caller | None:
         """Return who a number belongs to: a contact, else an open lead, else a company; None when unknown or hidden."""
+        number = self._perhaps_known(number)
+        return await caller_at_once(self._database, number) if number else None
+
+    def _perhaps_known(self, number: str) -> str:
+        """Return a number in its public form where it may belong to somebody, else nothing."""
         number = public_number(number, self._country)
-        if not number or not self.known_numbers.may_have(number):
-            return None
-        return await caller_at_once(self._database, number)
+        return number if number and self.known_numbers.may_have(number) else ""
 
     async def caller_name(self, number: str) -> str | None:
         """Return the name that belongs to a number, or None."""
