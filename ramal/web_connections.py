@@ -186,10 +186,15 @@ class Door(asyncio.Protocol):
         self._tls = tls
         self._handshake: asyncio.Task[None] | None = None
         self._early = b""
+        self._is_lost = False
 
     def data_received(self, data: bytes) -> None:
-        """Keep what a fast client says before its handshake has begun here: at most one reading of the event loop."""
+        """Keep what a fast client says before its handshake has begun here, and before its connection is made after it."""
         self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the client is gone already."""
+        self._is_lost = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, or not."""
@@ -206,12 +211,10 @@ class Door(asyncio.Protocol):
             self._handshake = asyncio.get_running_loop().create_task(self._secure(raw, host, self._tls))
 
     async def _secure(self, raw: asyncio.Transport, host: str, tls: ssl.SSLContext) -> None:
-        connection = self._make(host)
         seconds = self._connections.limits.handshake_seconds
         loop = asyncio.get_running_loop()
-        handshake = loop.create_task(
-            loop.start_tls(raw, connection, tls, server_side=True, ssl_handshake_timeout=seconds)
-        )
+        # The first request may come in the same turn as the end of the handshake: the connection hears of it once it is made.
+        handshake = loop.create_task(loop.start_tls(raw, self, tls, server_side=True, ssl_handshake_timeout=seconds))
         # Now it takes its first step, and in the next turn of the loop it begins: what was early comes right after that.
         await asyncio.sleep(0)
         loop.call_soon(self._repeat, raw)
@@ -219,11 +222,19 @@ class Door(asyncio.Protocol):
             secure = await handshake
         except (OSError, ssl.SSLError):
             secure = None
-        if secure is None:
+        if secure is None or self._is_lost:
             self._connections.release(host)
             raw.abort()
         else:
-            connection.connection_made(secure)
+            self._enter(secure, host)
+
+    def _enter(self, secure: asyncio.Transport, host: str) -> None:
+        """Hand on to HTTP, with what was asked already."""
+        connection = self._make(host)
+        secure.set_protocol(connection)
+        connection.connection_made(secure)
+        if self._early:
+            connection.data_received(self._early)
 
     def _repeat(self, raw: asyncio.Transport) -> None:
         """Say to the handshake what the client said too early."""

@@ -206,6 +206,7 @@ async def test_who_takes_a_clicked_call_and_who_speaks_are_told_over_the_api(
     assert told[:2] == [("call.voice_began", speaker), ("call.voice_ended", speaker)]
     await agent.post(f"{path}/hangup")
     await server.fact(CallEnded)
+    await server.journal.flushed()
     while await api.cdrs.step():
         pass
     cdr = (await (await api.client(Role.MANAGER)).get("/cdrs")).json()["items"][0]

@@ -232,14 +232,44 @@ async def test_a_frame_larger_than_a_sip_message_may_be_is_passed_on_to_be_answe
         assert closed.value.rcvd.code == 1009
 
 
+def own_and_client_context(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    authority = Authority.make(tmp_path / "authority")
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(authority.issue(tmp_path / "own.pem", "127.0.0.1"))
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    return own, client
+
+
+async def test_a_request_that_comes_with_the_last_word_of_the_handshake_is_answered(tmp_path: Path) -> None:
+    own, client = own_and_client_context(tmp_path)
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = client.wrap_bio(heard, said)
+    async with asyncio.timeout(5), serving(WebLimits(), own) as port:
+        reader, writer = await connect(port)
+        while True:
+            try:
+                secure.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(said.read())
+                heard.write(await reader.read(65_536))
+        secure.write(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n")
+        writer.write(said.read())
+        answer = b""
+        while b"hello" not in answer:
+            heard.write(await reader.read(65_536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                while piece := secure.read(65_536):
+                    answer += piece
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_a_fast_clients_first_words_are_heard_though_they_came_before_its_connection_was_taken(
     tmp_path: Path,
 ) -> None:
-    authority = Authority.make(tmp_path / "authority")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority.issue(tmp_path / "own.pem", "127.0.0.1"))
-    client = ssl.create_default_context()
-    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    context, client = own_and_client_context(tmp_path)
     said = threading.Event()
 
     def shake_hands(port: int) -> str | None:
