@@ -34,7 +34,9 @@ from sip.session_events import Direction, SessionListener
 from sip.session_timer import offered_terms
 from sip.timers import TimerHeap
 from sip.trace.tap import MessageTap
-from sip.transaction import ClientTransaction, ResponseCallback, TransactionLayer, ignore_response, new_branch
+from sip.transaction import ClientTransaction, ResponseCallback, ignore_response
+from sip.transaction_key import new_branch
+from sip.transaction_layer import TransactionLayer
 from sip.uri import NameAddress, Uri, secured
 
 log = structlog.get_logger(__name__)

@@ -31,7 +31,8 @@ from sip.session_events import SessionState
 from sip.session_timer import is_too_brief
 from sip.target_dialog import target_of
 from sip.text_message import TextMessages
-from sip.transaction import ServerTransaction, server_key
+from sip.transaction import ServerTransaction
+from sip.transaction_key import server_key
 from sip.transfer import Transfers, replaces_of
 
 if TYPE_CHECKING:

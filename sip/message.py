@@ -246,7 +246,7 @@ class Request(Message):
         self._uri = uri if isinstance(uri, Uri) else None
         self._target = str(uri)
         self.server_key: tuple[str | int, ...] | None = None
-        """How its server transaction is found, once that was asked (`sip.transaction.server_key`)."""
+        """How its server transaction is found, once that was asked (`sip.transaction_key.server_key`)."""
 
     @property
     def uri(self) -> Uri:

@@ -12,7 +12,8 @@ from sip.authentication import authorise
 from sip.message import Request
 from sip.session import InviteSession
 from sip.session_events import Offered, SessionState
-from sip.transaction import ServerTransaction, TransactionLayer
+from sip.transaction import ServerTransaction
+from sip.transaction_layer import TransactionLayer
 from tests.sip.by_hand import PASSWORD, Server, another, in_call, request
 from tests.sip.network import ALICE, ANSWER, OFFER
 

@@ -4,74 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from core.clock import ManualClock
 from sip.address import Address
-from sip.message import Request, Response, response_to
+from sip.message import response_to
 from sip.parser import parse_message
-from sip.timers import TimerHeap
-from sip.transaction import ClientTransaction, TransactionLayer, cancel_request, server_key
+from sip.transaction import cancel_request
 from sip.transaction_tables import MACHINES, TIMERS, Event, State
-
-UDP = Address("10.0.0.2", 5060, "udp")
-TCP = Address("10.0.0.2", 5060, "tcp")
-
-
-class Bench:
-    """One transaction layer with its wire and its user under the eye of the test."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.timers = TimerHeap(self.clock)
-        self.sent: list[tuple[float, str]] = []
-        self.responses: list[int] = []
-        self.layer = TransactionLayer(self.timers, self._send)
-
-    def _send(self, data: bytes, destination: Address) -> None:
-        message = parse_message(data)
-        what = message.method if isinstance(message, Request) else str(message.status)
-        self.sent.append((round(self.clock.monotonic(), 1), what))
-
-    def _responded(self, response: Response, _transaction: ClientTransaction) -> None:
-        self.responses.append(response.status)
-
-    def run(self, seconds: float) -> None:
-        end = self.clock.monotonic() + seconds
-        while (moment := self.timers.next_deadline) is not None and moment <= end:
-            self.clock.advance(max(moment - self.clock.monotonic(), 0) + 1e-9)
-            self.timers.run_due()
-        self.clock.advance(max(end - self.clock.monotonic(), 0))
-
-    def client(self, method: str, destination: Address = UDP) -> ClientTransaction:
-        return self.layer.send_request(request(method), destination, self._responded, sent_by="10.0.0.1:5060")
-
-    def respond(self, transaction: ClientTransaction, status: int) -> bool:
-        return self.layer.receive_response(response_to(transaction.request, status, to_tag="b"))
-
-    def times(self, what: str) -> list[float]:
-        return [time for time, sent in self.sent if sent == what]
-
-    @property
-    def empty(self) -> bool:
-        return self.layer.live == 0 and self.layer.finished == 0 and len(self.timers) == 0
-
-
-def request(method: str, *, via: str = "") -> Request:
-    headers = [
-        ("Max-Forwards", "70"),
-        ("From", "<sip:a@10.0.0.1>;tag=a"),
-        ("To", "<sip:b@10.0.0.2>"),
-        ("Call-ID", "c1"),
-        ("CSeq", f"1 {method}"),
-        ("Route", "<sip:proxy.example;lr>"),
-    ]
-    return Request(method, "sip:b@10.0.0.2", [("Via", via), *headers] if via else headers)
-
-
-def incoming(method: str, branch: str = "z9hG4bK1", **changes: str) -> Request:
-    message = request(method, via=f"SIP/2.0/UDP 10.0.0.1:5060;branch={branch}")
-    for name, value in changes.items():
-        message.set(name, value)
-    return message
+from tests.sip.transaction_bench import TCP, UDP, Bench, incoming, request
 
 
 class TestInviteClient:
@@ -340,46 +278,6 @@ class TestServer:
         assert [what for _, what in bench.sent] == ["100", "200"]
 
 
-class TestMatching:
-    def test_another_branch_or_sender_or_method_is_another_transaction(self) -> None:
-        bench = Bench()
-        bench.layer.create_server(incoming("INVITE"), UDP)
-        assert not bench.layer.absorb(incoming("INVITE", "z9hG4bK2"))
-        assert not bench.layer.absorb(incoming("INVITE", Via="SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK1"))
-        assert not bench.layer.absorb(incoming("CANCEL"))
-        assert bench.layer.find_server(server_key(incoming("CANCEL"), "INVITE")) is not None
-
-    def test_an_old_peer_without_magic_branch_is_matched_by_the_rest(self) -> None:
-        bench = Bench()
-        bench.layer.create_server(incoming("INVITE", "1"), UDP)
-        assert bench.layer.absorb(incoming("INVITE", "1"))
-        other = incoming("INVITE", "1", CSeq="2 INVITE")
-        assert not bench.layer.absorb(other)
-
-    def test_ten_thousand_finished_transactions_are_forgotten_by_few_timers(self) -> None:
-        bench = Bench()
-        for number in range(10_000):
-            transaction = bench.layer.create_server(incoming("OPTIONS", f"z9hG4bK{number}"), UDP)
-            transaction.respond(response_to(transaction.request, 200, to_tag="b"))
-        assert bench.layer.live == 0
-        assert bench.layer.finished == 10_000
-        assert len(bench.timers) == 1
-        bench.run(32.1)
-        assert bench.empty
-
-    def test_one_that_is_forgotten_together_with_earlier_ones_is_remembered_for_its_whole_time(self) -> None:
-        bench = Bench()
-        for number, pause in enumerate((0.2, 0.2, 31.5)):
-            transaction = bench.layer.create_server(incoming("OPTIONS", f"z9hG4bK{number}"), UDP)
-            transaction.respond(response_to(transaction.request, 200, to_tag="b"))
-            bench.run(pause)
-        bench.run(0.25)
-        assert bench.layer.absorb(incoming("OPTIONS", "z9hG4bK1"))
-        assert bench.layer.absorb(incoming("OPTIONS", "z9hG4bK2"))
-        bench.run(0.6)
-        assert bench.empty
-
-
 class TestTables:
     @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
     def test_every_state_is_left_and_every_timer_has_its_rule(self, machine: object) -> None:
@@ -426,19 +324,4 @@ def test_a_request_that_is_never_answered_gets_no_408_and_leaves_nothing_behind(
     bench.run(0.2)
     assert [what for _, what in bench.sent] == ["100"]
     assert not transaction.respond(response_to(transaction.request, 200))
-    assert bench.empty
-
-
-@pytest.mark.parametrize(("destination", "repeated"), [(UDP, 1), (TCP, 0)])
-def test_an_answer_that_is_there_at_once_is_sent_again_to_whoever_asks_again_until_timer_j(
-    destination: Address, repeated: int
-) -> None:
-    bench, asked = Bench(), request("REGISTER", via="SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK7")
-    bench.layer.answer(asked, destination, response_to(asked, 200, to_tag="b"))
-    assert bench.layer.live == 0
-    assert bench.layer.absorb(asked) is bool(repeated)
-    assert bench.times("200") == [0.0] * (1 + repeated)
-    assert bench.layer.retransmitted == repeated
-    bench.run(32.1)
-    assert not bench.layer.absorb(asked)
     assert bench.empty
