@@ -26,9 +26,6 @@ from pbx.routing import (
     ToInboundNumber,
     ToOutside,
     ToOwnPhones,
-    ToPickUp,
-    ToService,
-    ToSupervision,
 )
 from sip.message import Headers
 
@@ -57,8 +54,6 @@ async def reach(
     decision = routing.route(
         snapshot, dialled, country=equipment.country, from_extension=as_extension, at=equipment.local_time
     )
-    if isinstance(decision, ToOwnPhones):
-        return DialResult(outcome=Outcome.LOOP, status=482)
     return await follow(
         call, decision, listener=listener, shown=shown, as_extension=as_extension, referred_by=referred_by
     )
@@ -69,10 +64,7 @@ async def connect(call: Call, decision: Decision) -> Leg | None:
 
     None where there is nothing left to do: nobody was reached, of which the caller was told, or a conference is over.
     """
-    if isinstance(decision, ToOwnPhones):
-        result = await ring_extension(call, decision.extension, listener=call.calling, shown=call.from_party)
-    else:
-        result = await follow(call, decision, listener=call.calling, shown=call.from_party)
+    result = await follow(call, decision, listener=call.calling, shown=call.from_party)
     if result.room is not None:
         call.answer()
         await attend(call, call.calling, result.room)
@@ -96,14 +88,12 @@ async def follow(
     while True:
         match decision:
             case ToExtension(extension):
-                domain = call.equipment.config.domain
-                told: Headers = ()
+                headers = referral
                 if decision.way:
                     _tell_forwarded(call, listener, decision.way, extension.number)
-                    told = identity.told_to_phone(decision.way, extension.number, domain)
-                result = await ring_extension(
-                    call, extension, listener=listener, shown=shown, headers=(*told, *referral)
-                )
+                    told = identity.told_to_phone(decision.way, extension.number, call.equipment.config.domain)
+                    headers = (*told, *referral)
+                result = await ring_extension(call, extension, listener=listener, shown=shown, headers=headers)
                 onward = _sent_on(call, decision, result, as_extension or shown.extension)
                 if onward is None:
                     return result
@@ -116,17 +106,28 @@ async def follow(
                 if onward is None:
                     return result
                 decision = onward
-            case Refused(status, outcome=outcome):
-                return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
-            case ToConference(room):
-                return DialResult(room=room)
-            case ToPickUp() | ToService() | ToSupervision() | ToOwnPhones():
-                return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
-            case ToInboundNumber(entry) if entry.number in visited:
-                return DialResult(outcome=Outcome.LOOP, status=482)
-            case ToInboundNumber(entry, way=way):
+            case ToOwnPhones(extension) if not as_extension:
+                return await ring_extension(call, extension, listener=listener, shown=shown)
+            case ToInboundNumber(entry, way=way) if entry.number not in visited:
                 visited.add(entry.number)
                 decision = _through(call, entry, way)
+            case _:
+                return _unrung(decision)
+
+
+def _unrung(decision: Decision) -> DialResult:
+    """Return what comes of a decision by which nobody is rung."""
+    match decision:
+        case Refused(status, outcome=outcome):
+            return DialResult(outcome=outcome or _REFUSALS.get(status, Outcome.FAILED), status=status)
+        case ToConference(room):
+            return DialResult(room=room)
+        case ToOwnPhones() | ToInboundNumber():
+            # Only a phone that dials means the others of its extension, not one that transfers; and a number leads on once.
+            return DialResult(outcome=Outcome.LOOP, status=482)
+        case _:
+            # A star code, which means something only where a phone dials it.
+            return DialResult(outcome=Outcome.NOTHING_TO_PICK_UP, status=480)
 
 
 def _tell_forwarded(call: Call, listener: Leg | None, way: Way, target: str) -> None:
