@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sip.codecs import DEFAULT_CODECS, KNOWN_CODECS, OPUS, Codec, alike
-from sip.offer_answer import PeerAudio
+from sip.peer_audio import PeerAudio
 
 
 def chosen(audio: PeerAudio, like: Codec | None, allowed: Sequence[Codec] = ()) -> PeerAudio | None:

@@ -17,10 +17,11 @@ from media.full_ice import IceWays
 from pbx.errors import NoMediaError, NoPortError
 from pbx.leg_codecs import chosen, heard_by, spared
 from pbx.leg_security import LegSecurity
-from sip import codecs, offer_answer
+from sip import codecs, peer_audio
 from sip.address import Address, is_ip_address
 from sip.errors import NotAcceptableHereError, SipError
-from sip.offer_answer import PACKET_MS, UNPROTECTED, MediaNegotiation, NegotiatedMedia, PeerAudio
+from sip.offer_answer import UNPROTECTED, MediaNegotiation, NegotiatedMedia
+from sip.peer_audio import PACKET_MS, PeerAudio
 from sip.resolver import Target
 from sip.sdp import NOWHERE
 
@@ -203,7 +204,7 @@ class LegMedia:
             audio, self.warning = None, ""
             try:
                 ours = self.allowed or codecs.KNOWN_CODECS
-                audio = offer_answer.understand(offer, ours, self.security.usable)
+                audio = peer_audio.understand(offer, ours, self.security.usable)
                 self.spoken = tuple(audio.choices(ours))
             except SipError as error:
                 code = error.warning if isinstance(error, NotAcceptableHereError) else 399

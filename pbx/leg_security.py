@@ -14,7 +14,8 @@ from media.full_ice import IceWay, IceWays
 from media.key_agreement import KeyAgreement
 from media.srtp import SUITES, SrtpKeys, SrtpProfile
 from pbx.entries import Encryption
-from sip.offer_answer import UNPROTECTED, PeerAudio, Protection
+from sip.offer_answer import UNPROTECTED, Protection
+from sip.peer_audio import PeerAudio
 from sip.sdp import Media, SessionDescription
 from sip.sdp_security import Candidate, Crypto, CryptoKey, Fingerprint, MediaSecurity, Setup, security_of
 

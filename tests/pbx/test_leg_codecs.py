@@ -13,7 +13,7 @@ from pbx.errors import NoMediaError
 from pbx.leg_codecs import chosen, heard_by, spared
 from pbx.leg_media import LegMedia, Names
 from sip.codecs import AMR, G722, G729, KNOWN_CODECS, PCMA, PCMU, Codec
-from sip.offer_answer import understand
+from sip.peer_audio import understand
 from tests.media.phone import free_ports
 from tests.support.scripted_phone import description
 

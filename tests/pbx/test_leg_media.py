@@ -14,7 +14,7 @@ from media.engine import Codec, Engine
 from pbx.errors import NoPortError
 from pbx.leg_media import LegMedia, Names
 from sip.codecs import G722, OPUS, PCMA, PCMU, by_label
-from sip.offer_answer import understand
+from sip.peer_audio import understand
 from tests.media.phone import Phone, free_ports, studio, tone
 from tests.sip.descriptions import PHONE
 
@@ -30,7 +30,7 @@ def test_an_offer_is_read_once_for_the_codec_and_for_whether_it_can_be_taken(
     media: LegMedia, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert media.acceptable(PHONE)
-    monkeypatch.setattr("sip.offer_answer.understand", None)
+    monkeypatch.setattr("sip.peer_audio.understand", None)
     assert [codec.label for codec in media.wishes(PHONE)] == ["SPEEX/16000", "PCMA", "PCMU"]
     assert media.warning == ""
 

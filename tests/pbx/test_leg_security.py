@@ -14,7 +14,7 @@ from media.dtls import DtlsHandshake, DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
 from media.srtp import SrtpKeys, SrtpProfile
 from pbx.leg_media import LegMedia, Names
-from sip.offer_answer import PeerAudio
+from sip.peer_audio import PeerAudio
 from sip.sdp import SessionDescription
 from tests.media.phone import Phone, Studio, pitch, studio, tone
 from tests.media.secure_phone import SecurePhone

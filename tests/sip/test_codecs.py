@@ -24,7 +24,8 @@ from sip.codecs import (
     order,
 )
 from sip.errors import NotAcceptableHereError
-from sip.offer_answer import MediaNegotiation, understand
+from sip.offer_answer import MediaNegotiation
+from sip.peer_audio import understand
 from sip.sdp import SessionDescription
 
 BROWSER = b"""v=0\r

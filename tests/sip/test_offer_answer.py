@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sip.codecs import PCMA, PCMU, Codec
 from sip.errors import MalformedSdpError, NotAcceptableHereError
-from sip.offer_answer import MediaNegotiation, NegotiatedMedia, understand
+from sip.offer_answer import MediaNegotiation, NegotiatedMedia
+from sip.peer_audio import understand
 from sip.sdp import Direction, SessionDescription, rewrite_address
 from tests.sip.descriptions import PHONE
 

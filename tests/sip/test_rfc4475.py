@@ -13,8 +13,8 @@ import pytest
 from sip.address import Address
 from sip.errors import MalformedMessageError
 from sip.message import Request, Response
-from sip.offer_answer import understand
 from sip.parser import parse_message
+from sip.peer_audio import understand
 from sip.sdp import SessionDescription
 from sip.session import InviteSession
 from tests.sip.network import Network, PhoneApplication

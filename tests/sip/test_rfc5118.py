@@ -8,8 +8,9 @@ from sip.address import Address
 from sip.errors import MalformedMessageError
 from sip.headers import Via
 from sip.message import Request
-from sip.offer_answer import MediaNegotiation, understand
+from sip.offer_answer import MediaNegotiation
 from sip.parser import parse_message
+from sip.peer_audio import understand
 from sip.sdp import SessionDescription
 from sip.uri import NameAddress, Uri
 from tests.sip.network import Network, PhoneApplication

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sip.codecs import PCMA
 from sip.errors import MalformedSdpError
-from sip.offer_answer import understand
+from sip.peer_audio import understand
 from sip.sdp import Lines, Media, SessionDescription, rewrite_address
 from tests.sip.descriptions import PHONE
 
