@@ -157,14 +157,17 @@ def too_large(problem: str, message: Request | Response) -> MalformedMessageErro
 
 def _read_lines(message: Request | Response, lines: list[str]) -> None:
     """Read header lines of which not all have a name that is known as it stands."""
+    stray = False
     for line in lines:
         name, colon, value = line.partition(":")
         name = name.rstrip(" \t")
         if colon and is_token(name):
             message.headers.append((canonical_name(name), value.strip(" \t")))
-        elif isinstance(message, Request):
-            raise MalformedMessageError("A line of the head is no header.", request=answerable(message))
-        # Of a response nobody could be told, and the call would be lost for a line that means nothing.
+        else:
+            stray = True
+    # Of a response nobody could be told, and the call would be lost for a line that means nothing.
+    if stray and isinstance(message, Request):
+        raise MalformedMessageError("A line of the head is no header.", request=answerable(message))
 
 
 def _parse_start_line(line: str) -> tuple[Request | Response, str]:

@@ -135,6 +135,14 @@ def test_methods_are_told_apart_by_their_case_and_what_is_none_is_not_met_with_s
     assert not application.sessions
 
 
+def test_whoever_writes_a_line_that_is_none_is_told_so_wherever_the_line_stands() -> None:
+    network, application = Network(), PhoneApplication()
+    core = network.add("10.0.0.2", application)
+    core.receive(invite().replace(b"Via:", b"Route\r\nVia:"), PEER)
+    assert network.what == ["400 INVITE"]
+    assert not application.sessions
+
+
 def test_a_line_that_is_none_in_a_response_is_passed_over() -> None:
     response = parse_message(
         b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nnonsense\r\nFrom: <sip:a@b>;tag=1\r\n"
