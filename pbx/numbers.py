@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import phone_numbers
+from sip.uri import without_parameters
 
 _LONGEST: Final = 40
 _EXTENSION: Final = re.compile(r"[0-9]{2,8}")
@@ -43,7 +44,7 @@ def read(text: str, country: str) -> Dialled:
         text: the user part of the request URI, or what a user typed.
         country: ISO 3166-1 alpha-2; how national numbers are read.
     """
-    text = _NOT_DIALLED.sub("", _without_parameters(text))[: _LONGEST + 1]
+    text = _NOT_DIALLED.sub("", without_parameters(text))[: _LONGEST + 1]
     if len(text) > _LONGEST or not text:
         return Dialled(DialledKind.UNKNOWN, text[:_LONGEST])
     if star := _STAR.fullmatch(text):
@@ -67,18 +68,13 @@ def without_privacy(text: str) -> str | None:
 def public(text: str, country: str) -> Dialled | None:
     """Read the text as a public number, or return None where none can have these digits."""
     try:
-        return Dialled(DialledKind.PUBLIC, phone_numbers.normalise(_without_parameters(text), country))
+        return Dialled(DialledKind.PUBLIC, phone_numbers.normalise(without_parameters(text), country))
     except phone_numbers.InvalidNumberError:
         return None
 
 
 def shown(text: str, country: str) -> str:
     """Return the number of a caller as it is kept in records: E.164 where it can be, else the bounded text itself."""
-    text = _without_parameters(text)
+    text = without_parameters(text)
     read_number = public(text, country) if not _EXTENSION.fullmatch(text) else None
     return read_number.number if read_number else text[:_LONGEST]
-
-
-def _without_parameters(text: str) -> str:
-    """Leave off what carriers write behind a number, such as `;npdi` or `;phone-context=…` (RFC 3966 section 3)."""
-    return text.partition(";")[0]

@@ -17,6 +17,7 @@ from pbx.outcomes import Outcome
 from pbx.service_codes import SERVICE_CODES, ServiceCode
 from pbx.snapshot import Snapshot
 from pbx.supervision import SUPERVISION_CODES, SuperviseMode
+from sip.uri import without_parameters
 
 _PICK_UP: Final = "*8"
 
@@ -151,7 +152,7 @@ def route(
             return ToConference(snapshot.conferences[read.number], lines)
         lines.append(f"{read.number} is no extension")
         read = numbers.public(read.number, country) or read
-    login = snapshot.logins.get(dialled) if read.kind is not DialledKind.PUBLIC else None
+    login = snapshot.logins.get(without_parameters(dialled)) if read.kind is not DialledKind.PUBLIC else None
     if login is not None and login.extension in snapshot.extensions:
         lines.append(f"{dialled} signs in for extension {login.extension}")
         return _to_extension(snapshot, login.extension, country, from_extension, lines, at=at)

@@ -19,7 +19,7 @@ from sip.message import Request
 from sip.resolver import Target
 from sip.stack import SipStack
 from sip.transport.tls import TlsPeer
-from sip.uri import Uri
+from sip.uri import Uri, without_parameters
 
 log = structlog.get_logger(__name__)
 
@@ -216,7 +216,7 @@ class Trunks:
         name = sources.at_port.get((source.host, source.port))
         if name is None:
             name = sources.at_address(source.host)
-            if name is None or request.from_.uri.user in snapshot.logins:
+            if name is None or without_parameters(request.from_.uri.user) in snapshot.logins:
                 return None
         return self._checked(name, source)
 

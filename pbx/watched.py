@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pbx.snapshot import Snapshot
 from sip.event_package import Standing
-from sip.uri import Uri
+from sip.uri import Uri, without_parameters
 
 
 def extension_named(snapshot: Snapshot, user: str) -> str:
     """Return the extension that the user part of a URI means: its number, or the login of one of its phones; else ""."""
+    user = without_parameters(user)
     if user in snapshot.extensions:
         return user
     login = snapshot.logins.get(user)

@@ -15,6 +15,7 @@ from sip.authentication import Denied, DigestAuthenticator, Stale, Verified
 from sip.config import SipConfig
 from sip.guard import Guard
 from sip.message import Request
+from sip.uri import without_parameters
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class Gatekeeper:
         an attempt: they are logged, and count towards a ban.
         """
         if self._trusted and self._vouched(request, source):
-            return Verdict(request.from_.uri.user)
+            return Verdict(_claimed(request))
         proxy = proxy and self._proxy_challenge
         now = self._clock.now()
         host = source.host
@@ -82,7 +83,12 @@ class Gatekeeper:
         """
         if source.transport in ("ws", "wss") or any(request.get(name) is not None for name in _CREDENTIALS):
             return False
-        if not is_ip_address(source.host) or self._application.credentials(request.from_.uri.user) is None:
+        if not is_ip_address(source.host) or self._application.credentials(_claimed(request)) is None:
             return False
         address = ip_address(source.host)
         return any(address in network for network in self._trusted)
+
+
+def _claimed(request: Request) -> str:
+    """Return the user that a request says it is from."""
+    return without_parameters(request.from_.uri.user)

@@ -345,7 +345,7 @@ class Inbound:
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
             return
-        if verdict.username != account_of(request).user:
+        if verdict.username != account_of(request):
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
             return

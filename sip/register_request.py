@@ -13,7 +13,7 @@ from sip.binding import Binding, Source, shown
 from sip.errors import MalformedMessageError
 from sip.headers import parse_seconds
 from sip.message import Request
-from sip.uri import NameAddress, Uri
+from sip.uri import NameAddress, without_parameters
 
 _UNDER_WAY: Final = timedelta(seconds=32)
 """How long a request may be under way at most, repeats and all (RFC 3261 section 17.1.2.2, timer F)."""
@@ -33,8 +33,8 @@ def reads_plain(request: Request) -> bool:
     return all(fullmatch(value) is not None for name in ("To", "From", "Contact") for value in request.get_all(name))
 
 
-def account_of(request: Request) -> Uri:
-    """Return whom a REGISTER is for.
+def account_of(request: Request) -> str:
+    """Return which user a REGISTER is for.
 
     Raises:
         MalformedMessageError: that is no SIP address, or a header cannot be read; the error carries the request.
@@ -43,7 +43,7 @@ def account_of(request: Request) -> Uri:
     account = request.to.uri
     if not account.is_sip:
         raise MalformedMessageError("Only a SIP address can be registered.", request=request)
-    return account
+    return without_parameters(account.user)
 
 
 def in_order(held: Binding | None, request: Request, now: datetime) -> bool:

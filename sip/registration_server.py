@@ -16,6 +16,7 @@ from sip.binding import Binding
 from sip.message import Request, Response, response_to
 from sip.registrar import Change, ChangeKind, Registrar, RegistrarConfig
 from sip.timers import TimerHeap
+from sip.uri import without_parameters
 
 if TYPE_CHECKING:
     from sip.application import Application
@@ -74,7 +75,7 @@ class RegistrationServer:
             MalformedMessageError: it cannot be read; nothing was changed.
         """
         now = self._clock.now()
-        result = self.registrar.register(request.to.uri.user, request, source, now)
+        result = self.registrar.register(without_parameters(request.to.uri.user), request, source, now)
         # Phones without a clock set theirs by the Date.
         headers = [*result.headers, ("Date", _date(int(now.timestamp())))]
         self._tell(result.changes, now)

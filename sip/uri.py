@@ -62,6 +62,11 @@ def _escape(text: str, safe: str) -> str:
     return _KEPT_CONTROL.sub(r"%\1", escaped) if "%25" in escaped else escaped
 
 
+def without_parameters(user: str) -> str:
+    """Leave off what may stand behind a number or name in a URI, such as `;npdi` or `;phone-context=…` (RFC 3261 section 19.1.6)."""
+    return user.partition(";")[0]
+
+
 def split_parameters(text: str) -> Parameters:
     """Read `;name=value;flag` without quotes into pairs; empty pieces are skipped."""
     if not text:

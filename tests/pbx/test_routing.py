@@ -24,6 +24,7 @@ from pbx.routing import (
 from pbx.service_codes import ServiceCode
 from pbx.snapshot import Snapshot
 from pbx.supervision import SuperviseMode
+from pbx.watched import extension_named
 
 OWN = "+74951112233"
 
@@ -297,6 +298,16 @@ def test_the_name_that_a_phone_signs_in_with_is_dialled_like_its_extension() -> 
     assert decision.extension.number == "1002"
     assert isinstance(decide("ana.desk"), Refused)
     assert isinstance(decide("ana.desk", by="1002", devices=[desk]), ToOwnPhones)
+
+
+def test_what_stands_behind_a_name_in_an_address_is_no_part_of_it() -> None:
+    desk = Device("d", "1002", "ana.desk", "", "", "", enabled=True)
+    here = directory(devices=[desk], extensions=[extension("1001"), extension("1002")])
+    decision = routing.route(here, "ana.desk;phone-context=office", country="RU", from_extension="1001")
+    assert isinstance(decision, ToExtension)
+    assert decision.extension.number == "1002"
+    assert extension_named(here, "ana.desk;phone-context=office") == "1002"
+    assert extension_named(here, "1002;npdi") == "1002"
 
 
 def test_a_rooms_number_leads_into_it_and_supervision_is_for_those_who_may() -> None:

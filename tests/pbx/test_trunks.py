@@ -171,6 +171,7 @@ def test_over_tls_a_trunk_is_expected_at_its_addresses_by_the_name_it_was_set_up
         ("+79161112233", Address("192.0.2.8", 5062), "carrier"),
         ("1001", Address("192.0.2.8", 5062), "carrier"),
         ("1001", Address("192.0.2.8", 5063), None),
+        ("1001;phone-context=office", Address("192.0.2.8", 5063), None),
         ("1001", Address("192.0.2.7", 5099), "carrier"),
         ("1001", Address("192.0.2.7", 5060), None),
         ("+79161112233", Address("198.51.100.1", 5080, "tcp"), "other"),

@@ -57,6 +57,14 @@ class TestTrustedNetworks:
         assert server.status(request("INVITE", body=OFFER, Content_Type="application/sdp")) == 200
         assert [session.identity for session in server.application.sessions] == ["alice"]
 
+    def test_a_user_is_known_whatever_stands_behind_the_name(self) -> None:
+        server, alice = self.server(), "<sip:alice;phone-context=national@10.0.0.2>"
+        assert server.status(request("REGISTER", From=f"{alice};tag=a", To=alice, Expires="60")) == 200
+        assert [user for user, _ in server.application.registrations] == ["alice"]
+        assert server.core.inbound.registrations.bindings("alice")
+        server.status(request("INVITE", From=f"{alice};tag=a", body=OFFER, Content_Type="application/sdp"))
+        assert [session.identity for session in server.application.sessions] == ["alice"]
+
     def test_one_who_is_no_user_is_asked_for_a_password(self) -> None:
         assert self.server().status(request("INVITE", From="<sip:mallory@10.0.0.2>;tag=a")) == 407
 
