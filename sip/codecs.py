@@ -37,10 +37,13 @@ class Codec:
     @property
     def encoding(self) -> str:
         """Its `rtpmap`: name, clock and, where there are several, channels."""
-        return f"{self.name}/{self.clock_rate}{f'/{self.channels}' if self.channels > 1 else ''}"
+        name = _REGISTERED_AS.get(self.name, self.name)
+        return f"{name}/{self.clock_rate}{f'/{self.channels}' if self.channels > 1 else ''}"
 
 
 _OF_SEVERAL_RATES: Final = frozenset({"L16", "SPEEX"})
+_REGISTERED_AS: Final = MappingProxyType({"OPUS": "opus", "ILBC": "iLBC", "SPEEX": "speex"})
+"""Case means nothing in names of encodings (RFC 4855 section 3), but some compare it with what RFC 7587, RFC 3952 and RFC 5574 write."""
 
 PCMU: Final = Codec("PCMU", 8000, 0)
 PCMA: Final = Codec("PCMA", 8000, 8)

@@ -59,11 +59,16 @@ def test_an_offer_of_ours_names_every_codec_and_keys_at_each_clock() -> None:
         "8 PCMA/8000",
         "0 PCMU/8000",
         "9 G722/8000",
-        "111 OPUS/48000/2",
+        "111 opus/48000/2",
         "101 telephone-event/8000",
         "110 telephone-event/48000",
     ]
     assert "111 useinbandfec=1" in media.attributes("fmtp")
+
+
+def test_encodings_are_written_as_they_are_registered_since_some_peers_compare_case() -> None:
+    written = {codec.encoding for codec in KNOWN_CODECS}
+    assert {"opus/48000/2", "iLBC/8000", "speex/16000", "PCMU/8000", "G722/8000"} <= written
 
 
 def test_all_codecs_of_an_offer_are_known_in_its_order_but_for_music_in_stereo() -> None:
@@ -84,7 +89,7 @@ def test_another_codec_of_the_offer_is_taken_with_its_number_and_keys() -> None:
 def test_an_answer_in_opus_has_the_peers_numbers_and_keys_at_its_clock() -> None:
     answer = SessionDescription.parse(ours().answer(BROWSER).answer).media[0]
     assert answer.formats == ["96", "110"]
-    assert answer.attributes("rtpmap") == ["96 OPUS/48000/2", "110 telephone-event/48000"]
+    assert answer.attributes("rtpmap") == ["96 opus/48000/2", "110 telephone-event/48000"]
 
 
 def test_opus_with_keys_at_8_khz_only_keeps_them() -> None:
