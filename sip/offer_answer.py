@@ -239,7 +239,8 @@ def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int
     formats = [str(number) for number, _ in (*payloads, *events)]
     rows = [f"a=rtpmap:{number} {codec.encoding}\r\n" for number, codec in payloads]
     rows += [f"a=fmtp:{number} {codec.parameters}\r\n" for number, codec in payloads if codec.parameters]
-    rows += [f"a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n" for number, clock in events]
+    # The keys and a flash of the hook, which is passed on: what most write, and what scripts look for (RFC 4733 section 3.2).
+    rows += [f"a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-16\r\n" for number, clock in events]
     if not all(codec.passed for _, codec in payloads):
         # How much is in a packet that is passed on is the matter of the two who speak.
         rows.append(f"a=ptime:{PACKET_MS}\r\n")

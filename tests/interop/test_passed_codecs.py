@@ -112,8 +112,8 @@ async def test_two_who_speak_g729_alone_hear_each_other_untouched(
         offer = at_ana.offer(lines="a=fmtp:18 annexb=yes\r\n")
         answer = at_boris.offer(lines="a=fmtp:18 annexb=no\r\n")
         call, incoming, told = await talk(ana, "1002", boris, offer, answer)
-        assert media(incoming.offer) == (["18", "101"], ["18 annexb=yes", "101 0-15"])
-        assert media(told) == (["18", "101"], ["18 annexb=no", "101 0-15"])
+        assert media(incoming.offer) == (["18", "101"], ["18 annexb=yes", "101 0-16"])
+        assert media(told) == (["18", "101"], ["18 annexb=no", "101 0-16"])
         assert incoming.offer is not None
         await both_ways(at_ana, told, at_boris, incoming.offer)
         call.session.hang_up()

@@ -33,7 +33,11 @@ def test_an_offer_is_answered_with_its_first_codec_that_is_spoken_here() -> None
     assert agreed.direction is Direction.SENDRECV
     answer = SessionDescription.parse(agreed.answer)
     assert answer.media[0].formats == ["8", "96"]
-    assert answer.media[0].attribute("fmtp") == "96 0-15"
+
+
+def test_every_key_and_a_flash_of_the_hook_are_taken() -> None:
+    for description, payload in ((negotiate(PHONE).answer, 96), (ours().offer(), 101)):
+        assert f"{payload} 0-16" in SessionDescription.parse(description).media[0].attributes("fmtp")
 
 
 def test_other_media_are_rejected_in_their_places() -> None:
