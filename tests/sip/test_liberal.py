@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip.address import Address
+from sip.errors import MalformedMessageError
 from sip.parser import parse_message
 from tests.sip.network import OFFER, Network, PhoneApplication
 
@@ -149,3 +150,12 @@ def test_a_line_that_is_none_in_a_response_is_passed_over() -> None:
         b"To: <sip:b@c>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n: none\r\n\r\n"
     )
     assert [name for name, _ in response.headers] == ["Via", "From", "To", "Call-ID", "CSeq"]
+
+
+def test_a_datagram_that_ends_with_its_last_header_is_taken_when_no_body_has_to_follow() -> None:
+    whole = invite(Content_Type=None, Content_Length="0").split(b"\r\n\r\n")[0] + b"\r\n"
+    assert parse_message(whole).get("Content-Length") == "0"
+    assert parse_message(whole.replace(b"\r\n", b"\n")).body == b""
+    for broken in (whole[:-2], whole.replace(b"Content-Length: 0", b"Content-Length: 5")):
+        with pytest.raises(MalformedMessageError):
+            parse_message(broken)
