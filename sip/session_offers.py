@@ -276,6 +276,11 @@ class Offers:
         if self._update is not None:
             transaction, self._update = self._update, None
             self._turn(Turn.REFUSED)
+            if transaction.request.method == "PRACK":
+                # What acknowledges is answered 200 whatever it offers (RFC 3262 section 3); then the call is refused.
+                transaction.respond(response_to(transaction.request, 200))
+                self._session.reject(status, headers=headers)
+                return
             transaction.respond(response_to(transaction.request, status, headers=headers))
         elif self._answer is not None and self._answer.open:
             self._turn(Turn.REFUSED)

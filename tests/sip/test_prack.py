@@ -273,6 +273,23 @@ def test_an_offer_in_a_prack_is_answered_in_its_200() -> None:
     assert pair.network.sent[-1].message.body == OTHER
 
 
+def test_an_offer_in_a_prack_that_cannot_be_taken_is_acknowledged_and_refuses_the_call() -> None:
+    pair = Pair.make(early)
+    pair.bob_app.listener.on = lambda session, event: session.reject_offer(488) if isinstance(event, Offered) else None
+    pair.network.drop = lambda packet: packet.what == "PRACK" and not packet.message.body
+    listener = Listener()
+    session = pair.call(listener)
+    pair.network.run(0.1)
+    rack = ("RAck", f"{responses(pair, 183)[0].get('RSeq')} 1 INVITE")
+    session.send("PRACK", headers=[rack], content_type="application/sdp", body=OTHER)
+    pair.network.run(0.1)
+    assert pair.network.what[-3:] == ["200 PRACK", "488 INVITE", "ACK"]
+    assert isinstance(listener.last, Rejected)
+    assert isinstance(pair.bob_app.listener.last, Ended)
+    pair.network.run(70)
+    assert pair.settled()
+
+
 def test_the_ringing_of_a_demanding_caller_comes_every_minute_under_a_new_number() -> None:
     pair = Pair.make(lambda session: session.progress(180))
     pair.network.rewrite = require_100rel
