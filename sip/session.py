@@ -348,10 +348,10 @@ class InviteSession(PeerRequests):
         self.forget_invite()
         if self.dialog is not None and self.dialog.exchange is Exchange.OURS:
             sdp = sdp_of(request)
-            if sdp is None or not self.dialog.turn(Turn.ANSWER_RECEIVED):
-                self.hang_up(status=488, reason="No session description in the ACK")
-                return
-            self.emit(OfferAnswered(sdp))
+            # Some forget the answer (RFC 3261 section 13.2.1): as in a re-INVITE nothing is agreed, and the call goes on.
+            self.dialog.turn(Turn.REFUSED if sdp is None else Turn.ANSWER_RECEIVED)
+            if sdp is not None:
+                self.emit(OfferAnswered(sdp))
         self.emit(Confirmed())
         if self._exchanges is not None:
             self._exchanges.proceed()

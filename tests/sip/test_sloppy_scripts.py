@@ -257,3 +257,20 @@ class TestOneBranchForAll:
         )
         server.application.listener.on = lambda session, _event: session.accept_offer(ANSWER)
         assert server.status(again) == 200
+
+
+def test_an_ack_without_the_answer_that_it_owes_leaves_the_call_without_voice_until_the_next_offer() -> None:
+    server = Server()
+    server.application.on_invite = lambda session: session.answer(OFFER)
+    invite = request("INVITE")
+    assert server.status(invite) == 200
+    (session,) = server.application.sessions
+    invite.set("To", f"<sip:bob@10.0.0.2>;tag={session.local_tag}")
+    server.send(another("ACK", invite))
+    server.network.run(33)
+    assert session.state is SessionState.CONFIRMED
+    assert server.application.listener.names == ["Confirmed"]
+    server.application.listener.on = lambda one, event: one.accept_offer(ANSWER) if isinstance(event, Offered) else None
+    again = request("INVITE", tag=session.local_tag, body=OFFER, Call_ID=invite.call_id, CSeq="2 INVITE")
+    (answered,) = server.send(again)
+    assert (answered.status, answered.body) == (200, ANSWER)
