@@ -299,7 +299,7 @@ class NameAddress(NamedTuple):
         if opening < 0:
             if name:
                 raise MalformedMessageError("A quoted name is not followed by an address in angle brackets.")
-            address, _, tail = text.partition(";")
+            address, tail = _split_bare(text)
             if "?" in address:
                 raise MalformedMessageError("An address with a question mark needs angle brackets.")
             return cls("", Uri.parse(address), _header_parameters(tail))
@@ -350,6 +350,18 @@ class NameAddress(NamedTuple):
 @lru_cache(maxsize=128)
 def _remembered_address(text: str) -> NameAddress:
     return NameAddress._taken_apart(text)  # noqa: SLF001 - the memory of `NameAddress.parse`
+
+
+def _split_bare(text: str) -> tuple[str, str]:
+    """Split a bare URI from the header's parameters, which begin with the first semicolon that is not in its user part."""
+    address, _, tail = text.partition(";")
+    if "@" in tail and "@" not in address:
+        user, _, rest = text.partition("@")
+        # Nor is it where what has the at sign is a value: the user part of an address holds neither quotes nor a tag.
+        if '"' not in user and ";tag=" not in user:
+            host, _, tail = rest.partition(";")
+            address = f"{user}@{host}"
+    return address, tail
 
 
 def quote_name(name: str) -> str:

@@ -120,6 +120,9 @@ def test_a_uri_that_would_be_endless_once_it_is_escaped_is_answered_414(length: 
         ("<sip:a@h>;q=1;tag=z9-1.x", "", "sip:a@h", "z9-1.x"),
         ("<sip:a@h>;tag=1;q=1", "", "sip:a@h", "1"),
         (" <sip:a@h> ;tag=1", "", "sip:a@h", "1"),
+        ("sip:a;phone-context=x@h:5070;user=phone;tag=1", "", "sip:a;phone-context=x@h:5070", "1"),
+        ("sip:h;tag=1@2", "", "sip:h", "1@2"),
+        ('sip:h;p="a@b";tag=1', "", "sip:h", "1"),
     ],
 )
 def test_parties_are_read_as_phones_write_them(text: str, name: str, uri: str, tag: str) -> None:
