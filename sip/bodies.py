@@ -34,7 +34,11 @@ def sdp_of(message: Message) -> bytes | None:
     """Return the session description in a message, also out of a multipart body (RFC 5621), or None."""
     if not message.body:
         return None
-    return _find_sdp(message.get("Content-Type") or "", message.body, _DEEPEST)
+    content_type = message.get("Content-Type") or ""
+    if not content_type and not message.body.lstrip().startswith(b"v="):
+        # A body of no type is a description where it reads like one; scripts write headers behind their blank line.
+        return None
+    return _find_sdp(content_type, message.body, _DEEPEST)
 
 
 def body_problem(request: Message) -> int:

@@ -111,3 +111,8 @@ def test_bodies_that_cannot_be_taken_have_their_status(request_: Request, status
 def test_contacts_are_taken_in_the_order_of_their_preference() -> None:
     values = ["<sip:a@h>;q=0.1", "<sip:b@h>", "<sip:c@h>;q=0.7", "<sip:d@h>;q=nonsense", "<sip:e@h>;q=0"]
     assert [uri.user for uri in by_preference([NameAddress.parse(value) for value in values])] == list("bdcae")
+
+
+def test_a_body_of_no_type_is_a_description_where_it_reads_like_one() -> None:
+    assert sdp_of(message(None, OFFER)) == OFFER
+    assert sdp_of(message(None, b"Content-Length: 0\r\n\r\n")) is None
