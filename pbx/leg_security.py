@@ -123,16 +123,17 @@ class LegSecurity:
         protocol = media.protocol.upper()
         if protocol in _CLEAR:
             return self.policy is not Encryption.REQUIRED or _crypto(security_of(description, media)) is not None
-        if protocol in _SDES:
-            return self.policy is not Encryption.OFF and _crypto(security_of(description, media)) is not None
-        return protocol in _DTLS and bool(security_of(description, media).fingerprints)
+        security = security_of(description, media)
+        if _by_handshake(protocol, security):
+            return bool(security.fingerprints)
+        return protocol in _SDES and self.policy is not Encryption.OFF and _crypto(security) is not None
 
     # --- writing -----------------------------------------------------------------------------------------------------------
 
     def offer(self, endpoint: Endpoint) -> Protection:
         """Return how our next offer is to be written."""
-        if self.browser:
-            return self._dtls_rows(endpoint, Setup.ACTPASS, ice=True)
+        if self.browser or self._held.agreement is not None:
+            return self._dtls_rows(endpoint, Setup.ACTPASS, ice=self.browser)
         if self._held.agreed is not None:
             return Protection(self._held.protocol, (f"crypto:{self._crypto_of(1, self._held.agreed)}",))
         if self.policy is Encryption.OFF or not (self.confidential or self.policy is Encryption.REQUIRED):
@@ -148,7 +149,7 @@ class LegSecurity:
         if protocol.upper() in _CLEAR and audio.media.attribute("crypto") is None:
             return UNPROTECTED
         security = security_of(audio.description, audio.media)
-        if protocol.upper() in _DTLS:
+        if _by_handshake(protocol.upper(), security):
             self._note_party(security, audio.media)
             return self._dtls_rows(endpoint, self._role(security.setup), ice=bool(security.ice_ufrag))
         found = _crypto(security)
@@ -171,7 +172,7 @@ class LegSecurity:
         rows = [f"fingerprint:{Fingerprint('sha-256', self._identity.fingerprint)}", f"setup:{setup}"]
         endpoint.take_handshakes()
         if not ice:
-            return Protection("UDP/TLS/RTP/SAVP", tuple(rows))
+            return Protection(self._held.protocol, tuple(rows))
         if self._take_way(endpoint) and self._held.way is not None:
             rows += [f"ice-ufrag:{self._held.way.fragment}", f"ice-pwd:{self._held.way.password}"]
             rows += [
@@ -237,7 +238,8 @@ class LegSecurity:
             HandshakeError: no fingerprint of the party can be checked.
         """
         security = security_of(audio.description, audio.media)
-        if audio.media.protocol.upper() in _DTLS:
+        if _by_handshake(audio.media.protocol.upper(), security):
+            self._own().protocol = audio.media.protocol
             if answered:
                 self._own().remote_fragment = security.ice_ufrag
             self._begin_way(security, controlling=answered)
@@ -336,6 +338,11 @@ class LegSecurity:
         if self._held.agreement is not None:
             self._held.agreement.close()
             self._held.agreement = None
+
+
+def _by_handshake(protocol: str, security: MediaSecurity) -> bool:
+    """Tell whether keys are agreed by DTLS: some write a protocol without it beside their fingerprint (RFC 8829 section 5.1.2)."""
+    return protocol in _DTLS or (protocol in _SDES and bool(security.fingerprints) and _crypto(security) is None)
 
 
 def _crypto(security: MediaSecurity) -> tuple[Crypto, SrtpProfile] | None:

@@ -117,8 +117,11 @@ async def test_a_new_key_in_a_re_invite_takes_the_place_of_the_old_one_in_mid_se
         media.close()
 
 
-@pytest.mark.parametrize("profile", SrtpProfile)
-async def test_dtls_agrees_the_profile_that_the_party_offers(profile: SrtpProfile) -> None:
+@pytest.mark.parametrize(
+    ("profile", "protocol"),
+    [*((profile, "UDP/TLS/RTP/SAVP") for profile in SrtpProfile), (SrtpProfile.AES_CM_128_HMAC_SHA1_80, "RTP/SAVPF")],
+)
+async def test_dtls_agrees_the_profile_that_the_party_offers(profile: SrtpProfile, protocol: str) -> None:
     async with studio() as room:
         media, identity = leg(room), DtlsIdentity()
         names = {
@@ -140,13 +143,19 @@ async def test_dtls_agrees_the_profile_that_the_party_offers(profile: SrtpProfil
         boris, b = room.party()
         fingerprint = ":".join(f"{byte:02X}" for byte in identity.fingerprint)
         rows = (f"a=fingerprint:sha-256 {fingerprint}", "a=setup:active")
-        answer = media.answer(offer(anna, *rows, protocol="UDP/TLS/RTP/SAVP"))
+        answer = media.answer(offer(anna, *rows, protocol=protocol))
+        assert f" {protocol} 0".encode() in answer
         [theirs] = re.findall(r"a=fingerprint:sha-256 (\S+)", answer.decode())
         handshake = DtlsHandshake(identity, [("sha-256", bytes.fromhex(theirs.replace(":", "")))], client=True)
         assert media.endpoint is not None
         anna.call(media.endpoint)
         keys = await _shake_hands(anna, handshake)
         assert keys.profile is profile
+        # What is offered once more holds on to the fingerprint: in the clear the phone would not be understood.
+        again = media.offer().decode()
+        assert f" {protocol} " in again
+        assert f"a=fingerprint:sha-256 {theirs}\r\na=setup:actpass" in again
+        assert "a=ice" not in again
         anna.speak_with(keys.outgoing)
         anna.hear_with(keys.incoming)
         room.engine.bridge(media.endpoint, b)
