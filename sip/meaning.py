@@ -46,12 +46,15 @@ class Meaning:
     def call(self, request: Request, source: Address) -> InviteSession | None:
         """Return the call that an ACK or BYE without our tag means: the one that its sender began, from the same host.
 
-        Whoever lacks our tag may never have been in the call, but only have seen its beginning.
+        A BYE may have made up our tag, or have taken it for its own. Whoever lacks our tag may never have been in the call, but
+        only have seen its beginning.
         """
-        if request.to_tag or request.method not in ("ACK", "BYE"):
+        is_bye = request.method == "BYE"
+        if not is_bye and (request.to_tag or request.method != "ACK"):
             return None
         began = self._calls.get((request.call_id, request.from_tag))
-        session = self._core.sessions.get((request.call_id, began.tag)) if began is not None else None
+        tag = began.tag if began is not None else request.from_tag if is_bye else ""
+        session = self._core.sessions.get((request.call_id, tag))
         return session if session is not None and session.source.host == source.host else None
 
     def invite(self, request: Request, source: Address) -> ServerTransaction | None:

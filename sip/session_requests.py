@@ -11,6 +11,7 @@ from sip.address import Address
 from sip.bodies import KEY_TYPES, body_problem, cause_of, digit_of, reason_of
 from sip.capabilities import ACCEPT_HEADERS, ALLOW, CAPABILITY_HEADERS
 from sip.client_request import SessionHost
+from sip.dialog import Dialog
 from sip.message import Request, response_to
 from sip.session_client import OutgoingInvite
 from sip.session_events import (
@@ -58,7 +59,12 @@ class PeerRequests(IncomingSide):
     def receive(self, request: Request, transaction: ServerTransaction) -> None:
         """Take a request of the peer inside the dialog."""
         dialog = self.dialog
-        if dialog is not None and request.from_tag != dialog.remote_tag and dialog.remote_tag:
+        if (
+            dialog is not None
+            and request.from_tag != dialog.remote_tag
+            and dialog.remote_tag
+            and not self._ends_careless(request, dialog, transaction.destination)
+        ):
             # One who answered without a tag is known by ours alone, as RFC 2543 had it (RFC 3261 section 12.2.1.1).
             selected = self._invite is not None and self._invite.select(request.from_tag)
             dialog = self.dialog if selected else None
@@ -77,6 +83,11 @@ class PeerRequests(IncomingSide):
             transaction.respond(response_to(request, 405, headers=[("Allow", ALLOW)]))
             return
         handler(self, request, transaction)
+
+    def _ends_careless(self, request: Request, dialog: Dialog, source: Address) -> bool:
+        """Tell whether a BYE of another tag is still the peer's: a caller has one only, and a callee may have exchanged both."""
+        own = self.direction is Direction.INCOMING or request.to_tag == dialog.remote_tag
+        return own and request.method == "BYE" and source.host == self.source.host
 
     def _bye(self, request: Request, transaction: ServerTransaction) -> None:
         transaction.respond(response_to(request, 200))

@@ -15,7 +15,7 @@ from sip.session_events import Offered, SessionState
 from sip.transaction import ServerTransaction
 from sip.transaction_layer import TransactionLayer
 from tests.sip.by_hand import PASSWORD, Server, another, in_call, request
-from tests.sip.network import ALICE, ANSWER, OFFER
+from tests.sip.network import ALICE, ANSWER, BOB, OFFER, established
 
 
 def test_a_cancel_with_a_branch_of_its_own_ends_the_call_of_its_host_that_it_names_by_all_else() -> None:
@@ -200,19 +200,47 @@ def test_a_later_call_of_the_same_names_is_found_when_the_first_is_over() -> Non
     assert not server.core.sessions
 
 
-@pytest.mark.parametrize("sloppy", [{"CSeq": "0 BYE"}, {"To": "<sip:bob@10.0.0.2>"}], ids=["lower number", "no tag"])
+@pytest.mark.parametrize(
+    "sloppy",
+    [
+        {"CSeq": "0 BYE"},
+        {"To": "<sip:bob@10.0.0.2>"},
+        {"To": "<sip:bob@10.0.0.2>;tag=made-up"},
+        {"From": "<sip:alice@10.0.0.2>;tag=another"},
+    ],
+    ids=["lower number", "no tag", "made-up tag", "another tag of its own"],
+)
 def test_a_bye_of_a_sloppy_script_ends_its_call(sloppy: dict[str, str]) -> None:
     server = Server()
     invite, session = in_call(server)
     bye = another("BYE", invite)
     for name, value in sloppy.items():
         bye.set(name, value)
-    stranger = another("BYE", bye)
+    stranger = another("BYE", invite)
     stranger.set("From", "<sip:alice@10.0.0.2>;tag=b")
+    stranger.set("To", "<sip:bob@10.0.0.2>;tag=c")
     assert server.status(stranger) == 481
+    stranger.set("To", f"<sip:bob@10.0.0.2>;tag={session.local_tag}")
+    assert server.status(stranger, Address("10.0.0.9", 5060)) == 481
     assert list(server.core.sessions.values()) == [session]
     assert server.status(bye) == 200
     assert not server.core.sessions
+
+
+def test_a_callee_that_exchanges_both_tags_in_its_bye_ends_the_call_and_another_branch_does_not() -> None:
+    pair, session, _ = established()
+    other, own = session.remote_tag, session.local_tag
+    for theirs, ours, host, ends in (
+        ("branch", own, BOB, False),
+        (own, "branch", BOB, False),
+        (own, other, Address("10.0.0.9", 5060), False),
+        (own, other, BOB, True),
+    ):
+        bye = request("BYE", uri="sip:alice@10.0.0.1", tag=ours, Call_ID=session.call_id, CSeq="2 BYE")
+        bye.set("Via", f"SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{secrets.token_hex(4)}")
+        bye.set("From", f"<sip:bob@10.0.0.2>;tag={theirs}")
+        pair.alice.receive(bye.encode(), host)
+        assert (session.state is SessionState.ENDED) is ends
 
 
 class TestOneBranchForAll:
