@@ -21,6 +21,7 @@ from core.database import Base, Database
 from core.errors import RamalError, StorageError
 from core.events import Fact
 from core.journal import Entry, Journal
+from core.tasks import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -141,10 +142,8 @@ class JournalFollower(abc.ABC):
 
     async def close(self) -> None:
         """Stop following; what is under way is undone and will be taken up at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
         if self._attends:
             self._attends = False
             self._journal.left(self.name)

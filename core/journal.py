@@ -24,6 +24,7 @@ import structlog
 
 from core.errors import StorageError
 from core.events import CallFact
+from core.tasks import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -199,10 +200,8 @@ class Journal:
             if self._writer is not None:
                 await self.flushed()
         finally:
-            if self._writer is not None:
-                self._writer.cancel()
-                await asyncio.gather(self._writer, return_exceptions=True)
-                self._writer = None
+            await stopped(self._writer)
+            self._writer = None
             self._file.close()
 
     async def _write_groups(self) -> None:

@@ -21,6 +21,7 @@ from amqtt.session import Session
 from core.errors import Fault, RamalError
 from core.outbox import MessageRefusedError, OutboxMessage
 from core.settings import MqttSettings
+from core.tasks import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -209,10 +210,8 @@ class MqttSender:
 
     async def close(self) -> None:
         """Say that the server is gone and close the connection."""
-        if self._presence is not None:
-            self._presence.cancel()
-            await asyncio.gather(self._presence, return_exceptions=True)
-            self._presence = None
+        await stopped(self._presence)
+        self._presence = None
         if self._client is not None:
             # The broker says it for a server that was killed, but not for one that takes its leave.
             with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):

@@ -23,6 +23,7 @@ from core.database import Base, Database, Id
 from core.errors import Fault, RamalError
 from core.identifiers import new_id
 from core.one_of import one_of
+from core.tasks import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -212,10 +213,8 @@ class OutboxDrain:
 
     async def close(self) -> None:
         """Stop; unsent messages wait for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
 
     async def _drain(self) -> None:
         pause = _POLL_SECONDS

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapper
 from core.database import Database
 from core.errors import StorageError
 from core.giving_way import slices
+from core.tasks import stopped
 from crm_bridge.tables import PhoneRow
 
 log = structlog.get_logger(__name__)
@@ -54,8 +55,7 @@ class KnownNumbers:
         """Take note of nothing any more; from now on any number may be known."""
         self._complete = False
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await stopped(self._reading)
             self._reading = None
             for change in _CHANGES:
                 event.remove(PhoneRow, change, self._changed)

@@ -20,6 +20,7 @@ from core.database import Database
 from core.errors import NotFoundError, StorageError
 from core.identifiers import new_id
 from core.settings import FacesSettings
+from core.tasks import stopped
 from face_tracker.analyser import Analyser, AnalyserReport, Models
 from face_tracker.cameras import Camera, CameraBook, CameraMode
 from face_tracker.descriptor import ResnetDescriber
@@ -138,8 +139,7 @@ class FaceService:
             return
         running.analyser.stop()
         await asyncio.wait([running.task], timeout=_JOIN_SECONDS)
-        running.task.cancel()
-        await asyncio.gather(running.task, return_exceptions=True)
+        await stopped(running.task)
         try:
             # A camera that hangs does not say what its visitors do now.
             await self.visits.close_camera(running.camera)
@@ -176,9 +176,7 @@ class FaceService:
 
     async def close(self) -> None:
         """Stop all cameras."""
-        if self._purger is not None:
-            self._purger.cancel()
-            await asyncio.gather(self._purger, return_exceptions=True)
+        await stopped(self._purger)
         for camera_id in list(self._running):
             await self.stop(camera_id)
 

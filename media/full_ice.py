@@ -18,6 +18,8 @@ from typing import Final
 import aioice
 import structlog
 
+from core.tasks import stopped
+
 log = structlog.get_logger(__name__)
 
 _GATHER_SECONDS: Final = 10.0
@@ -188,9 +190,7 @@ class IceWays:
 
     async def close(self) -> None:
         """Make no more, and close those that nobody took."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        await stopped(self._work)
         ways = [way for _, way in self._ready]
         self._ready.clear()
         for way in ways:

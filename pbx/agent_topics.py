@@ -18,6 +18,7 @@ from core.errors import RamalError
 from core.giving_way import slices
 from core.identifiers import new_id
 from core.mqtt import MqttMessage, MqttPublisher
+from core.tasks import stopped
 from pbx.directory import Directory
 from pbx.extension_states import ExtensionStates
 from pbx.snapshot import Snapshot
@@ -65,8 +66,7 @@ class AgentTopics:
     async def close(self) -> None:
         """Tell what is left and stop."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await stopped(self._task)
             self._task = None
             await self._tell()
 

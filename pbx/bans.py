@@ -15,6 +15,7 @@ from core.bus import EventBus
 from core.clock import Clock
 from core.database import Database
 from core.errors import RamalError, StorageError
+from core.tasks import stopped
 from pbx.ban_records import AllowedNetwork, BanRecords
 from pbx.errors import UnknownEntryError
 from sip.bans import Ban, InvalidAddressError, Network, parse_network, parse_source
@@ -73,8 +74,7 @@ class BanKeeper:
         """Write what is left and stop."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stopped(task)
             await self.flush()
 
     # --- what people ask for ---------------------------------------------------------------------------------------------

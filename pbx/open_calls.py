@@ -19,6 +19,7 @@ from core.consumer import ConsumerRunner
 from core.events import CallEnded, CallOffered, Fact
 from core.journal import Entry
 from core.one_of import one_of
+from core.tasks import stopped
 from pbx.tables import OpenCallRow
 
 log = structlog.get_logger(__name__)
@@ -79,8 +80,7 @@ class OpenCallKeeper:
     async def close(self) -> None:
         """Stop; the next start catches up."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await stopped(self._task)
             self._task = None
             await self._runner.close()
 

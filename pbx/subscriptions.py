@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.clock import Clock
 from core.database import Base, Database
 from core.errors import StorageError
+from core.tasks import stopped
 from sip.stored_subscription import StoredSubscription
 
 log = structlog.get_logger(__name__)
@@ -96,9 +97,7 @@ class SubscriptionStore:
     async def close(self) -> None:
         """Write what is left and stop."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await stopped(task)
         await self.flush()
 
     async def flush(self) -> None:

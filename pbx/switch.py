@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from core.events import Direction
+from core.tasks import stopped
 from media.events import (
     ConsentLost,
     DigitReceived,
@@ -77,9 +78,7 @@ class Switch(LiveCalls):
                 [asyncio.ensure_future(call.finished()) for call in calls],
                 timeout=self._equipment.config.drain_seconds,
             )
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+        await stopped(self._pulse)
 
     # --- what comes from SIP and media -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from core.clock import Clock
 from core.settings import Settings
+from core.tasks import stopped
 from ramal.data_folder import DataFolder
 from ramal.own_address import outgoing_address
 from sip.transport.certificate import ensure_self_signed
@@ -48,9 +49,7 @@ class CertificateWatch:
 
     async def close(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stopped(self._task)
 
     async def _watch(self) -> None:
         while True:

@@ -6,6 +6,8 @@ import asyncio
 import gc
 from typing import Final
 
+from core.tasks import stopped
+
 _THRESHOLDS: Final = (10_000, 2, 25)
 """Collections are rare and small: of some 10,000 young objects, some 30,000 of middle age; measured, see docs/architecture.md."""
 _OLDEST: Final = 2
@@ -52,9 +54,7 @@ class LoopPauses:
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stopped(self._task)
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()

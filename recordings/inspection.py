@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import Database
 from core.errors import StorageError
+from core.tasks import stopped
 from recordings.errors import AudioMissingError, BadLocationError, StoreUnavailableError
 from recordings.storage import RecordingStore, checked_location
 from recordings.tables import RecordingRow
@@ -59,10 +60,8 @@ class Inspection:
 
     async def close(self) -> None:
         """Stop comparing."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
 
     async def begin(self) -> None:
         """Create the store where nothing was ever recorded; else see that it is there.

@@ -23,6 +23,7 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import StorageError
 from core.outbox import send_mqtt
+from core.tasks import stopped
 from recordings.errors import AudioMissingError, BadLocationError, DamagedAudioError, StoreUnavailableError
 from recordings.sealing import Measured, measure
 from recordings.storage import RecordingStore
@@ -114,10 +115,8 @@ class Sealer:
 
     async def close(self) -> None:
         """Stop; what is not sealed waits for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def _seal(self, recording_id: str, location: str, sha256: str) -> None:

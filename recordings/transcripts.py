@@ -23,6 +23,7 @@ from core.database import Database, value_of
 from core.errors import StorageError
 from core.identifiers import new_id
 from core.outbox import send_mqtt
+from core.tasks import stopped
 from recordings.errors import (
     AudioMissingError,
     RecordingInputError,
@@ -216,10 +217,8 @@ class TranscriptQueue:
 
     async def close(self) -> None:
         """Stop; what is under way begins anew at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
         await self._recogniser.rest()
 
     async def _listen(self, location: str, seconds: float) -> list[Segment]:

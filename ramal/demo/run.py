@@ -19,6 +19,7 @@ from api.permissions import Role
 from core.clock import SystemClock
 from core.errors import RamalError, StorageError
 from core.settings import Settings
+from core.tasks import stopped
 from media.prompts import PromptStore
 from ramal.app import Ramal, running
 from ramal.data_folder import DataFolder
@@ -127,8 +128,7 @@ async def _counted_events(settings: Settings) -> AsyncIterator[list[str]]:
         try:
             yield topics
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stopped(task)
 
 
 async def _stay(ramal: Ramal, users: dict[str, str]) -> None:
