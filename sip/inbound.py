@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from sip.acceptance import objection_to, unknown_options
 from sip.address import Address
-from sip.bodies import body_problem
-from sip.capabilities import (
-    ACCEPT_HEADERS,
-    ALLOW,
-    ALLOWED_METHODS,
-    CAPABILITY_HEADERS,
-    SUPPORTED_OPTIONS,
-)
+from sip.capabilities import CAPABILITY_HEADERS
 from sip.challenge import Gatekeeper
 from sip.errors import MalformedMessageError
 from sip.meaning import Beginning, Meaning
@@ -40,7 +34,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_UNDERSTOOD_SCHEMES = ("sip", "sips", "tel")
 _DONE_ONCE = frozenset(("MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"))
 """What must not be done twice when it comes by two ways. A REGISTER is told from its copy by the registrar, OPTIONS and NOTIFY do
 nothing here."""
@@ -141,12 +134,12 @@ class Inbound:
             request.validate()
         if inside:
             self._inside(request, source)
-        elif (
-            not (self._guard.drops_scanners and self._drops_scanner(request, source))
-            and self._acceptable(request, source)
-            and not (self._taken and self._merged(request, source))
-        ):
-            self._outside.get(method, self._no_dialog)(request, source)
+        elif not (self._guard.drops_scanners and self._drops_scanner(request, source)):
+            objection = objection_to(request)
+            if objection is not None:
+                self._refuse(request, source, objection.status, headers=objection.headers)
+            elif not (self._taken and self._merged(request, source)):
+                self._outside.get(method, self._no_dialog)(request, source)
 
     def _drops_scanner(self, request: Request, source: Address) -> bool:
         """Tell whether a request is of a well-known scanner, and not even to be answered."""
@@ -174,7 +167,7 @@ class Inbound:
             return
         transaction = self._layer.create_server(request, source)
         method = request.method
-        unknown = _unknown_options(request) if method != "BYE" else []
+        unknown = unknown_options(request) if method != "BYE" else []
         if unknown:
             transaction.respond(response_to(request, 420, headers=[("Unsupported", ", ".join(unknown))]))
         else:
@@ -211,30 +204,6 @@ class Inbound:
             if request.to_tag:
                 self._meaning.note_refusal(invite)
 
-    def _acceptable(self, request: Request, source: Address) -> bool:
-        """Check a request outside of a dialog in the order of RFC 3261 section 8.2; False: it was refused."""
-        method = request.method
-        if method not in ALLOWED_METHODS:
-            self._refuse(request, source, 501, headers=[("Allow", ALLOW)])
-            return False
-        uri = request.uri
-        if uri.scheme not in _UNDERSTOOD_SCHEMES:
-            self._refuse(request, source, 416)
-            return False
-        if uri.headers:
-            raise MalformedMessageError("The Request-URI asks for headers.", request=request)
-        if method == "INVITE" and not self._may_go_on(request):
-            self._refuse(request, source, 483)
-            return False
-        if method == "INVITE" and (status := body_problem(request)):
-            self._refuse(request, source, status, headers=ACCEPT_HEADERS)
-            return False
-        unknown = _unknown_options(request)
-        if unknown:
-            self._refuse(request, source, 420, headers=[("Unsupported", ", ".join(unknown))])
-            return False
-        return True
-
     def _merged(self, request: Request, source: Address) -> bool:
         """Refuse what came before by another way, with another branch (RFC 3261 section 8.2.2.2); False: it did not."""
         if request.method not in _DONE_ONCE:
@@ -243,14 +212,6 @@ class Inbound:
             return False
         self._refuse(request, source, 482)
         return True
-
-    @staticmethod
-    def _may_go_on(request: Request) -> bool:
-        """Tell whether Max-Forwards lets a call that we would route on pass (RFC 7332: a B2BUA counts as a hop)."""
-        value = (request.get("Max-Forwards") or "70").strip()
-        if not (value.isascii() and value.isdigit()):
-            raise MalformedMessageError("The Max-Forwards is not a number.", request=request)
-        return value.lstrip("0") != ""
 
     def _invite(self, request: Request, source: Address) -> None:
         # The same request by another way has another branch (RFC 3261 section 8.2.2.2).
@@ -339,7 +300,9 @@ class Inbound:
             return
         if not reads_plain(request):
             account_of(request)
-        if not self._acceptable(request, source):
+        objection = objection_to(request)
+        if objection is not None:
+            self._refuse(request, source, objection.status, headers=objection.headers)
             return
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:
@@ -397,10 +360,3 @@ class Inbound:
     def _tag(self, request: Request) -> str:
         """Return a To tag that is the same for every retransmission of the request."""
         return f"{hash((self._salt, request.get('Call-ID'), request.via.branch)) & 0xFFFF_FFFF_FFFF:012x}"
-
-
-def _unknown_options(request: Request) -> list[str]:
-    """Return the option tags that a peer requires and that mean nothing here (RFC 3261 section 8.2.2.3)."""
-    if request.get("Require") is None:
-        return []
-    return [tag for tag in request.get_list("Require") if tag.lower() not in SUPPORTED_OPTIONS]
