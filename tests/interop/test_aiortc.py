@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from media.dtls import DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
-from pbx.leg_media import LegMedia, Names
+from pbx.leg_endpoint import Names
+from pbx.leg_media import LegMedia
 from sip.codecs import PCMU
 from tests.media.phone import pitch, studio, tone
 

@@ -16,7 +16,8 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from media.dtls import DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
 from media.full_ice import IceServers, IceWays
-from pbx.leg_media import LegMedia, Names
+from pbx.leg_endpoint import Names
+from pbx.leg_media import LegMedia
 from ramal.softphone.controller import PhoneSetup, SoftPhone
 from sip.codecs import PCMU
 from tests.interop.test_aiortc import Owner, Tone, heard

@@ -11,7 +11,8 @@ from media.dtls import DtlsIdentity
 from media.engine import Engine
 from pbx.errors import NoMediaError
 from pbx.leg_codecs import chosen, heard_by, spared
-from pbx.leg_media import LegMedia, Names
+from pbx.leg_endpoint import Names
+from pbx.leg_media import LegMedia
 from sip.codecs import AMR, G722, G729, KNOWN_CODECS, PCMA, PCMU, Codec
 from sip.peer_audio import understand
 from tests.media.phone import free_ports

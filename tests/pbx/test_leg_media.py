@@ -12,7 +12,8 @@ import soundfile
 from media.dtls import DtlsIdentity
 from media.engine import Codec, Engine
 from pbx.errors import NoPortError
-from pbx.leg_media import LegMedia, Names
+from pbx.leg_endpoint import Names
+from pbx.leg_media import LegMedia
 from sip.codecs import G722, OPUS, PCMA, PCMU, by_label
 from sip.peer_audio import understand
 from tests.media.phone import Phone, free_ports, studio, tone

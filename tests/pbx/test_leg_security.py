@@ -13,7 +13,8 @@ from OpenSSL import SSL
 from media.dtls import DtlsHandshake, DtlsIdentity
 from media.engine import HandshakeReceived, MediaEvent
 from media.srtp import SrtpKeys, SrtpProfile
-from pbx.leg_media import LegMedia, Names
+from pbx.leg_endpoint import Names
+from pbx.leg_media import LegMedia
 from sip.peer_audio import PeerAudio
 from sip.sdp import SessionDescription
 from tests.media.phone import Phone, Studio, pitch, studio, tone
