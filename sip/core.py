@@ -190,9 +190,9 @@ class SipCore:
         """Have a connection opened, if there is none; one that cannot be is told as `transport_failed`."""
         self._send(b"", destination)
 
-    def send_stateless(self, response: Response, destination: Address) -> None:
+    def send_stateless(self, payload: bytes, destination: Address) -> None:
         """Send a response that no transaction remembers."""
-        self._send(response.encode(), destination)
+        self._send(payload, destination)
 
     def contact(self, destination: Address, user: str) -> str:
         """Return our Contact as the peer at `destination` can reach it."""

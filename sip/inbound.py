@@ -20,6 +20,7 @@ from sip.message import Headers, Request, response_to
 from sip.notifier import Notifier
 from sip.register_request import account_of, reads_plain
 from sip.registration_server import RegistrationServer
+from sip.response_writer import write_response
 from sip.session import InviteSession
 from sip.session_events import SessionState
 from sip.session_timer import is_too_brief
@@ -298,8 +299,8 @@ class Inbound:
         """Take a REGISTER in the order of RFC 3261 section 10.3; only what reads odd is read before it is known who it is (RFC 4475)."""
         if self._guard.drops_scanners and self._drops_scanner(request, source):
             return
-        if not reads_plain(request):
-            account_of(request)
+        # Credentials are mostly right, and then the addresses are read in any case.
+        account = account_of(request) if request.get("Authorization") is not None or not reads_plain(request) else None
         objection = objection_to(request)
         if objection is not None:
             self._refuse(request, source, objection.status, headers=objection.headers)
@@ -308,11 +309,15 @@ class Inbound:
         if verdict.challenge:
             self._refuse(request, source, verdict.status, headers=verdict.challenge)
             return
-        if verdict.username != account_of(request):
+        if account is None:
+            account = account_of(request)
+        if verdict.username != account:
             log.warning("registration_for_another", username=verdict.username, source=str(source))
             self._refuse(request, source, 403)
             return
-        self._layer.answer(request, source, self.registrations.register(request, source, self._tag(request)))
+        status, headers, reason = self.registrations.register(account, request, source)
+        payload = write_response(request, status, reason, to_tag=self._tag(request), headers=headers)
+        self._layer.answer(request, source, payload)
 
     def _options(self, request: Request, source: Address) -> None:
         events = self.notifier.events
@@ -354,7 +359,7 @@ class Inbound:
         self._guard.charge(source)
         lines = [*headers, self._server]
         self._core.send_stateless(
-            response_to(request, status, reason, to_tag=self._tag(request), headers=lines), source
+            write_response(request, status, reason, to_tag=self._tag(request), headers=lines), source
         )
 
     def _tag(self, request: Request) -> str:

@@ -62,6 +62,13 @@ class Message:
         """Have headers found by their names, until they change: what is read is asked for more of them than what is written."""
         self._first = dict(reversed(self.headers))
 
+    def by_name(self) -> dict[str, str] | None:
+        """Return the values by name, to be read only, where no header has two lines; else None."""
+        first = self._first
+        if first is None:
+            first = dict(self.headers)
+        return first if len(first) == len(self.headers) else None
+
     def forget(self) -> None:
         """Drop what was understood of the headers, because they changed."""
         self._via = self._from = self._to = self._first = None

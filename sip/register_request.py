@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from sip.address import DEFAULT_PORTS
@@ -25,12 +26,30 @@ _PLAIN: Final = re.compile(
     r"""|sips?:[^<>"?%,;\s]+(?:;[^<>"?%,]*)?|\*"""
 )
 """How nearly all phones write an address."""
+_REMEMBERED: Final = 128
+"""Characters: of addresses up to this long it is remembered whether they are plain."""
 
 
 def reads_plain(request: Request) -> bool:
     """Tell whether a REGISTER's addresses look as they usually do: then they need not be read before it is known whose they are."""
-    fullmatch = _PLAIN.fullmatch
-    return all(fullmatch(value) is not None for name in ("To", "From", "Contact") for value in request.get_all(name))
+    lines = request.by_name()
+    if lines is None:
+        return all(_is_plain(value) for name in ("To", "From", "Contact") for value in request.get_all(name))
+    contact = lines.get("Contact")
+    return _is_plain(lines["To"]) and _is_plain(lines["From"]) and (contact is None or _is_plain(contact))
+
+
+def _is_plain(value: str) -> bool:
+    address, mark, tag = value.partition(">;tag=")
+    # The tag of a phone does not come again, its address does.
+    if mark and tag.isalnum():
+        value = f"{address}>"
+    return _remembered_plain(value) if len(value) <= _REMEMBERED else _PLAIN.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=4096)
+def _remembered_plain(value: str) -> bool:
+    return _PLAIN.fullmatch(value) is not None
 
 
 def account_of(request: Request) -> str:
@@ -120,17 +139,21 @@ def preference_of(contact: NameAddress) -> float:
 
 
 def says_the_same(held: Binding, contact: NameAddress, request: Request, source: Source) -> bool:
-    """Tell whether a REGISTER with one contact says of it what is held already, but for the times; no edge is on the way."""
+    """Tell whether a REGISTER with one contact, and no two lines of a name, says of it what is held already, but for the times.
+
+    No edge is on the way.
+    """
     # Contacts are mostly the very object that was understood last time.
     if held.source != source or (held.uri is not contact.uri and held.uri != contact.uri) or held.path or held.reg_id:
         return False
-    lines = request.get_all("Contact")
+    lines = request.by_name()
+    if lines is None:
+        return False
     return (
         _means_the_same(held, contact)
-        and request.get("Path") is None
-        and len(lines) == 1
-        and "*" not in lines[0]
-        and held.user_agent == (request.get("User-Agent") or "")[:200]
+        and "Path" not in lines
+        and "*" not in lines["Contact"]
+        and held.user_agent == lines.get("User-Agent", "")[:200]
         and held.direct == is_direct(request, source)
     )
 

@@ -13,10 +13,9 @@ import structlog
 from core.clock import Clock
 from sip.address import Address
 from sip.binding import Binding
-from sip.message import Request, Response, response_to
+from sip.message import Request
 from sip.registrar import Change, ChangeKind, Registrar, RegistrarConfig
 from sip.timers import TimerHeap
-from sip.uri import without_parameters
 
 if TYPE_CHECKING:
     from sip.application import Application
@@ -68,20 +67,20 @@ class RegistrationServer:
             )
         )
 
-    def register(self, request: Request, source: Address, to_tag: str) -> Response:
-        """Carry out a REGISTER whose sender was authenticated, and return its answer.
+    def register(self, user: str, request: Request, source: Address) -> tuple[int, list[tuple[str, str]], str | None]:
+        """Carry out a REGISTER whose sender was authenticated; return status, headers and reason (None: the usual one) of its answer.
 
         Raises:
             MalformedMessageError: it cannot be read; nothing was changed.
         """
         now = self._clock.now()
-        result = self.registrar.register(without_parameters(request.to.uri.user), request, source, now)
+        result = self.registrar.register(user, request, source, now)
         # Phones without a clock set theirs by the Date.
         headers = [*result.headers, ("Date", _date(int(now.timestamp())))]
         self._tell(result.changes, now)
         if not self._sweeping:
             self._plan_sweep()
-        return response_to(request, result.status, result.reason, to_tag=to_tag, headers=headers)
+        return result.status, headers, result.reason
 
     def bindings(self, user: str) -> list[Binding]:
         """Return the valid contacts of a user, the freshest first."""

@@ -152,12 +152,11 @@ class TransactionLayer:
         self._servers[key] = transaction
         return transaction
 
-    def answer(self, request: Request, source: Address, response: Response) -> None:
-        """Send the final response to a new request that is no INVITE, where nothing has to be waited for.
+    def answer(self, request: Request, source: Address, payload: bytes) -> None:
+        """Send the bytes of the final response to a new request that is no INVITE, where nothing has to be waited for.
 
         It comes to the same as `create_server` and `respond`: of the transaction only what a retransmission needs is left.
         """
-        payload = response.encode()
         self._keep(server_key(request), SERVER, _COMPLETED, payload, source)
         self.send(payload, source)
 

@@ -31,6 +31,21 @@ def test_addresses_in_their_usual_form_are_told_from_odd_ones_without_being_read
     assert reads_plain(request("REGISTER", Contact=contact)) is plain
 
 
+@pytest.mark.parametrize(
+    ("to", "plain"),
+    [
+        ("<sip:alice@10.0.0.2>;tag=a1", True),
+        ("<sip:alice@10.0.0.2>;tag=a1?b", False),
+        ("<sip:alice@10.0.0.2>;tag=a,<sip:bob@10.0.0.2>", False),
+        ("<sip:alice>;tag=a1>;tag=a1", False),
+        ("<tel:+551133334444>;tag=a1", False),
+    ],
+)
+def test_an_address_is_as_odd_with_a_tag_as_without(to: str, plain: bool) -> None:
+    for _ in range(2):
+        assert reads_plain(request("REGISTER", To=to)) is plain
+
+
 class TestRegister:
     def server(self) -> Server:
         server = Server()

@@ -12,9 +12,10 @@ import pytest
 
 from sip.address import Address
 from sip.errors import MalformedMessageError
-from sip.message import Request, Response
+from sip.message import Request, Response, response_to
 from sip.parser import parse_message
 from sip.peer_audio import understand
+from sip.register_request import account_of
 from sip.sdp import SessionDescription
 from sip.session import InviteSession
 from tests.sip.network import Network, PhoneApplication
@@ -63,7 +64,9 @@ def received(name: str) -> Outcome:
 def registered(name: str) -> Response:
     """Carry out a REGISTER as if its sender had been authenticated."""
     core = Network().add("10.0.0.2", PhoneApplication())
-    return core.inbound.registrations.register(request(name), PEER, "tag")
+    asked = request(name)
+    status, headers, reason = core.inbound.registrations.register(account_of(asked), asked, PEER)
+    return response_to(asked, status, reason, to_tag="tag", headers=headers)
 
 
 def request(name: str) -> Request:

@@ -57,7 +57,7 @@ def test_an_answer_that_is_there_at_once_is_sent_again_to_whoever_asks_again_unt
     destination: Address, repeated: int
 ) -> None:
     bench, asked = Bench(), request("REGISTER", via="SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK7")
-    bench.layer.answer(asked, destination, response_to(asked, 200, to_tag="b"))
+    bench.layer.answer(asked, destination, response_to(asked, 200, to_tag="b").encode())
     assert bench.layer.live == 0
     assert bench.layer.absorb(asked) is bool(repeated)
     assert bench.times("200") == [0.0] * (1 + repeated)
