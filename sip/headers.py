@@ -256,7 +256,9 @@ class Via(NamedTuple):
             MalformedMessageError: it is none.
         """
         hop, _, parameters = text.partition(";")
-        return cls(*(_hop(hop) if len(hop) <= _REMEMBERED else _read_hop(hop)), split_parameters(parameters))
+        read = _hop(hop) if len(hop) <= _REMEMBERED else _read_hop(hop)
+        # Straight into the tuple: the constructor of a named one is a call more, and this is done for every message.
+        return tuple.__new__(cls, (*read, split_parameters(parameters)))
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""

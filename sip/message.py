@@ -75,8 +75,8 @@ class Message:
         self._from_tag = self._to_tag = None
         self._cseq = self._call_id = self._contacts = None
 
-    def understand(self) -> None:
-        """Understand what every message is handled by: its topmost Via, its Call-ID and its CSeq.
+    def understand(self) -> str:
+        """Understand what every message is handled by: its topmost Via, its Call-ID and its CSeq; return the method of the latter.
 
         Raises:
             MalformedMessageError: one of these, From or To is missing or cannot be read, or one comes twice (RFC 3261 section 8.1.1).
@@ -90,9 +90,12 @@ class Message:
         via = first.get("Via")
         if via is None:
             raise MalformedMessageError("There is no Via.")
-        self._cseq = parse_cseq(first["CSeq"])
+        self._cseq = cseq = parse_cseq(first["CSeq"])
         self._via = _topmost(via)
         self._call_id = first["Call-ID"] or None
+        if first["To"][-1:] == ">":
+            self._to_tag = ""
+        return cseq[1]
 
     @staticmethod
     def _check_single(names: list[str]) -> None:

@@ -50,6 +50,9 @@ def parse_message(data: bytes) -> Request | Response:
 
 
 def _cut_body(message: Message, rest: bytes) -> bytes:
+    lines = message.by_name()
+    if not rest and lines is not None and lines.get("Content-Length") == "0":
+        return rest
     length = content_length(message)
     # Some devices count two bytes for every line end and send one; a body that is shorter than that is cut off.
     if length is not None and length > len(rest) and length > len(rest) + rest.count(b"\n"):
@@ -210,8 +213,8 @@ def _guessed(line: str, error: MalformedMessageError) -> Request:
 def _check(message: Request | Response) -> None:
     if len(message.body) > MAX_BODY:
         raise MalformedMessageError("The body is too large.", status=513)
-    message.understand()
-    if isinstance(message, Request) and message.cseq[1] != message.method:
+    method = message.understand()
+    if isinstance(message, Request) and method != message.method:
         raise MalformedMessageError("The CSeq names another method than the start line.")
 
 

@@ -286,7 +286,7 @@ class NameAddress(NamedTuple):
             # The tag of a dialog does not come again, who stands before it does.
             known = _remembered_address(f"{address}>")
             if not known.parameters:
-                return cls(known.display_name, known.uri, (("tag", tag),))
+                return tuple.__new__(cls, (known[0], known[1], (("tag", tag),)))
         return cls._taken_apart(text)
 
     @classmethod
@@ -347,7 +347,7 @@ class NameAddress(NamedTuple):
         return ""
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=4096)
 def _remembered_address(text: str) -> NameAddress:
     return NameAddress._taken_apart(text)  # noqa: SLF001 - the memory of `NameAddress.parse`
 
