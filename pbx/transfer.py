@@ -33,6 +33,7 @@ from pbx.requests import (
     TransferJoin,
     TransferRinging,
 )
+from pbx.verbs import KEY_END
 from sip.uri import Uri
 
 log = structlog.get_logger(__name__)
@@ -266,29 +267,33 @@ class Consultation:
         return await self._talk(target, result.leg)
 
     async def _dialled(self) -> str:
-        """Ask the agent for the target; empty when nothing came or the agent is gone."""
+        """Ask the agent for the target; empty when nothing came. An agent who leaves has dialled what there is."""
         config = self._call.equipment.config
         self._call.spawn(self._call.play("transfer_dial", self._by))
         dialling = asyncio.ensure_future(
             self._call.collect(self._by, first=config.transfer_dial_timeout, following=config.star_code_timeout)
         )
         try:
-            await self._wait_for(dialling)
+            left = await self._wait_for(dialling, until_left=True) is _Wish.COMPLETE
+            if left and self._by.keys is not None:
+                self._by.keys.put_nowait(KEY_END)
+                await dialling
         finally:
             dialling.cancel()
             await asyncio.wait({dialling})
         dialled = "" if dialling.cancelled() else dialling.result()
         return "" if dialled.startswith("*") else dialled
 
-    async def _wait_for(self, work: asyncio.Future[Any]) -> _Wish | None:
-        """Wait until the work is done, or it is wished to end it; the agent's leaving does not stop a ringing."""
+    async def _wait_for(self, work: asyncio.Future[Any], *, until_left: bool = False) -> _Wish | None:
+        """Wait until the work is done, or it is wished to end it; the agent's leaving does so with `until_left` only."""
         asked: asyncio.Future[Request] | None = None
         try:
             while True:
                 asked = asyncio.ensure_future(self._call.inbox.get())
                 await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
-                if asked.done() and self._wish(asked.result(), None) is _Wish.CANCEL:
-                    return _Wish.CANCEL
+                wish = self._wish(asked.result(), None) if asked.done() else None
+                if wish is _Wish.CANCEL or (until_left and wish is _Wish.COMPLETE):
+                    return wish
                 if work.done():
                     return None
         finally:

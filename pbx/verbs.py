@@ -11,7 +11,8 @@ from pbx.errors import CallStateError
 from pbx.leg import Leg
 from pbx.outcomes import ENDINGS, Outcome
 
-_KEY_END: Final = "#"
+KEY_END: Final = "#"
+"""The key that ends what is collected."""
 
 
 class PartyVerbs:
@@ -73,7 +74,7 @@ class PartyVerbs:
             while len(collected) < longest:
                 key = await asyncio.wait_for(keys.get(), following if collected else first)
                 leg.stop_playing()
-                if key == _KEY_END:
+                if key == KEY_END:
                     break
                 collected += key
         except TimeoutError:

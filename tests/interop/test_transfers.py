@@ -243,6 +243,44 @@ async def test_one_who_rings_and_declines_after_the_transfer_gives_the_call_back
         await hang_up(server, customer)
 
 
+async def begin_consultation(agent: ScriptedCall, dialled: str) -> None:
+    """Have an agent press `*2` and then a number."""
+    for key in f"*2{dialled}":
+        agent.session.send_key(key, 100)
+        await asyncio.sleep(0.05)
+
+
+async def test_an_agent_who_presses_star_2_and_leaves_without_dialling_is_rung_at_once(
+    server: RamalServer, carrier: ScriptedPhone
+) -> None:
+    async with phones(server, "1001") as (ana,):
+        customer, agent = await talk(carrier, NUMBER, ana)
+        await begin_consultation(agent, "")
+        agent.session.hang_up()
+        failed = await server.fact(CallTransferred, seconds=3.0)
+        assert failed.result is TransferResult.FAILED
+        again = await ana.incoming()
+        again.session.answer(description(port=40_020))
+        await hang_up(server, again)
+        assert customer.ended
+
+
+async def test_an_agent_who_leaves_after_the_last_digit_has_dialled_the_number(
+    server: RamalServer, carrier: ScriptedPhone
+) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        customer, agent = await talk(carrier, NUMBER, ana)
+        await begin_consultation(agent, "1002")
+        agent.session.hang_up()
+        async with asyncio.timeout(2):
+            incoming = await boris.incoming()
+        incoming.session.answer(description(port=40_020))
+        done = await server.fact(CallTransferred)
+        assert (done.result, done.to_number) == (TransferResult.COMPLETED, "1002")
+        await hang_up(server, incoming)
+        assert customer.ended
+
+
 async def test_a_phone_that_wants_no_word_of_it_gets_none(server: RamalServer, carrier: ScriptedPhone) -> None:
     async with phones(server, "1001", "1002") as (ana, boris):
         customer, agent = await talk(carrier, NUMBER, ana)
