@@ -320,12 +320,12 @@ class Call(CallLife):
 
     def leg_pressed(self, leg: Leg, key: str, milliseconds: int) -> None:
         """Hear a key."""
-        if self.conversation is not None:
+        if self.conversation is not None and not self._ending:
             self.conversation.pressed(leg, key, milliseconds)
 
     def leg_refers(self, leg: Leg, refer: Refer) -> None:
         """Hear that a phone asks for a transfer."""
-        if self.conversation is not None:
+        if self.conversation is not None and not self._ending:
             self.conversation.refers(leg, refer)
         else:
             leg.answer_refer(refer, accepted=False, status=480)

@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.events import CallEnded, CallTransferred, Disposition, LegMoved, TransferKind, TransferResult
+from pbx.call import Call
+from pbx.leg import Leg
 from sip import session_requests
 from sip.message import Request
-from sip.session_events import Progressed, ReferProgressed, TextReceived
+from sip.session import InviteSession
+from sip.session_events import Progressed, ReferProgressed, SessionEvent, TextReceived
 from sip.session_requests import PeerRequests
 from sip.transaction import ServerTransaction
 from sip.transfer import Replaces
@@ -201,6 +205,45 @@ async def test_a_transfer_of_a_call_that_ends_has_its_last_word(
         await server.quiet()
         statuses = await last_word(agent) if told(agent) else [487]
         assert statuses[-1] in (481, 487)
+
+
+class EndingFirst:
+    """A leg's listener that ends the call just before whatever the phone asks for, as a BYE of the other side read in one go with it."""
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+
+    def session_event(self, session: InviteSession, event: SessionEvent) -> None:
+        """End the call, and pass the event on."""
+        call = self._leg.owner
+        assert isinstance(call, Call)
+        call.end("Hung up by the other")
+        self._leg.session_event(session, event)
+
+
+@pytest.mark.parametrize("asks", ["by REFER", "by *2"])
+async def test_a_transfer_that_is_asked_for_at_the_moment_the_other_hangs_up_is_refused(
+    server: RamalServer, carrier: ScriptedPhone, asks: str
+) -> None:
+    async with phones(server, "1001", "1002") as (ana, boris):
+        _, agent = await talk(carrier, NUMBER, ana)
+        own = agent.session
+        session = server.exchange.sip.find_session(own.call_id, own.remote_tag, own.local_tag)
+        assert session is not None
+        assert isinstance(session.context, Leg)
+        with capture_logs() as logs:
+            if asks == "by *2":
+                own.send_key("*", 100)
+                await asyncio.sleep(0.2)
+            session.listener = EndingFirst(session.context)
+            if asks == "by *2":
+                own.send_key("2", 100)
+            else:
+                own.refer(to("1002"))
+            assert await agent.over() == 200
+            await server.quiet()
+        assert not [line for line in logs if line["log_level"] == "error"]
+        assert boris.untouched
 
 
 @pytest.mark.parametrize("leaves", [False, True])
