@@ -62,6 +62,13 @@ describe("days", () => {
     expect(startOfDay("2026-03-01", "UTC")).toBe("2026-03-01T00:00:00.000Z");
   });
 
+  it("begin at midnight where the clocks change on that day", () => {
+    expect(startOfDay("2026-10-04", "Australia/Sydney")).toBe("2026-10-03T14:00:00.000Z");
+    expect(startOfDay("2026-09-27", "Pacific/Auckland")).toBe("2026-09-26T12:00:00.000Z");
+    expect(startOfDay("2026-11-01", "America/New_York")).toBe("2026-11-01T04:00:00.000Z");
+    expect(startOfDay("2026-03-29", "Europe/Berlin")).toBe("2026-03-28T23:00:00.000Z");
+  });
+
   it("are those of the company, not of the browser", () => {
     const late = new Date("2026-03-01T22:30:00Z");
     expect(dayOf(late, "Europe/Moscow")).toBe("2026-03-02");

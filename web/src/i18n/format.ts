@@ -30,8 +30,10 @@ export function dayOf(time: Date, timeZone?: string): string {
 
 /** The instant at which the day (`YYYY-MM-DD`) begins in `timeZone`, as RFC 3339 in UTC. */
 export function startOfDay(day: string, timeZone?: string): string {
-  const guess = new Date(`${day}T00:00:00Z`);
-  return new Date(guess.getTime() - offsetOf(guess, timeZone)).toISOString();
+  const midnight = Date.parse(`${day}T00:00:00Z`);
+  const near = new Date(midnight - offsetOf(new Date(midnight), timeZone));
+  // Where the clocks change between midnight here and in UTC, the offset is another one.
+  return new Date(midnight - offsetOf(near, timeZone)).toISOString();
 }
 
 /** The day that is `days` after `day`. */
