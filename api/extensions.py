@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from api.fields import (
@@ -157,10 +157,21 @@ class ExtensionPage(Page[ExtensionOut]):
 
 @router.get("")
 async def list_extensions(
-    rooms: Rooms, page: PageParameters, access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)]
+    *,
+    rooms: Rooms,
+    page: PageParameters,
+    access: Annotated[Access, permit(Resource.EXTENSIONS, Action.READ)],
+    number: Annotated[str, Query(max_length=16, description="Only the one with this number.")] = "",
+    search: Annotated[str, Query(max_length=200, description="Part of the number or the name.")] = "",
 ) -> ExtensionPage:
     """List extensions by number."""
-    shown, cursor = cut_sorted(rooms.directory.snapshot.extensions.values(), page, lambda one: one.number)
+    wanted = search.strip().casefold()
+    found = (
+        one
+        for one in rooms.directory.snapshot.extensions.values()
+        if number in ("", one.number) and (wanted in one.number or wanted in one.name.casefold())
+    )
+    shown, cursor = cut_sorted(found, page, lambda one: one.number)
     return ExtensionPage(items=[_show(rooms, access, one) for one in shown], next_cursor=cursor)
 
 

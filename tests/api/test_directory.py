@@ -39,6 +39,22 @@ async def test_an_extension_gets_a_password_that_is_shown_once(admin: httpx.Asyn
     assert [one["number"] for one in listed] == ["1002"]
 
 
+async def test_an_extension_is_found_by_its_number_and_by_part_of_its_name(admin: httpx.AsyncClient) -> None:
+    for number, name in (("1001", "Ana"), ("1002", "Борис"), ("10010", "Anabel")):
+        await admin.post("/api/v1/extensions", json={"number": number, "name": name})
+
+    async def found(**query: str) -> list[str]:
+        answer = await admin.get("/api/v1/extensions", params=query)
+        return [one["number"] for one in answer.json()["items"]]
+
+    assert await found(search="ANA") == ["1001", "10010"]
+    assert await found(search=" борис ") == ["1002"]
+    assert await found(search="001") == ["1001", "10010"]
+    assert await found(number="1001") == ["1001"]
+    assert await found(number="100") == []
+    assert await found(search="nobody") == []
+
+
 async def test_what_becomes_of_an_extensions_calls_is_set_whole_or_by_its_own_path(admin: httpx.AsyncClient) -> None:
     await admin.post("/api/v1/extensions", json={"number": "1002", "name": "Boris"})
     made = await admin.post(

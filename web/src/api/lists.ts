@@ -1,24 +1,26 @@
 /** Lists of the API for TanStack Query: pages that are loaded one after another, and changes that refresh them. */
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ListState } from "../components/data-table";
 import { get, type Page, type Query } from "./client";
 
 /** How many rows a page has. */
 const PAGE_SIZE = 50;
+/** The most rows that the API gives in a page. */
+const LARGEST_PAGE = 200;
 
 /** A list read page by page; the first part of the query key is the resource's name. */
 export function useList<Row>(
   resource: string,
   query: Query = {},
-  options: { refetchInterval?: number } = {},
+  options: { refetchInterval?: number; placeholderData?: typeof keepPreviousData } = {},
 ): ListState<Row> {
   const pages = useInfiniteQuery({
     queryKey: [resource, "list", query],
     queryFn: ({ pageParam }) => get<Page<Row>>(`/${resource}`, { ...query, limit: PAGE_SIZE, cursor: pageParam }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor || undefined,
-    refetchInterval: options.refetchInterval,
+    ...options,
   });
   return {
     rows: pages.data?.pages.flatMap((page) => page.items),
@@ -26,6 +28,22 @@ export function useList<Row>(
     refetch: () => void pages.refetch(),
     more: pages.hasNextPage ? { load: () => void pages.fetchNextPage(), loading: pages.isFetchingNextPage } : undefined,
   };
+}
+
+async function allOf<Row>(resource: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const page = await get<Page<Row>>(`/${resource}`, { limit: LARGEST_PAGE, cursor });
+    rows.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return rows;
+}
+
+/** All rows of a resource, to choose from and for their names; events, which can be many, do not read them again. */
+export function useAll<Row>(resource: string, { enabled = true } = {}): Row[] | undefined {
+  return useQuery({ queryKey: ["all", resource], queryFn: () => allOf<Row>(resource), enabled }).data;
 }
 
 /** One resource by its id; nothing is asked while the id is missing. */

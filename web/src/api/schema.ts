@@ -8806,6 +8806,10 @@ export interface operations {
     list_extensions: {
         parameters: {
             query?: {
+                /** @description Only the one with this number. */
+                number?: string;
+                /** @description Part of the number or the name. */
+                search?: string;
                 /** @description Most items to return. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */

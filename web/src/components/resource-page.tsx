@@ -47,7 +47,7 @@ export interface ResourceSpec<Row, New = Row> {
   /** What to say of a deletion that did not take the thing away. */
   kept?: (answer: unknown) => string | undefined;
   /** The list's query parameter that takes what is typed into a search field. */
-  search?: { parameter: string; label: string };
+  search?: { parameter: string; label: string; maxLength: number };
   actions?: ReactNode;
 }
 
@@ -84,7 +84,7 @@ export function ResourcePage<Row extends { id: string }, New = Row>({ spec }: { 
           aria-label={spec.search.label}
           placeholder={spec.search.label}
           leftSection={<Icon name="search" size={16} />}
-          maxLength={16}
+          maxLength={spec.search.maxLength}
           maw={300}
           value={search}
           onChange={(event) => setSearch(event.currentTarget.value)}

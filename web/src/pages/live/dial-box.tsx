@@ -16,8 +16,9 @@ export function DialBox() {
   const i18n = useI18n();
   const { t } = i18n;
   const { user } = useSession();
-  const extensions = useExtensionOptions();
   const own = user.extension ?? "";
+  const choosesPhone = !(own && user.role === "agent");
+  const extensions = useExtensionOptions(choosesPhone);
   const form = useForm({
     initialValues: { from: own, to: "" },
     validate: {
@@ -42,7 +43,7 @@ export function DialBox() {
   return (
     <form onSubmit={submit} noValidate aria-label={t.live.dial}>
       <Group gap="xs" align="flex-start" className="dial-box">
-        {!(own && user.role === "agent") && (
+        {choosesPhone && (
           <Select
             aria-label={t.live.dialFrom}
             placeholder={t.live.dialFrom}

@@ -24,11 +24,15 @@ export function forwardingBody(values: FormValues): Record<string, unknown> {
 
 /** Says how calls to the own extension are treated, and opens the dialog that changes it; nothing without an extension. */
 export function ForwardingButton() {
-  const { t } = useI18n();
   const { user, may } = useSession();
+  return user.extension && may("forwarding", "change") ? <Forwarding number={user.extension} /> : null;
+}
+
+function Forwarding({ number }: { number: string }) {
+  const { t } = useI18n();
   const [opened, setOpened] = useState(false);
-  const own = (useList<Extension>("extensions").rows ?? []).find(({ number }) => number === user.extension);
-  if (!own || !may("forwarding", "change")) return null;
+  const own = useList<Extension>("extensions", { number }).rows?.[0];
+  if (!own) return null;
 
   const label = own.do_not_disturb
     ? t.forwarding.doNotDisturb

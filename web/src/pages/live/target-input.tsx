@@ -1,14 +1,20 @@
 /** A field for a number to call or transfer to, which offers the company's extensions. */
 
 import { Autocomplete, type AutocompleteProps, Group, Text } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { keepPreviousData } from "@tanstack/react-query";
 import { useList } from "../../api/lists";
 import type { Extension, LiveCall } from "../../api/types";
 import { useI18n } from "../../i18n/i18n";
 
+/** Milliseconds without typing before the extensions are searched. */
+const SEARCH_PAUSE_MS = 200;
+
 /** Takes any number; extensions are found by number or name, with those that are reachable first. */
 export function TargetInput({ except, ...props }: AutocompleteProps & { except?: LiveCall }) {
   const { t } = useI18n();
-  const extensions = useList<Extension>("extensions").rows ?? [];
+  const [search] = useDebouncedValue(String(props.value ?? "").trim(), SEARCH_PAUSE_MS);
+  const extensions = useList<Extension>("extensions", { search }, { placeholderData: keepPreviousData }).rows ?? [];
   const busy = new Set(except?.legs.map((leg) => leg.extension));
   const offered = extensions
     .filter((extension) => !busy.has(extension.number))

@@ -28,6 +28,7 @@ export function ExtensionsPage() {
           icon: "extension",
           texts: t.extensions,
           refresh: REFRESH_MS,
+          search: { parameter: "search", label: t.live.targetPlaceholder, maxLength: 200 },
           nameOf: (row) => `${row.number} ${row.name}`,
           columns: [
             {

@@ -27,7 +27,7 @@ export function RatesPage() {
         editable: false,
         kept: (answer) =>
           (answer as { result?: string } | undefined)?.result === "closed" ? t.rates.stillNamed : undefined,
-        search: { parameter: "prefix", label: t.rates.findPrefix },
+        search: { parameter: "prefix", label: t.rates.findPrefix, maxLength: 16 },
         nameOf: (row) => row.prefix,
         columns: [
           {
