@@ -35,7 +35,11 @@ const UsersPage = lazy(async () => ({ default: (await setup()).UsersPage }));
 
 const queries = new QueryClient({
   defaultOptions: {
+    // What is asked while the network is away fails at once: kept back, a click on “Hang up” would end whatever call there is later.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
+      refetchOnReconnect: true,
       staleTime: 5000,
       retry: (failures, error) => failures < 2 && error instanceof ApiError && (error.isOffline || error.status >= 500),
     },

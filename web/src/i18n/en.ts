@@ -482,7 +482,7 @@ export const en = {
     home: "To the start",
   },
   problems: {
-    offline: "The server cannot be reached. Check the network; we try again by ourselves.",
+    offline: "The server cannot be reached. Check the network, then try again.",
     forbidden: "Your role does not allow this.",
     notFound: "There is no such thing. It may have been deleted.",
     server: "The server had a problem. Try again; if it stays, tell your administrator.",

@@ -491,7 +491,7 @@ export const ptBR: Dictionary = {
     home: "Ir para o início",
   },
   problems: {
-    offline: "Não foi possível acessar o servidor. Verifique a rede; tentaremos de novo automaticamente.",
+    offline: "Não foi possível acessar o servidor. Verifique a rede e tente de novo.",
     forbidden: "Seu papel não permite isto.",
     notFound: "Isto não existe. Pode ter sido excluído.",
     server: "O servidor teve um problema. Tente de novo; se continuar, avise o administrador.",

@@ -1,6 +1,6 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; this only asks the server about it. */
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useEffectEvent, useMemo } from "react";
 import { get, post, remove, whenSignedOut } from "../api/client";
 import { ApiError } from "../api/problem";
@@ -34,6 +34,12 @@ async function whoAmI(): Promise<Session | null> {
   }
 }
 
+/** Lead to the door, and keep nothing that the user has read: the next one may be another. */
+function forgetUser(queries: QueryClient): void {
+  queries.setQueryData(KEY, null);
+  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
+}
+
 /** The state of the session: unknown yet, signed out, or the user. */
 export function useSessionQuery() {
   return useQuery({ queryKey: KEY, queryFn: whoAmI, staleTime: Number.POSITIVE_INFINITY, retry: false });
@@ -55,7 +61,7 @@ export function SessionProvider({ user, children }: { user: Session; children: R
   }, [user.language]);
 
   useEffect(() => {
-    whenSignedOut(() => queries.setQueryData(KEY, null));
+    whenSignedOut(() => forgetUser(queries));
     return () => whenSignedOut(() => undefined);
   }, [queries]);
 
@@ -65,8 +71,7 @@ export function SessionProvider({ user, children }: { user: Session; children: R
       may: (resource, action) => may(user, resource, action),
       signOut: async () => {
         await remove(SESSION);
-        queries.setQueryData(KEY, null);
-        queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
+        forgetUser(queries);
       },
     }),
     [user, queries],

@@ -14,6 +14,7 @@ export function useLiveConnection(wanted: boolean): boolean {
 
   useEffect(() => {
     if (!wanted) return;
+    let lost = false;
     const stale = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = (): void => {
@@ -28,7 +29,9 @@ export function useLiveConnection(wanted: boolean): boolean {
       },
       onState: (open) => {
         setConnected(open);
-        if (open) void queries.invalidateQueries({ queryKey: ["calls"] });
+        // Of what happened while the connection was lost no event comes.
+        if (open) void queries.invalidateQueries(lost ? undefined : { queryKey: ["calls"] });
+        lost = !open;
       },
       onSignedOut: () => void queries.invalidateQueries({ queryKey: ["session"] }),
     });
