@@ -134,7 +134,7 @@ class Leg(LegVerbs):
 
     def _begin(self, session: InviteSession) -> None:
         self._session = session
-        session.context = self
+        session.context, session.describer = self, self.media
         self.sip_call_id = session.call_id
         party = self.party
         self._note(

@@ -129,8 +129,8 @@ class LegEndpoint:
             self.endpoint.listen(digits=self.inband, voice=voice)
 
     def description(self) -> bytes:
-        """Return the answer that was given already, for the 200 after a 183."""
-        return self.agreed.answer if self.agreed else b""
+        """Return again what was said when the two last agreed: in the 200 after a 183, and to refresh the call."""
+        return self._negotiation.description() if self._negotiation is not None else b""
 
     def statistics(self) -> EndpointStatistics | None:
         """Return the figures of the endpoint, if there is one."""

@@ -211,7 +211,7 @@ class LegMedia(LegEndpoint):
         except MediaError as error:
             negotiation.agreed = before
             raise NoMediaError(error.message) from error
-        return agreed.answer
+        return negotiation.description()
 
     def note_refusal(self) -> None:
         """Note that nobody was found who speaks what the party offers, where no other reason is known."""

@@ -47,6 +47,18 @@ class Protection:
 UNPROTECTED: Final = Protection()
 
 
+class Said(NamedTuple):
+    """What our audio line says beside its place and its keys: the same in many calls, and there only once."""
+
+    formats: str
+    attributes: str
+    """Whole lines."""
+    protocol: str
+    direction: Direction
+    multiplexed: bool
+    """Whether it takes RTCP on the port of RTP because the peer does."""
+
+
 class NegotiatedMedia(NamedTuple):
     """What both ends agreed on."""
 
@@ -59,12 +71,12 @@ class NegotiatedMedia(NamedTuple):
     """Where the peer wants to receive; with hold in the spelling of 0.0.0.0 the address is that."""
     direction: Direction
     """Seen from us: whether we send and receive."""
-    packet_ms: int = PACKET_MS
+    packet_ms: int
     """Milliseconds of voice that the peer wants in a packet."""
-    answer: bytes = b""
-    """Our answer, when the peer offered."""
-    multiplexed: bool = False
+    multiplexed: bool
     """Whether RTCP goes to the port of RTP (RFC 5761)."""
+    said: Said
+    """What we said to it, as offer or answer."""
 
     @property
     def held_by_peer(self) -> bool:
@@ -92,9 +104,11 @@ class MediaNegotiation:
     """How the next description of ours is written."""
     _origin: str = ""
     _version: int = 0
-    _written: bytes = b""
+    _written: int = 0
+    """The hash of what was written last: whether that has changed is all that is asked of it, and a description takes long to forget."""
     _offered: tuple[Codec, ...] = ()
-    _offered_direction: Direction = _BOTH_WAYS
+    _said: Said | None = None
+    """What the last offer says."""
     _theirs: Mapping[int, tuple[str, int]] | None = None
     """The peer's payload types, which keep their meaning as long as the session lasts (RFC 3264 section 8.3.2)."""
     _before: tuple[str, ...] = ()
@@ -108,9 +122,21 @@ class MediaNegotiation:
             keep_codec: offer only what was agreed before, so that the codec stays.
         """
         codecs = (self.agreed.codec,) if self.agreed is not None and keep_codec else tuple(self.codecs)
-        self._offered, self._offered_direction = codecs, direction
-        lines = _first_audio(codecs) if self._theirs is None else _audio(*_numbered(codecs, self._theirs))
-        return self._write(lines, self.protection.protocol, direction)
+        self._offered, protocol = codecs, self.protection.protocol
+        if self._theirs is None:
+            said = _first_said(codecs, protocol, direction)
+        else:
+            said = _say(*_numbered(codecs, self._theirs), protocol, direction, multiplexed=False)
+        self._said = said
+        return self._write(said)
+
+    def description(self) -> bytes:
+        """Write again what was agreed to last, offer or answer, or else our offer: in the same words while nothing of it has changed.
+
+        b"" where nothing was said yet.
+        """
+        said = self.agreed.said if self.agreed is not None else self._said
+        return self._write(said) if said is not None else b""
 
     def accept(self, answer: bytes, usable: Usable = in_the_clear) -> NegotiatedMedia:
         """Understand the answer to our last offer (RFC 3264 section 7): its first codec that we offered is what both speak.
@@ -120,7 +146,10 @@ class MediaNegotiation:
             NotAcceptableHereError: the peer rejected the audio, or answered with what was not offered.
             What was agreed before stays in both cases.
         """
-        codecs, direction = self._offered or self.codecs, self._offered_direction
+        said = self._said
+        if said is None:
+            raise MalformedSdpError("An answer has no offer before it.")
+        codecs = self._offered
         description = SessionDescription.parse(answer)
         place = len(self._before)
         if len(description.media) <= place:
@@ -131,11 +160,11 @@ class MediaNegotiation:
         if audio is None:
             raise unusable(SessionDescription(description.lines, [media]), usable)
         self.peer = audio
-        self.agreed = _agree(audio, direction, offered=MULTIPLEX in self.protection.rows)
+        self.agreed = _agree(audio, said.direction, said, offered=MULTIPLEX in self.protection.rows)
         return self.agreed
 
     def answer(self, offer: bytes | PeerAudio, direction: Direction = Direction.SENDRECV) -> NegotiatedMedia:
-        """Answer a peer's offer (RFC 3264 section 6), narrowing `direction` by it; the answer's bytes are in the result.
+        """Answer a peer's offer (RFC 3264 section 6), narrowing `direction` by it; `description` writes the answer.
 
         Raises:
             MalformedSdpError, NotAcceptableHereError: as `understand`; what was agreed before stays.
@@ -146,37 +175,35 @@ class MediaNegotiation:
             self._before = tuple([_rejected(line) for line in media[: audio.index]])
             self._behind = tuple([_rejected(line) for line in media[audio.index + 1 :]])
         self._theirs = audio.payloads
-        lines = _audio(((audio.payload_type, audio.codec),), audio.events())
-        agreed_direction = _direction(audio, direction)
-        written = self._write(lines, media[audio.index].protocol, agreed_direction, multiplexed=audio.multiplexes)
+        payloads, protocol = ((audio.payload_type, audio.codec),), media[audio.index].protocol
+        narrowed = _direction(audio, direction)
+        said = _say(payloads, audio.events(), protocol, narrowed, multiplexed=audio.multiplexes)
         self.peer = audio
-        self.agreed = _agree(audio, direction, written, offered=True)
+        self.agreed = _agree(audio, direction, said, offered=True)
         return self.agreed
 
-    def _write(
-        self, audio: tuple[str, str], protocol: str, direction: Direction, *, multiplexed: bool = False
-    ) -> bytes:
+    def _write(self, said: Said) -> bytes:
         """Return the description; a changed one has the next version, the same one its old one (RFC 3264 section 8)."""
-        formats, attributes = audio
         family = _family(self.address)
         rows = self.protection.rows
-        if multiplexed and MULTIPLEX not in rows:
+        if said.multiplexed and MULTIPLEX not in rows:
             rows = (*rows, MULTIPLEX)
-        ours = f"m=audio {self.port} {protocol} {formats}\r\n{attributes}{_rows(rows)}a={direction}\r\n"
+        ours = f"m=audio {self.port} {said.protocol} {said.formats}\r\n{said.attributes}{_rows(rows)}a={said.direction}\r\n"
         media = f"{''.join(self._before)}{ours}{''.join(self._behind)}"
         whole = _rows(self.protection.session_rows)
-        content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{whole}{media}".encode()
-        if not self._written.endswith(content):
+        content = f"s=-\r\nc=IN {family} {self.address}\r\nt=0 0\r\n{whole}{media}"
+        written = hash(content)
+        if written != self._written or not self._version:
             if not self._origin:
                 # It names the session, so it stays when the voice moves to another address (RFC 8866 section 5.2).
                 self._origin = _origin(family, self.address)
             self._version += 1
-            # A user name of letters: scripts look for one (SIPp's own scenario "regexp"), though a dash is legal.
-            self._written = f"v=0\r\no=ramal {self.session_id} {self._version} {self._origin}\r\n".encode() + content
-        return self._written
+            self._written = written
+        # A user name of letters: scripts look for one (SIPp's own scenario "regexp"), though a dash is legal.
+        return f"v=0\r\no=ramal {self.session_id} {self._version} {self._origin}\r\n{content}".encode()
 
 
-def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"", *, offered: bool) -> NegotiatedMedia:
+def _agree(audio: PeerAudio, ours: Direction, said: Said, *, offered: bool) -> NegotiatedMedia:
     return NegotiatedMedia(
         audio.codec,
         audio.payload_type,
@@ -184,8 +211,8 @@ def _agree(audio: PeerAudio, ours: Direction, answer: bytes = b"", *, offered: b
         audio.remote,
         _direction(audio, ours),
         audio.packet_ms,
-        answer,
         offered and audio.multiplexes,
+        said,
     )
 
 
@@ -228,14 +255,21 @@ def _numbered(
 
 
 @lru_cache(maxsize=256)
-def _first_audio(codecs: tuple[Codec, ...]) -> tuple[str, str]:
+def _first_said(codecs: tuple[Codec, ...], protocol: str, direction: Direction) -> Said:
     """Return what offers codecs to a peer of whose payload types nothing is known."""
-    return _audio(*_numbered(codecs, {}))
+    return _say(*_numbered(codecs, {}), protocol, direction, multiplexed=False)
 
 
 @lru_cache(maxsize=256)
-def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int], ...]) -> tuple[str, str]:
-    """Return the formats of an audio line and the attributes below it; `events` are payload types and clock rates of key presses."""
+def _say(
+    payloads: tuple[tuple[int, Codec], ...],
+    events: tuple[tuple[int, int], ...],
+    protocol: str,
+    direction: Direction,
+    *,
+    multiplexed: bool,
+) -> Said:
+    """Return what an audio line says; `events` are payload types and clock rates of key presses."""
     formats = [str(number) for number, _ in (*payloads, *events)]
     rows = [f"a=rtpmap:{number} {codec.encoding}\r\n" for number, codec in payloads]
     rows += [f"a=fmtp:{number} {codec.parameters}\r\n" for number, codec in payloads if codec.parameters]
@@ -244,7 +278,7 @@ def _audio(payloads: tuple[tuple[int, Codec], ...], events: tuple[tuple[int, int
     if not all(codec.passed for _, codec in payloads):
         # How much is in a packet that is passed on is the matter of the two who speak.
         rows.append(f"a=ptime:{PACKET_MS}\r\n")
-    return " ".join(formats), "".join(rows)
+    return Said(" ".join(formats), "".join(rows), protocol, direction, multiplexed)
 
 
 def _rejected(media: Media) -> str:

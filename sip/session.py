@@ -189,7 +189,8 @@ class InviteSession(PeerRequests):
     def repeat_offer(self) -> None:
         """Refresh the session with a re-INVITE that offers what holds already."""
         if self.established:
-            self._offers.offer(self.local_sdp or None)
+            again = self.describer.description() if self.describer is not None else b""
+            self._offers.offer(self.local_sdp or again or None)
 
     def accept_offer(self, sdp: bytes) -> None:
         """Answer what came as Offered; or, after an INVITE of ours without SDP, what came as Progressed or Answered."""

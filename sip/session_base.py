@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 
@@ -33,6 +33,14 @@ another use of the dialog (RFC 5057 section 5), and no text is worth a call.
 """
 
 
+class Describer(Protocol):
+    """One who can say what a session of ours was agreed to be."""
+
+    def description(self) -> bytes:
+        """Return our last description that was agreed to, in the same words."""
+        ...
+
+
 class SessionBase(abc.ABC):
     """The standing parts of a session; what can be done with it is in `InviteSession`."""
 
@@ -46,6 +54,7 @@ class SessionBase(abc.ABC):
         "call_id",
         "context",
         "credentials",
+        "describer",
         "dialog",
         "direction",
         "host",
@@ -98,7 +107,11 @@ class SessionBase(abc.ABC):
         self.peer_updates: bool | None = None
         """Whether the peer said that it takes UPDATE; None: ask `updates`."""
         self.local_sdp = request.body if outgoing else b""
-        """Our last session description that the peer has as an offer or answer; empty before there is one."""
+        """Our last session description that the peer has as an offer or answer; empty before there is one, and in a confirmed call
+        that has a `describer`.
+        """
+        self.describer: Describer | None = None
+        """Who writes that description again when the call is to be refreshed, so that it need not be kept for as long as that lasts."""
         self._request: Request | None = request
         self._secure = request.uri.scheme == "sips"
         self._direct: bool | None = None
@@ -120,6 +133,11 @@ class SessionBase(abc.ABC):
         """Let go of the INVITE, because the call is confirmed."""
         self._direct = self.direct
         self._request = self.remote_offer = None
+        self.described(self.local_sdp)
+
+    def described(self, sdp: bytes) -> None:
+        """Note the description of ours that the peer has now."""
+        self.local_sdp = b"" if self._request is None and self.describer is not None else sdp
 
     @property
     def direct(self) -> bool:

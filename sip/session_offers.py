@@ -138,7 +138,7 @@ class Offers:
         self._ours, self._glare = None, 0
         if sdp is not None and self._sdp is not None:
             self._turn(Turn.ANSWER_RECEIVED)
-            session.local_sdp = self._sdp
+            session.described(self._sdp)
             session.emit(OfferAnswered(sdp))
         else:
             self._turn(Turn.REFUSED)
@@ -268,7 +268,7 @@ class Offers:
             self._answer.accept("", [*headers, *accept_terms(session, request)], sdp)
         else:
             return
-        session.local_sdp = sdp
+        session.described(sdp)
         session.proceed()
 
     def reject(self, status: int, headers: Headers = ()) -> None:

@@ -80,23 +80,26 @@ def test_all_codecs_of_an_offer_are_known_in_its_order_but_for_music_in_stereo()
 
 def test_another_codec_of_the_offer_is_taken_with_its_number_and_keys() -> None:
     audio = understand(BROWSER)
-    agreed = ours().answer(audio.choose(PCMU, audio.choices()[PCMU]))
-    answer = SessionDescription.parse(agreed.answer).media[0]
+    local = ours()
+    agreed = local.answer(audio.choose(PCMU, audio.choices()[PCMU]))
+    answer = SessionDescription.parse(local.description()).media[0]
     assert (agreed.codec, agreed.telephone_event, answer.formats) == (PCMU, 126, ["0", "126"])
     assert "126 telephone-event/8000" in answer.attributes("rtpmap")
 
 
 def test_an_answer_in_opus_has_the_peers_numbers_and_keys_at_its_clock() -> None:
-    answer = SessionDescription.parse(ours().answer(BROWSER).answer).media[0]
+    local = ours()
+    local.answer(BROWSER)
+    answer = SessionDescription.parse(local.description()).media[0]
     assert answer.formats == ["96", "110"]
     assert answer.attributes("rtpmap") == ["96 opus/48000/2", "110 telephone-event/48000"]
 
 
 def test_opus_with_keys_at_8_khz_only_keeps_them() -> None:
     offer = BROWSER.replace(b"110 telephone-event/48000", b"110 telephone-event/8000")
-    agreed = ours().answer(offer)
-    assert agreed.telephone_event == 110
-    assert b"a=rtpmap:110 telephone-event/8000" in agreed.answer
+    local = ours()
+    assert local.answer(offer).telephone_event == 110
+    assert b"a=rtpmap:110 telephone-event/8000" in local.description()
 
 
 def test_numbers_keep_their_meaning_in_a_later_offer_of_ours() -> None:

@@ -88,7 +88,9 @@ SDP = (
 def test_rfc5118_4_6_addresses_in_a_description() -> None:
     message = request(write("INVITE", "sip:user@[2001:db8::10]", SDP, Content_Type="application/sdp"))
     assert understand(message.body).remote == ("2001:db8::20", 6000)
-    answer = MediaNegotiation("2001:db8::30", 20000, session_id=1).answer(message.body).answer
+    local = MediaNegotiation("2001:db8::30", 20000, session_id=1)
+    local.answer(message.body)
+    answer = local.description()
     assert b"c=IN IP6 2001:db8::30\r\n" in answer
     assert b" IN IP6 2001:db8::30\r\ns=-" in answer
 

@@ -103,7 +103,9 @@ def test_a_phone_that_offers_keys_beside_plain_voice_is_answered_with_plain_voic
     offer = PHONE.replace(b"a=sendrecv", b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " + KEY.encode() + b"\r\na=sendrecv")
     description = SessionDescription.parse(offer)
     assert len(security_of(description, description.media[0]).crypto) == 1
-    answer = MediaNegotiation("10.0.0.1", 20000, session_id=1).answer(offer).answer
+    local = MediaNegotiation("10.0.0.1", 20000, session_id=1)
+    local.answer(offer)
+    answer = local.description()
     assert b"crypto" not in answer
     assert b"m=audio 20000 RTP/AVP 8 96\r\n" in answer
 

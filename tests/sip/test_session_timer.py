@@ -120,6 +120,33 @@ def test_the_repeated_offer_of_the_callee_is_its_answer() -> None:
     assert invite.message.body == ANSWER
 
 
+class Describer:
+    def description(self) -> bytes:
+        return OFFER
+
+
+def test_a_description_that_can_be_written_again_is_not_kept_and_is_offered_at_the_refresh() -> None:
+    def answer_described(session: InviteSession) -> None:
+        session.describer = Describer()
+        session.answer(ANSWER)
+        assert session.local_sdp == ANSWER
+
+    pair = Pair.make(answer_described, config=SHORT)
+    pair.network.rewrite = without(allow="UPDATE")
+    session = pair.call(Listener(answer_offers))
+    pair.network.run(1)
+    callee = pair.bob_app.sessions[-1]
+    assert callee.state is SessionState.CONFIRMED
+    assert callee.local_sdp == b""
+    assert session.local_sdp == OFFER
+    pair.network.run(60)
+    invite = [packet for packet in pair.network.sent if packet.what == "INVITE"][-1]
+    assert invite.message.body == OFFER
+    assert callee.local_sdp == b""
+    pair.network.run(600)
+    assert callee.state is SessionState.CONFIRMED
+
+
 @pytest.mark.parametrize("status", [405, 501])
 def test_a_peer_that_boasts_of_update_and_refuses_it_is_refreshed_with_a_re_invite(status: int) -> None:
     pair, _, _ = called(SHORT)
