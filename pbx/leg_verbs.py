@@ -46,7 +46,6 @@ class LegVerbs(LegVoice):
         "_star_codes",
         "answered_at",
         "cause",
-        "created_at",
         "held",
         "incoming",
         "keys",
@@ -73,7 +72,6 @@ class LegVerbs(LegVoice):
         self._keys_by = terms.keys
         self.media.inband = terms.keys is KeyWay.INBAND
         self._last_key: tuple[str, bool, float] | None = None
-        self.created_at = equipment.clock.now()
         self.answered_at: datetime | None = None
         self.held = False
         """Whether the party has put the call on hold."""

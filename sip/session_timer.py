@@ -147,11 +147,12 @@ def take_terms(session: SessionBase, response: Response) -> None:
 class SessionTimer:
     """The timer of one session, whoever refreshes it."""
 
-    __slots__ = ("_agreed", "_deadline", "_minimum", "_pending", "_session", "interval", "state")
+    __slots__ = ("_agreed", "_deadline", "_due", "_minimum", "_pending", "_session", "interval", "state")
 
     def __init__(self, session: SessionBase) -> None:
         self._session = session
         self._pending: Timer | None = None
+        self._due: Callable[[SessionTimer], None] | None = None
         self._deadline = 0.0
         self._minimum = 0
         self._agreed = False
@@ -210,7 +211,7 @@ class SessionTimer:
             self._minimum = self.interval = asked
             return True
         if self._agreed:
-            self._move(TimerMove.REFUSED, self._remaining() / 2, self._refresh)
+            self._move(TimerMove.REFUSED, self._remaining() / 2, SessionTimer._refresh)
         elif self.state is TimerState.ASKED:
             # It never promised anything; whatever it says, it is there.
             self._start(_WE_REFRESH)
@@ -224,18 +225,28 @@ class SessionTimer:
     def _start(self, move: TimerMove) -> None:
         self._deadline = self._session.host.timers.clock.monotonic() + self.interval
         if move is _WE_REFRESH:
-            self._move(move, self.interval / 2, self._half_time)
+            self._move(move, self.interval / 2, SessionTimer._half_time)
         else:
-            self._move(move, self.interval - min(_LONGEST_NOTICE, self.interval / 3), self._expired)
+            self._move(move, self.interval - min(_LONGEST_NOTICE, self.interval / 3), SessionTimer._expired)
 
-    def _move(self, move: TimerMove, delay: float, then: Callable[[], None]) -> bool:
+    def _move(self, move: TimerMove, delay: float, then: Callable[[SessionTimer], None]) -> bool:
         state = SESSION_TIMER.step(self.state, move)
         if state is None:
             return False
         self.state = state
-        self._cancel()
-        self._pending = self._session.host.timers.schedule(delay, then)
+        self._wait(delay, then)
         return True
+
+    def _wait(self, delay: float, then: Callable[[SessionTimer], None]) -> None:
+        self._cancel()
+        self._due = then
+        # No bound method, which every call would have in memory for half of its interval.
+        self._pending = self._session.host.timers.schedule(delay, self)
+
+    def __call__(self) -> None:
+        """Do what is due now; called by the deadline."""
+        if self._due is not None:
+            self._due(self)
 
     def _cancel(self) -> None:
         if self._pending is not None:
@@ -246,14 +257,13 @@ class SessionTimer:
         return max(self._deadline - self._session.host.timers.clock.monotonic(), 0.0)
 
     def _half_time(self) -> None:
-        if self._move(TimerMove.HALF_TIME, self._remaining(), self._expired):
+        if self._move(TimerMove.HALF_TIME, self._remaining(), SessionTimer._expired):
             self._refresh()
 
     def _refresh(self) -> None:
         """Send the refresh: an UPDATE without an offer where the peer takes it, else a re-INVITE with our last offer."""
         session = self._session
-        self._cancel()
-        self._pending = session.host.timers.schedule(self._remaining(), self._expired)
+        self._wait(self._remaining(), SessionTimer._expired)
         if not session.updates:
             session.repeat_offer()
             return
