@@ -1,8 +1,8 @@
 """A call and its verbs: answer, ring, dial, bridge, play, say, menu, collect, record, transfer, hang up.
 
-One coroutine runs each call, and reads like the call it handles. It is cancelled when a party without whom the call has no sense
-is gone; whatever way the coroutine ends, all legs are hung up, every port is given back, the recording is closed, and the last fact
-in the journal is `CallEnded`.
+One coroutine runs each call, and reads like the call it handles. While two parties merely talk there is none; another begins when
+something is asked of them. It is cancelled when a party without whom the call has no sense is gone; whatever way the call ends, all
+legs are hung up, every port is given back, the recording is closed, and the last fact in the journal is `CallEnded`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from sip.transfer import Refer
 
 log = structlog.get_logger(__name__)
 
-Flow = Callable[["Call"], Awaitable[None]]
-"""What a call does, as a coroutine over its verbs."""
+Flow = Callable[["Call"], Awaitable[bool | None]]
+"""What a call does, as a coroutine over its verbs; True: its parties talk on, with nothing left to do until something is asked."""
 
 
 class Call(CallLife):
@@ -174,6 +174,7 @@ class Call(CallLife):
         if self.conversation is None or self._ending:
             raise CallStateError("Nobody is talking in this call.")
         self.inbox.put(request)
+        self.wake()
 
     def hang_up(self, reason: str = "") -> None:
         """End the call."""
@@ -303,7 +304,9 @@ class Call(CallLife):
                 self._dialling.cause = leg.cause
             self.end("Hung up by " + (leg.party.extension or leg.party.number or "the caller"))
         elif not self._ending:
-            self.inbox.put(LegGone(leg))
+            if not self._resting:
+                # Two who merely talk have no use for it.
+                self.inbox.put(LegGone(leg))
             self.changed("call.leg_ended")
 
     def leg_held(self, leg: Leg) -> None:

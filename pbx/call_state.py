@@ -34,6 +34,10 @@ class Talk(Protocol):
         """Whether one of them waits on hold."""
         ...
 
+    async def carry_out(self) -> bool:
+        """Carry out what was asked of them; tell whether they talk on."""
+        ...
+
     def close(self) -> None:
         """Part them."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
-
 import structlog
 
 from core.events import LegHeld, LegResumed
@@ -32,17 +29,15 @@ _TERMINATED = 487
 _REQUEST_PENDING = 491
 
 
-def converse(call: Call, a: Leg, b: Leg) -> Coroutine[Any, Any, None]:
-    """Let the waiting leg `a` and the leg `b` that answered talk; await it until the call ends or nobody is left to talk with.
-
-    No coroutine of its own, which every call would have in memory as long as it lasts.
-    """
+async def converse(call: Call, a: Leg, b: Leg) -> bool:
+    """Let the waiting leg `a` and the leg `b` that answered talk; return whether they do, or nobody is left to talk with."""
     if b.alive:
         a.answer(like=b.media.speaks)
     call.answered_by(b)
     conversation = Conversation(call, a, b)
     call.conversation = conversation
-    return conversation.run()
+    conversation.connect()
+    return await conversation.carry_out()
 
 
 class Conversation:
@@ -65,23 +60,26 @@ class Conversation:
         """Whether one of them waits on hold."""
         return self._bridge.held_by is not None
 
-    async def run(self) -> None:
-        """Connect the two and carry out what is asked, until nobody is left to talk with."""
-        call = self._call
+    def connect(self) -> None:
+        """Let the two hear each other."""
         self._connect(*self.legs)
-        call.changed("call.answered")
-        while True:
-            request = call.inbox.take()
-            if request is None:
-                await call.inbox.arrival()
-            elif isinstance(request, ReplaceLeg):
+        self._call.changed("call.answered")
+
+    async def carry_out(self) -> bool:
+        """Carry out what is asked until nothing more is, and return True; False once nobody is left to talk with."""
+        call = self._call
+        while (request := call.inbox.take()) is not None:
+            if isinstance(request, ReplaceLeg):
                 self._replace(request)
             elif isinstance(request, Transfer) and not await self._transfer(request):
                 break
+        else:
+            return True
         if call.room is not None and call.vital:
             # A transfer led into a conference.
             call.conversation = None
             await attend(call, call.vital[0], call.room)
+        return False
 
     def close(self) -> None:
         """Part the two."""

@@ -27,6 +27,10 @@ class LoneTalk:
         """Whether the party holds."""
         return self._leg.held
 
+    async def carry_out(self) -> bool:
+        """Carry out nothing: the call is another's."""
+        return False
+
     def hold_changed(self, _leg: Leg, /) -> None:
         """Take no notice."""
 

@@ -108,21 +108,15 @@ class Inbox:
         self._requests = tuple(left)
         return request
 
-    def arrival(self) -> asyncio.Future[None]:
-        """Return what is done with the next request to come; only to be waited for where `take` found none.
-
-        A reader that gave up leaves it behind, and the next one has its own.
-        """
-        reader = self._reader = asyncio.get_running_loop().create_future()
-        return reader
-
     async def get(self) -> Request:
         """Wait for the next request and take it out."""
         while True:
             request = self.take()
             if request is not None:
                 return request
-            await self.arrival()
+            # A reader that gave up leaves it behind, and the next one has its own.
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
 
     def drain(self) -> tuple[Request, ...]:
         """Take out all that nobody will carry out any more."""

@@ -14,7 +14,6 @@ from pbx.call import Call, Flow
 from pbx.conversation import converse
 from pbx.entries import InboundNumber
 from pbx.flows.reach import connect
-from pbx.leg import Leg
 from pbx.outcomes import Outcome
 
 log = structlog.get_logger(__name__)
@@ -25,15 +24,8 @@ def inbound(entry: InboundNumber, flows: dict[str, Flow]) -> Flow:
     return functools.partial(_run, entry, flows)
 
 
-async def _run(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> None:
-    # What was needed to find who answers is let go of: calls are many while they talk.
-    leg = await _reached(entry, flows, call)
-    if leg is not None:
-        await converse(call, call.calling, leg)
-
-
-async def _reached(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> Leg | None:
-    """Greet the caller where that is wanted, and lead the call to the number's destination; return the leg that answered, if any."""
+async def _run(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> bool | None:
+    """Greet the caller where that is wanted, and lead the call to the number's destination."""
     await _name_caller(call)
     if entry.greeting:
         call.answer()
@@ -47,9 +39,9 @@ async def _reached(entry: InboundNumber, flows: dict[str, Flow], call: Call) -> 
     )
     if isinstance(decision, str):
         flow = flows.get(decision)
-        await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
-        return None
-    return await connect(call, decision)
+        return await (flow(call) if flow is not None else call.fail(Outcome.UNKNOWN_NUMBER))
+    leg = await connect(call, decision)
+    return leg is not None and await converse(call, call.calling, leg)
 
 
 async def _name_caller(call: Call) -> None:

@@ -16,11 +16,10 @@ from pbx.routing import Decision
 def placed(decision: Decision) -> Flow:
     """Return the flow of a call that was dialled on a phone."""
 
-    async def run(call: Call) -> None:
+    async def run(call: Call) -> bool:
         """Lead the call to what was dialled."""
         leg = await connect(call, decision)
-        if leg is not None:
-            await converse(call, call.calling, leg)
+        return leg is not None and await converse(call, call.calling, leg)
 
     return run
 
@@ -28,7 +27,7 @@ def placed(decision: Decision) -> Flow:
 def clicked(extension: Extension, decision: Decision, *, detect_machine: bool = False) -> Flow:
     """Return the flow of a click to call: first the one who clicked is rung, then the other party."""
 
-    async def run(call: Call) -> None:
+    async def run(call: Call) -> bool:
         """Ring the one who clicked, then lead the call to the other party."""
         equipment = call.equipment
         shown = Party(call.to_number, f"→ {call.to_number}")
@@ -38,12 +37,13 @@ def clicked(extension: Extension, decision: Decision, *, detect_machine: bool = 
             own = await call.dial(attempts, seconds=equipment.company.settings.ring_seconds)
         if own.leg is None:
             await call.fail(own.outcome)
-            return
+            return False
         call.adopt_caller(own.leg)
         leg = await connect(call, decision)
-        if leg is not None:
-            if detect_machine:
-                call.spawn(call.judge_answerer(leg))
-            await converse(call, call.calling, leg)
+        if leg is None:
+            return False
+        if detect_machine:
+            call.spawn(call.judge_answerer(leg))
+        return await converse(call, call.calling, leg)
 
     return run

@@ -22,6 +22,7 @@ from core.events import (
     TransferKind,
     TransferResult,
 )
+from pbx.call_state import CallState
 from sip.session_events import Offered, Progressed
 from tests.support.ramal_server import PASSWORD, RamalServer, ramal_server
 from tests.support.scripted_phone import ScriptedCall, ScriptedPhone, description, scripted_carrier, scripted_phone
@@ -52,6 +53,21 @@ async def talk(caller: ScriptedPhone, number: str, callee: ScriptedPhone) -> tup
     incoming.session.answer(description(port=40_010))
     await call.answered()
     return call, incoming
+
+
+async def test_no_task_waits_for_two_who_merely_talk_and_their_call_ends_all_the_same(
+    server: RamalServer, carrier: ScriptedPhone
+) -> None:
+    async with scripted_phone(server, "1001") as ana:
+        customer, agent = await talk(carrier, NUMBER, ana)
+        (call,) = server.exchange.switch.calls()
+        assert call.state is CallState.TALKING
+        assert call.id not in [task.get_name() for task in asyncio.all_tasks()]
+        customer.session.hang_up()
+        assert await agent.over() == 200
+        await server.quiet()
+        ended = await server.fact(CallEnded)
+        assert (ended.call_id, ended.disposition) == (call.id, Disposition.ANSWERED)
 
 
 async def test_a_customer_who_hangs_up_after_the_greeting_was_answered_by_nobody(
