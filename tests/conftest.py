@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
-import os
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
 pytest_plugins = ("tests.support.databases",)
 
-LAST_WORDS = "TESTS_LAST_WORDS"
-"""Names the folder where a run of the tests leaves what is to be told when its process is killed."""
-
 _HERE = Path(__file__).parent
-_STACK = pytest.StashKey[TextIO]()
 _WITH_REAL_PEERS = {
     _HERE / "faults",
     _HERE / "interop",
@@ -23,29 +16,22 @@ _WITH_REAL_PEERS = {
     _HERE / "ramal" / "test_softphone.py",
     _HERE / "ramal" / "test_demo.py",
 }
+_IN_REAL_TIME = {*_WITH_REAL_PEERS, _HERE / "media"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests with real phones, browsers and brokers a second try, told in the summary as a rerun.
 
-    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours.
+    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours. They and the
+    tests of voice run one after the other, first, in one of the processes of `make test`: two such at once would wait for each other.
     """
     for item in items:
-        if _WITH_REAL_PEERS.intersection((item.path, *item.path.parents)):
+        if _is_in(item, _WITH_REAL_PEERS):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if _is_in(item, _IN_REAL_TIME):
+            item.add_marker(pytest.mark.xdist_group("real_time"))
+    items.sort(key=lambda item: not _is_in(item, _IN_REAL_TIME))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep the stack of a fault of native code where it outlives the process."""
-    folder = os.environ.get(LAST_WORDS)
-    if folder is not None:
-        config.stash[_STACK] = Path(folder, "stack").open("w")  # noqa: SIM115 - it stays open as long as the process
-        faulthandler.enable(config.stash[_STACK])
-
-
-def pytest_runtest_logstart(nodeid: str) -> None:
-    """Leave a note of the test that runs."""
-    folder = os.environ.get(LAST_WORDS)
-    if folder is not None:
-        Path(folder, "test").write_text(nodeid)
+def _is_in(item: pytest.Item, rooms: set[Path]) -> bool:
+    return not rooms.isdisjoint((item.path, *item.path.parents))
