@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -14,11 +13,10 @@ from api.pagination import Page, PageParameters, cut
 from api.permissions import Action, Resource
 from api.security import Access, permit
 from api.services import Rooms
+from face_tracker.camera import shown_source
 from face_tracker.cameras import Camera, CameraMode
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
-
-_SECRET: Final = re.compile(r"(?<=//)([^/@]*):[^/@]*@")
 
 
 class CameraIn(Input):
@@ -152,4 +150,4 @@ async def _restarted(rooms: Rooms, camera: Camera) -> CameraOut:
 
 
 def _show(rooms: Rooms, camera: Camera) -> CameraOut:
-    return CameraOut.of(camera, rooms.faces.state(camera.id), source=_SECRET.sub(r"\1:***@", camera.source))
+    return CameraOut.of(camera, rooms.faces.state(camera.id), source=shown_source(camera.source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 _SCHEMES: Final = {"rtsp", "rtsps"}
+_PASSWORD: Final = re.compile(r"(pass|password|passwd|pwd)=[^&/]+", re.IGNORECASE)
 _WIDEST: Final = 1280
 _LARGEST_PIXELS: Final = 8192 * 8192
 _TIMEOUTS: Final = (10.0, 10.0)
@@ -39,13 +41,40 @@ def check_source(source: str) -> str:
     Raises:
         InvalidInputError: it is neither.
     """
-    if urlsplit(source).scheme in _SCHEMES and urlsplit(source).hostname:
-        return source
+    if not source.isprintable():
+        raise InvalidInputError("A camera's source is one line of printable characters.")
+    try:
+        parts = urlsplit(source)
+        if parts.scheme in _SCHEMES and parts.hostname and (parts.port is None or parts.port):
+            return source
+    except ValueError as error:
+        raise InvalidInputError(
+            "The camera's URL cannot be read.",
+            hint="In a user name or password, write “/” as %2F, “?” as %3F, “#” as %23 and “@” as %40.",
+        ) from error
     if "://" in source:
         raise InvalidInputError("A camera's source is a video file or an rtsp:// URL.")
-    if not Path(source).is_file():
+    if not _is_file(source):
         raise InvalidInputError(f"There is no video file {source}.")
     return source
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except OSError:
+        # A name that is too long for the file system, or behind a folder that may not be read.
+        return False
+
+
+def shown_source(source: str) -> str:
+    """Return the source without its password, be it before the host, or a field of path or query as many recorders have it."""
+    if not is_stream(source):
+        return source
+    user, at, _host = urlsplit(source).netloc.rpartition("@")
+    name, colon, _password = user.partition(":")
+    plain = source.replace(f"{user}{at}", f"{name}{colon}***{at}", 1) if colon else source
+    return _PASSWORD.sub(r"\1=***", plain)
 
 
 def is_stream(source: str) -> bool:
@@ -66,11 +95,13 @@ def read_frames(source: str, frames_per_second: float, stopped: Callable[[], boo
     try:
         with av.open(source, options=options, timeout=_TIMEOUTS) as container:
             if not container.streams.video:
-                raise CameraError(f"{_shown(source)} holds no video.")
+                raise CameraError(f"{shown_source(source)} holds no video.")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             if stream.width * stream.height > _LARGEST_PIXELS:
-                raise CameraError(f"{_shown(source)} is {stream.width}×{stream.height} pixels, which is too large.")
+                raise CameraError(
+                    f"{shown_source(source)} is {stream.width}×{stream.height} pixels, which is too large."
+                )
             pace = _Pace(frames_per_second, 1 / float(stream.average_rate or 25))
             opened = time.monotonic()
             for picture in container.decode(stream):
@@ -81,7 +112,7 @@ def read_frames(source: str, frames_per_second: float, stopped: Callable[[], boo
                 if (moment := pace.take(at)) is not None:
                     yield Frame(moment, _image(picture))
     except (av.error.FFmpegError, OSError) as error:
-        raise CameraError(f"{_shown(source)} cannot be read: {error.strerror or error}.") from error
+        raise CameraError(f"{shown_source(source)} cannot be read: {error.strerror or error}.") from error
 
 
 class _Pace:
@@ -119,9 +150,3 @@ def _image(picture: VideoFrame) -> Image:
     width = min(picture.width, _WIDEST)
     height = max(round(picture.height * width / picture.width), 1)
     return picture.to_ndarray(format="rgb24", width=width, height=height).astype(np.uint8, copy=False)
-
-
-def _shown(source: str) -> str:
-    """Return the source without a password."""
-    parts = urlsplit(source)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.scheme in _SCHEMES else source

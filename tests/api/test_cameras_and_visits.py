@@ -111,10 +111,36 @@ async def test_recognition_needs_its_consent_and_ends_with_it(server: Server, ad
         {"gap_seconds": 0},
         {"template_days": 9999},
         {"source": "ftp://x/y"},
+        {"source": "rtsp://[::1/stream"},
+        {"source": "rtsp://viewer:pass/word@192.0.2.10/stream"},
+        {"source": "rtsp://192.0.2.10:99999/stream"},
+        {"source": "rtsp://192.0.2.10/\x00"},
+        {"source": "v" * 1000},
     ],
 )
 async def test_wrong_cameras_are_refused(admin: httpx.AsyncClient, change: dict[str, object]) -> None:
     assert (await admin.post("/api/v1/cameras", json=DOOR | change)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://viewer:p@ss:w@rd@192.0.2.10/stream", "rtsp://viewer:***@192.0.2.10/stream"),
+        ("rtsp://vie@wer:secret@[2001:db8::1]:554/a@b", "rtsp://vie@wer:***@[2001:db8::1]:554/a@b"),
+        (
+            "rtsp://192.0.2.10/user=admin&password=secret&channel=1",
+            "rtsp://192.0.2.10/user=admin&password=***&channel=1",
+        ),
+        ("rtsp://192.0.2.10/live?user=admin&pwd=se_cret", "rtsp://192.0.2.10/live?user=admin&pwd=***"),
+        ("rtsp://viewer@192.0.2.10:554/a@b", "rtsp://viewer@192.0.2.10:554/a@b"),
+    ],
+)
+async def test_a_cameras_password_is_shown_to_nobody_wherever_its_address_has_it(
+    admin: httpx.AsyncClient, source: str, shown: str
+) -> None:
+    made = await admin.post("/api/v1/cameras", json=DOOR | {"source": source})
+    assert made.json()["source"] == shown
+    assert (await admin.get("/api/v1/cameras")).json()["items"][0]["source"] == shown
 
 
 async def test_a_taken_camera_name_is_a_conflict(admin: httpx.AsyncClient) -> None:
