@@ -27,6 +27,7 @@ LARGEST_FILE: Final = 32 << 20
 """Bytes."""
 MOST_LINES: Final = 300_000
 _LONGEST_CELL: Final = 300
+_MOST_COLUMNS: Final = 100
 _DECIMAL: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
 _WHOLE: Final = re.compile(r"[0-9]{1,6}")
 _REQUIRED: Final = ("prefix", "price_per_minute", "currency")
@@ -103,6 +104,9 @@ def _decode(data: bytes) -> str:
 
 
 def _header(cells: list[str], line: int) -> list[str]:
+    if len(cells) > _MOST_COLUMNS:
+        # To look for what each may have meant would take minutes for a file of 32 MiB that is one line.
+        raise _refused(line, f"it has {len(cells)} cells; a file has at most {_MOST_COLUMNS} columns.")
     names = [cell.strip().lower() for cell in cells]
     errors: list[str] = []
     for name in names:

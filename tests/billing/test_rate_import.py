@@ -112,6 +112,12 @@ def test_a_misspelt_column_is_met_with_the_nearest_name() -> None:
     assert "“price_per_minute” is missing" in told
 
 
+def test_a_file_that_is_one_long_line_is_refused_at_once_and_not_cell_by_cell() -> None:
+    with pytest.raises(RateImportError) as caught:
+        parse_rates((HEADER + ",x" * 1000).encode())
+    assert [error.reason for error in caught.value.lines] == ["it has 1010 cells; a file has at most 100 columns."]
+
+
 @pytest.mark.parametrize(
     ("data", "line", "reason"),
     [
