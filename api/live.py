@@ -74,7 +74,7 @@ async def _serve(websocket: WebSocket) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_send(websocket, subscription, LiveFilter(principal)))
                 group.create_task(_receive(websocket))
-                group.create_task(_watch(websocket, subscription))
+                group.create_task(_watch(websocket, subscription, principal))
     finally:
         clients.discard(websocket)
         metrics.live_clients.set(len(clients))
@@ -118,8 +118,8 @@ async def _receive(websocket: WebSocket) -> None:
             raise WebSocketDisconnect(message.get("code", 1005))
 
 
-async def _watch(websocket: WebSocket, subscription: Subscription) -> None:
-    """End the connection of one who no longer may listen, or whose socket takes nothing any more."""
+async def _watch(websocket: WebSocket, subscription: Subscription, principal: Principal) -> None:
+    """End the connection of one who no longer may listen, or now as somebody else, or whose socket takes nothing any more."""
     checked = 0.0
     while True:
         await asyncio.sleep(_POLL_SECONDS)
@@ -128,7 +128,8 @@ async def _watch(websocket: WebSocket, subscription: Subscription) -> None:
         checked += _POLL_SECONDS
         if checked >= _RECHECK_SECONDS:
             checked = 0.0
-            await _principal(websocket)
+            if await _principal(websocket) != principal:
+                raise _Over(FORBIDDEN, "your role or extension was changed; connect again")
 
 
 def _drop(websocket: WebSocket) -> None:

@@ -122,6 +122,23 @@ async def test_a_session_that_ends_closes_the_socket(server: Server, monkeypatch
         assert await socket.close_code() == live.NOT_SIGNED_IN
 
 
+async def test_who_is_given_another_role_hears_nothing_more_in_the_old_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(live, "_RECHECK_SECONDS", 0.02)
+    user = await server.make_user("rui", Role.MANAGER)
+    async with server.client() as client:
+        await client.post("/api/v1/session", json={"username": "rui", "password": PASSWORD})
+        cookie = f"ramal_session={client.cookies['ramal_session']}"
+    async with connect(server.app, EVENTS, {"Cookie": cookie}) as socket:
+        await socket.next_json()
+        await server.app.state.users.change(user, {"role": Role.AGENT, "extension": "1001"})
+        assert await socket.close_code() == live.FORBIDDEN
+    async with connect(server.app, EVENTS, {"Cookie": cookie}) as socket:
+        assert (await socket.next_json())["payload"] == {"role": "agent"}
+
+
 async def test_there_is_room_for_so_many_and_no_more(server: Server) -> None:
     token = await server.token(Role.MANAGER)
     server.app.state.live_clients.update(object() for _ in range(2000))
