@@ -138,7 +138,7 @@ def openapi_description(version: str = VERSION) -> dict[str, Any]:
 def _include_version_one(app: FastAPI) -> None:
     # Each router goes into the application directly: FastAPI analyses every route anew at each level of inclusion.
     for resource in _RESOURCES:
-        app.include_router(resource.router, prefix=PREFIX, dependencies=[Depends(_refuse_unknown_query)])
+        app.include_router(resource.router, prefix=PREFIX, dependencies=[Depends(_check_query)])
     app.include_router(live.router, prefix=PREFIX)
 
 
@@ -206,8 +206,11 @@ def _query_parameters(route: APIRoute) -> frozenset[str]:
     return frozenset(names)
 
 
-def _refuse_unknown_query(request: Request) -> None:
-    """Refuse query parameters that the operation does not know: a misspelt filter would show too much."""
+def _check_query(request: Request) -> None:
+    """Refuse query parameters that the operation does not know: a misspelt filter would show too much.
+
+    Neither may one hold NUL: no text that is stored does, and PostgreSQL does not even look for it.
+    """
     if not request.query_params:
         return
     route: APIRoute = request.scope["route"]
@@ -220,3 +223,7 @@ def _refuse_unknown_query(request: Request) -> None:
         rules = [FieldError(f"query.{name[:64]}", "There is no such parameter") for name in unknown[:5]]
         hint = f"Known are: {', '.join(sorted(known))}." if known else "This address takes none."
         raise InvalidFieldsError(f"There is no query parameter “{unknown[0][:64]}”.", hint=hint, errors=rules)
+    holding = [name for name, value in request.query_params.multi_items() if "\0" in value]
+    if holding:
+        rules = [FieldError(f"query.{name}", "It must not hold NUL") for name in dict.fromkeys(holding)]
+        raise InvalidFieldsError(f"The query parameter “{holding[0]}” holds NUL.", errors=rules)

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    field_validator,
 )
 
 from api.errors import FieldError, InvalidFieldsError
@@ -26,9 +27,17 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Input(BaseModel):
-    """A request body: unknown fields are refused, blanks around text are cut."""
+    """A request body: unknown fields are refused, and NUL, which PostgreSQL has in no text; blanks around text are cut."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _without_nul(cls, value: Any) -> Any:
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and "\0" in text for text in texts):
+            raise ValueError("It must not hold NUL")
+        return value
 
 
 class Output(BaseModel):

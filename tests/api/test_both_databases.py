@@ -6,6 +6,7 @@ import asyncio
 
 import httpx
 
+from api.app import openapi_description
 from api.permissions import Role
 
 from .conftest import PASSWORD, Server
@@ -71,3 +72,20 @@ async def _walk(client: httpx.AsyncClient, path: str, field: str) -> list[str]:
         cursor = page["next_cursor"]
         if cursor is None:
             return found
+
+
+async def test_nul_in_a_text_is_refused_wherever_it_stands(any_server: Server) -> None:
+    async with any_server.client() as stranger:
+        credentials = {"username": "a\0b", "password": PASSWORD}
+        assert (await stranger.post("/api/v1/session", json=credentials)).status_code == 422
+    async with await any_server.as_role(Role.ADMINISTRATOR) as admin:
+        for path, operations in openapi_description()["paths"].items():
+            asked = [one["name"] for one in operations.get("get", {}).get("parameters", ()) if one["in"] == "query"]
+            for name in asked:
+                answer = await admin.get(path.replace("{", "").replace("}", ""), params={name: "a\0b"})
+                assert answer.status_code in {404, 422}, f"{path} {name}: {answer.text}"
+        for path, body in (
+            ("deals", {"title": "Till", "contact_id": "a\0b"}),
+            ("tariffs", {"name": "Carrier", "trunks": ["a\0b"]}),
+        ):
+            assert (await admin.post(f"/api/v1/{path}", json=body)).status_code == 422, path
