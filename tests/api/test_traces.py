@@ -113,7 +113,9 @@ async def test_an_invite_that_made_no_call_is_shown_alone(told: Server, admin: h
     assert (trace["call_id"], [one["party"] for one in trace["messages"]]) == (None, [""])
 
 
-@pytest.mark.parametrize("call", [new_id(), "nobody@nowhere", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"])
+@pytest.mark.parametrize(
+    "call", [new_id(), "nobody@nowhere", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"], ids=["an id", "a Call-ID", "a path"]
+)
 async def test_what_is_not_kept_is_told_with_the_settings(told: Server, admin: httpx.AsyncClient, call: str) -> None:
     answer = await admin.get(trace_of(call))
     assert answer.status_code == 404
