@@ -24,7 +24,7 @@ run: ## Set up, then start the server on the data folder var/
 test: ## Set up, then run every test
 	@python3 deploy/setup.py test
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix web run --silent test
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --maxschedchunk 1 $(ARGS)
 
 lint: ## Check style, types and floors
 	@python3 deploy/setup.py test

@@ -13,25 +13,23 @@ _WITH_REAL_PEERS = {
     _HERE / "faults",
     _HERE / "interop",
     _HERE / "web",
+    _HERE / "face_tracker" / "test_live_camera.py",
     _HERE / "ramal" / "test_softphone.py",
     _HERE / "ramal" / "test_demo.py",
 }
-_IN_REAL_TIME = {*_WITH_REAL_PEERS, _HERE / "media"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with real phones, browsers and brokers a second try, told in the summary as a rerun.
+    """Give tests with real phones, browsers and brokers a second try, told in the summary as a rerun, and run them first.
 
-    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours. They and the
-    tests of voice run one after the other, first, in one of the processes of `make test`: two such at once would wait for each other.
+    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours. They mostly wait,
+    and come before those that calculate.
     """
     for item in items:
-        if _is_in(item, _WITH_REAL_PEERS):
+        if _has_real_peers(item):
             item.add_marker(pytest.mark.flaky(reruns=1))
-        if _is_in(item, _IN_REAL_TIME):
-            item.add_marker(pytest.mark.xdist_group("real_time"))
-    items.sort(key=lambda item: not _is_in(item, _IN_REAL_TIME))
+    items.sort(key=_has_real_peers, reverse=True)
 
 
-def _is_in(item: pytest.Item, rooms: set[Path]) -> bool:
-    return not rooms.isdisjoint((item.path, *item.path.parents))
+def _has_real_peers(item: pytest.Item) -> bool:
+    return not _WITH_REAL_PEERS.isdisjoint((item.path, *item.path.parents))

@@ -90,7 +90,7 @@ def test_a_wrong_file_is_answered_with_what_to_correct(tmp_path: Path, text: str
 def test_a_value_in_the_place_of_a_section_is_refused_whatever_the_environment_says(tmp_path: Path) -> None:
     file = tmp_path / "ramal.toml"
     file.write_text("sip = 3")
-    for environment in ({"RAMAL_PORT_BASE": "46300"}, {"RAMAL_SIP_PORT": "5070"}):
+    for environment in ({"RAMAL_PORT_BASE": "9630"}, {"RAMAL_SIP_PORT": "5070"}):
         with pytest.raises(SettingsError, match="“sip” is wrong"):
             load_settings(file, environment)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,10 @@ pytestmark = pytest.mark.skipif(shutil.which("cvlc") is None, reason="VLC is not
 
 
 @pytest.fixture
-def rtsp_camera(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> RtspCamera:
-    folder = tmp_path_factory.mktemp("camera")
-    for parent in (folder.parent, folder.parent.parent):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    return RtspCamera(clip, folder)
+def rtsp_camera(clip: Path) -> Iterator[RtspCamera]:
+    # Not among the folders of the tests, which only their user may enter.
+    with tempfile.TemporaryDirectory(prefix="ramal-camera-") as name:
+        yield RtspCamera(clip, Path(name))
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from media.coding import Resampler, decoder, encoder
 from media.engine import Backend, Codec, Endpoint, Engine, MediaEvent
 from media.errors import EngineUnavailableError
+from tests.support.ports import share
 
 Samples = NDArray[np.int16]
 Event = TypeVar("Event")
@@ -25,7 +26,7 @@ PATIENCE = 20.0
 TELEPHONE_EVENT = 101
 
 
-PORTS = (30000, 32767)
+PORTS = share(30_000, 32_767)
 """For engines under test: below the ports that the kernel hands out by itself."""
 
 BACKEND = Backend.BEST

@@ -10,6 +10,7 @@ import pytest
 from tests.media.phone import free_ports, studio
 
 ENDPOINTS = 100
+TRIES = 4
 MOST_BYTES = 1600
 
 
@@ -23,13 +24,17 @@ class Mallinfo(ctypes.Structure):
 async def test_an_endpoint_that_passes_voice_on_takes_little_memory() -> None:
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = Mallinfo
-    async with studio(port_range=free_ports(2 * ENDPOINTS)) as room:
+    async with studio(port_range=free_ports(TRIES * ENDPOINTS)) as room:
         # The first ones make what all of them share.
         endpoints = [room.engine.create_endpoint() for _ in range(ENDPOINTS)]
         await asyncio.sleep(0)
-        before = mallinfo().used
-        for _ in range(ENDPOINTS):
-            endpoint = room.engine.create_endpoint()
-            endpoint.configure(remote=("127.0.0.1", 9))
-            endpoints.append(endpoint)
-        assert (mallinfo().used - before) / ENDPOINTS < MOST_BYTES
+        taken = []
+        for _ in range(TRIES - 1):
+            before = mallinfo().used
+            for _ in range(ENDPOINTS):
+                endpoint = room.engine.create_endpoint()
+                endpoint.configure(remote=("127.0.0.1", 9))
+                endpoints.append(endpoint)
+            taken.append((mallinfo().used - before) / ENDPOINTS)
+        # Whatever else the process does in the meantime only adds.
+        assert min(taken) < MOST_BYTES

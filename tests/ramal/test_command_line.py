@@ -117,7 +117,7 @@ def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_name_that_leads_nowhere_is_no_taken_port(tmp_path: Path) -> None:
-    result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46000", RAMAL_LISTEN="nowhere.invalid")
+    result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="9430", RAMAL_LISTEN="nowhere.invalid")
     assert result.returncode == 2
     assert "Set RAMAL_LISTEN to an address of this machine." in result.stderr
 
@@ -135,7 +135,7 @@ def test_a_taken_port_is_told_with_the_setting_that_moves_it(tmp_path: Path) -> 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46000", RAMAL_WEB_PORT=str(port))
+        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="9430", RAMAL_WEB_PORT=str(port))
     assert result.returncode == 2
     assert f"port {port}" in result.stderr
     assert "RAMAL_WEB_PORT" in result.stderr
@@ -156,7 +156,7 @@ def test_every_taken_port_is_told_in_two_lines(tmp_path: Path, setting: str) -> 
         if kind is socket.SOCK_STREAM:
             taken.listen()
         port = taken.getsockname()[1]
-        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="46100", **{setting: str(port)})
+        result = ramal("serve", "--data", str(tmp_path), RAMAL_PORT_BASE="9530", **{setting: str(port)})
     assert result.returncode == 2
     told = [line for line in result.stderr.splitlines() if line.startswith("ramal: ")]
     assert len(told) == 1

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+
+
+def share(first: int, last: int) -> tuple[int, int]:
+    """Return the first and last of the ports of a range that are for this process of the tests alone, where several run at once."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    size = (last + 1 - first) // processes // 2 * 2
+    low = first + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) * size
+    return low, low + size - 1
+
+
+_FIRST, _LAST = share(23_000, 29_999)
+"""Below the ports that the system takes for outgoing connections, and below those of the tests' media engines."""
 
 
 def free_port(*, count: int = 1, host: str = "127.0.0.1") -> int:
     """Return an even port that is free together with the `count - 1` after it, for UDP and TCP."""
     chooser = random.SystemRandom()
     while True:
-        # Below the ports that the system takes for outgoing connections, above those of the tests' media engines.
-        first = chooser.randrange(23_000, 32_000, 2)
+        first = chooser.randrange(_FIRST, _LAST - count, 2)
         if all(_is_free(host, port) for port in range(first, first + count)):
             return first
 

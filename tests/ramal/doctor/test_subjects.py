@@ -34,7 +34,7 @@ def test_a_taken_port_is_found_with_the_program_that_has_it(kind: str) -> None:
             taken.listen()
         port = taken.getsockname()[1]
         setting = "RAMAL_SIP_PORT" if kind == "udp" else "RAMAL_WEB_PORT"
-        settings = load_settings(environment={"RAMAL_PORT_BASE": "46300", setting: str(port)})
+        settings = load_settings(environment={"RAMAL_PORT_BASE": "9630", setting: str(port)})
         findings = ports.examine(ports.gather(settings))
     (finding,) = [one for one in findings if one.about == f"{kind}:{port}"]
     assert finding.severity is Severity.PROBLEM
@@ -43,7 +43,7 @@ def test_a_taken_port_is_found_with_the_program_that_has_it(kind: str) -> None:
 
 
 def test_an_address_of_another_machine_is_told_once_and_apart_from_a_taken_port() -> None:
-    settings = load_settings(environment={"RAMAL_PORT_BASE": "46300", "RAMAL_LISTEN": "192.0.2.1"})
+    settings = load_settings(environment={"RAMAL_PORT_BASE": "9630", "RAMAL_LISTEN": "192.0.2.1"})
     (finding,) = ports.examine(ports.gather(settings))
     assert (finding.code, finding.about) == ("foreign_address", "192.0.2.1")
     assert "SIP, SIP over TLS, Web and API, HTTPS" in finding.message
@@ -52,7 +52,7 @@ def test_an_address_of_another_machine_is_told_once_and_apart_from_a_taken_port(
 
 
 def test_a_name_that_leads_nowhere_is_no_taken_port() -> None:
-    environment = {"RAMAL_PORT_BASE": "46300", "RAMAL_SIP_LISTEN": "nowhere.invalid,nowhere.invalid"}
+    environment = {"RAMAL_PORT_BASE": "9630", "RAMAL_SIP_LISTEN": "nowhere.invalid,nowhere.invalid"}
     findings = ports.examine(ports.gather(load_settings(environment=environment)))
     assert [(one.code, one.about) for one in findings] == [("foreign_address", "nowhere.invalid")]
 
@@ -63,7 +63,7 @@ def test_a_port_that_nobody_chose_and_that_is_taken_is_a_warning() -> None:
         taken.listen()
         # SIP over TLS is one above SIP, which itself stays closed here.
         tls_port = taken.getsockname()[1]
-        environment = {"RAMAL_PORT_BASE": "46300", "RAMAL_SIP_PORT": str(tls_port - 1)}
+        environment = {"RAMAL_PORT_BASE": "9630", "RAMAL_SIP_PORT": str(tls_port - 1)}
         settings = load_settings(environment=environment)
         (found,) = [one for one in ports.examine(ports.gather(settings)) if one.about == f"tcp:{tls_port}"]
         assert (found.code, found.severity) == ("port_taken", Severity.WARNING)
@@ -74,8 +74,8 @@ def test_a_port_that_nobody_chose_and_that_is_taken_is_a_warning() -> None:
 
 
 def test_a_running_server_tells_which_ports_it_does_without() -> None:
-    settings = load_settings(environment={"RAMAL_PORT_BASE": "46300"})
-    assert ports.gather_silent(settings, {("127.0.0.1", 46301)}, https=True) == []
+    settings = load_settings(environment={"RAMAL_PORT_BASE": "9630"})
+    assert ports.gather_silent(settings, {("127.0.0.1", 9631)}, https=True) == []
     silent = ports.gather_silent(settings, set(), https=False)
     assert [one.need.setting for one in silent] == ["RAMAL_SIP_TLS_PORT", "RAMAL_WEB_TLS_PORT"]
     assert codes(ports.examine_taken(silent)) == {"port_taken": Severity.WARNING}
