@@ -20,16 +20,10 @@ _WITH_REAL_PEERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with real phones, browsers and brokers a second try, told in the summary as a rerun, and run them first.
+    """Give tests with real phones, browsers and brokers a second try, told in the summary as a rerun.
 
-    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours. They mostly wait,
-    and come before those that calculate.
+    Such programs have races of their own and share two cores with the server; what fails twice in a row is ours.
     """
     for item in items:
-        if _has_real_peers(item):
+        if _WITH_REAL_PEERS.intersection((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=_has_real_peers, reverse=True)
-
-
-def _has_real_peers(item: pytest.Item) -> bool:
-    return not _WITH_REAL_PEERS.isdisjoint((item.path, *item.path.parents))
