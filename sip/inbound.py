@@ -135,12 +135,12 @@ class Inbound:
             request.validate()
         if inside:
             self._inside(request, source)
-        elif not (self._guard.drops_scanners and self._drops_scanner(request, source)):
-            objection = objection_to(request)
-            if objection is not None:
-                self._refuse(request, source, objection.status, headers=objection.headers)
-            elif not (self._taken and self._merged(request, source)):
-                self._outside.get(method, self._no_dialog)(request, source)
+        elif not (
+            (self._guard.drops_scanners and self._drops_scanner(request, source))
+            or self._objects(request, source)
+            or (self._taken and self._merged(request, source))
+        ):
+            self._outside.get(method, self._no_dialog)(request, source)
 
     def _drops_scanner(self, request: Request, source: Address) -> bool:
         """Tell whether a request is of a well-known scanner, and not even to be answered."""
@@ -204,6 +204,14 @@ class Inbound:
             invite.on_cancel(request)
             if request.to_tag:
                 self._meaning.note_refusal(invite)
+
+    def _objects(self, request: Request, source: Address) -> bool:
+        """Refuse what cannot be taken as it is written; False: it can."""
+        objection = objection_to(request)
+        if objection is None:
+            return False
+        self._refuse(request, source, objection.status, headers=objection.headers)
+        return True
 
     def _merged(self, request: Request, source: Address) -> bool:
         """Refuse what came before by another way, with another branch (RFC 3261 section 8.2.2.2); False: it did not."""
@@ -301,9 +309,7 @@ class Inbound:
             return
         # Credentials are mostly right, and then the addresses are read in any case.
         account = account_of(request) if request.get("Authorization") is not None or not reads_plain(request) else None
-        objection = objection_to(request)
-        if objection is not None:
-            self._refuse(request, source, objection.status, headers=objection.headers)
+        if self._objects(request, source):
             return
         verdict = self._gate.check(request, source, proxy=False)
         if verdict.challenge:

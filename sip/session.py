@@ -189,8 +189,10 @@ class InviteSession(PeerRequests):
     def repeat_offer(self) -> None:
         """Refresh the session with a re-INVITE that offers what holds already."""
         if self.established:
-            again = self.describer.description() if self.describer is not None else b""
-            self._offers.offer(self.local_sdp or again or None)
+            sdp = self.local_sdp
+            if not sdp and self.describer is not None:
+                sdp = self.describer.description()
+            self._offers.offer(sdp or None)
 
     def accept_offer(self, sdp: bytes) -> None:
         """Answer what came as Offered; or, after an INVITE of ours without SDP, what came as Progressed or Answered."""
