@@ -65,7 +65,8 @@ export function useChange<Input, Output>(
   return useMutation({
     mutationFn: action,
     onSuccess: async (output) => {
-      await Promise.all(resources.map((resource) => queries.invalidateQueries({ queryKey: [resource] })));
+      const keys = resources.flatMap((resource) => [[resource], ["all", resource]]);
+      await Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
       done?.(output);
     },
   });
